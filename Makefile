@@ -1,0 +1,47 @@
+# The two a newcomer needs are `make demo` and `make test`.
+
+GO ?= go
+PYTHON ?= /usr/bin/python3
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 10s
+
+.PHONY: build demo test race vet fuzz interop bench golden
+
+build:
+	$(GO) build -o bin/fusectl ./cmd/fusectl
+
+# All eight fusions on the maps of testdata/digits, into demo-out/.
+demo: build
+	./testdata/demo.sh
+
+test:
+	$(GO) test ./...
+
+race:
+	$(GO) test -race -short ./...
+
+vet:
+	test -z "$$(gofmt -l .)"
+	$(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+# Every fuzz target for a short time; what they find is kept in testdata/fuzz.
+fuzz:
+	@for target in $$(grep -rhoE '^func Fuzz[A-Za-z]+' --include='*_test.go' internal cmd | sed 's/func //'); do \
+		pkg=$$(grep -rlE "^func $$target\(" --include='*_test.go' internal cmd | xargs dirname); \
+		echo "$$target in $$pkg"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$pkg || exit 1; \
+	done
+
+# NumPy reads what fusectl writes, and the reverse: failing where NumPy is missing.
+interop:
+	FUSECTL_INTEROP=1 $(GO) test -count=1 -run Interop ./...
+
+bench: build
+	$(PYTHON) docs/bench.py
+
+# Makes testdata/golden and testdata/digits anew, with real NumPy, PyTorch and TensorFlow.js.
+golden:
+	testdata/make/run.sh

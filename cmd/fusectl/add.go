@@ -1,0 +1,41 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"fusectl/internal/ops"
+	"fusectl/internal/shape"
+)
+
+func newAddCommand(e *env) *cobra.Command {
+	var coef list
+	var activation string
+	cmd := &cobra.Command{
+		Use:   "add A B...",
+		Short: "sum arrays element by element (ResNet)",
+		Long: `Sums any number of arrays, with NumPy's broadcasting and NumPy 2's promotion.
+Integers wrap, booleans are or-ed; float16 and bfloat16 are summed in float32
+and rounded once.
+
+--coef gives a weight to each input. As Python numbers in NumPy 2, integers
+leave integer arrays what they are and other numbers make them float64.`,
+		Example: `  # ResNet: the shortcut, and the activation after it
+  fusectl add branch.npy shortcut.npy --activation relu -o block.npy
+  # a difference
+  fusectl add a.npy b.npy --coef 1,-1 -o difference.npy`,
+		Args: inputs(1, 0),
+		RunE: fuses(e, func(xs []ops.Array) (ops.Array, error) {
+			if err := checkActivation("activation", activation); err != nil {
+				return nil, err
+			}
+			c, err := coefficients(coef)
+			if err != nil {
+				return nil, err
+			}
+			return ops.Add(xs, ops.AddOptions{Coef: c, Activation: activation, Layout: shape.Layout(e.layout)})
+		}),
+	}
+	cmd.Flags().Var(&coef, "coef", "weights, one for each input, such as 0.5,2")
+	activationFlag(cmd, &activation, "activation", "apply `NAME` to the sum: "+activations())
+	return cmd
+}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"fusectl/internal/ops"
+)
+
+func newConcatCommand(e *env) *cobra.Command {
+	var axis int
+	cmd := &cobra.Command{
+		Use:   "concat A B...",
+		Short: "join arrays along one axis (U-Net, inception)",
+		Long: `Joins arrays along one axis, as numpy.concatenate does: all other axes must
+agree, and dtypes promote as NumPy 2 has it. Strings, dates and records join
+when their dtypes are the same.`,
+		Example: `  # U-Net: a decoder's features beside the encoder's, along the channels
+  fusectl concat up.npy skip.npy -o joined.npy`,
+		Args: inputs(1, 0),
+		RunE: fuses(e, func(xs []ops.Array) (ops.Array, error) { return ops.Concat(xs, axis) }),
+	}
+	cmd.Flags().IntVar(&axis, "axis", -1, "join along axis `N`; negative ones count from the end")
+	return cmd
+}

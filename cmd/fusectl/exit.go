@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"fusectl/internal/npyio"
+	"fusectl/internal/ops"
+)
+
+// The exit statuses, as DESIGN.md and --help give them.
+const (
+	exitDone        = 0
+	exitUsage       = 2
+	exitInput       = 3
+	exitMismatch    = 4
+	exitOutput      = 5
+	exitInternal    = 70
+	exitInterrupted = 130
+)
+
+const exitTable = `Exit status:
+    0  done
+    2  the command line is wrong
+    3  an input can't be read or is malformed
+    4  shapes or dtypes don't fit, or --memory is too small
+    5  the output can't be written
+   70  an error in fusectl itself
+  130  interrupted`
+
+// usageError says that the command line is wrong.
+type usageError struct {
+	msg   string
+	hints []string
+}
+
+func (e *usageError) Error() string { return e.msg }
+
+func usagef(format string, args ...any) *usageError {
+	return &usageError{msg: fmt.Sprintf(format, args...)}
+}
+
+// internalError is a panic, caught.
+type internalError struct{ value any }
+
+func (e *internalError) Error() string { return fmt.Sprintf("internal error: %v", e.value) }
+
+// classify gives an error's exit status and hints.
+func classify(err error) (status int, hints []string) {
+	var (
+		usage    *usageError
+		internal *internalError
+		read     *npyio.ReadError
+		write    *npyio.WriteError
+		mismatch *ops.Error
+		panicked *ops.PanicError
+	)
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage, usage.hints
+	case errors.As(err, &read):
+		return exitInput, read.Hints
+	case errors.As(err, &write):
+		return exitOutput, write.Hints
+	case errors.As(err, &mismatch):
+		return exitMismatch, mismatch.Hints
+	case errors.As(err, &internal), errors.As(err, &panicked):
+		return exitInternal, []string{"this is a fault of fusectl: please report it with the command line"}
+	}
+	return exitUsage, nil
+}
+
+// report prints an error, one line and its hints, or with --json one object,
+// on standard error.
+func (e *env) report(command string, err error) int {
+	status, hints := classify(err)
+	if e.json {
+		line, _ := json.Marshal(map[string]any{ // strings and ints always encode
+			"error": err.Error(), "command": command, "status": status, "hints": append([]string{}, hints...),
+		})
+		fmt.Fprintf(e.stderr, "%s\n", line)
+		return status
+	}
+	fmt.Fprintf(e.stderr, "%s: %v\n", command, err)
+	for _, h := range hints {
+		fmt.Fprintf(e.stderr, "hint: %s\n", h)
+	}
+	return status
+}

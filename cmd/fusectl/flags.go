@@ -1,0 +1,150 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/ops"
+	"fusectl/internal/shape"
+)
+
+// common is the flags that every command has.
+type common struct {
+	output    string
+	threads   int
+	memory    size
+	dtype     typeFlag
+	as        typeFlag
+	layout    layoutFlag
+	maxHeader size
+	dryRun    bool
+	json      bool
+	noClobber bool
+	progress  choice
+	quiet     bool
+	verbose   bool
+}
+
+func (c *common) addFlags(f *pflag.FlagSet) {
+	c.layout, c.threads = layoutFlag(shape.NHWC), runtime.GOMAXPROCS(0)
+	c.progress = choice{"auto", []string{"auto", "always", "never"}}
+	c.maxHeader = 64 << 10
+	f.SortFlags = false
+	f.StringVarP(&c.output, "output", "o", "-", "write the result to `PATH`; - is standard output")
+	f.IntVarP(&c.threads, "threads", "j", c.threads, "workers; the result doesn't depend on `N`")
+	f.Var(&c.memory, "memory", "refuse work that needs more than `SIZE`, such as 512M; 0: no ceiling")
+	f.Var(&c.dtype, "dtype", "convert the result to dtype `T`")
+	f.Var(&c.as, "as", "read raw 2-byte void inputs as dtype `T`: bfloat16")
+	f.Var(&c.layout, "layout", "where the channels are: nhwc or nchw")
+	f.Var(&c.maxHeader, "max-header", "refuse inputs whose header is longer than `SIZE`")
+	f.BoolVar(&c.dryRun, "dry-run", false, "print what would be computed, from the headers alone")
+	f.BoolVar(&c.json, "json", false, "print errors, plans and reports as JSON")
+	f.BoolVar(&c.noClobber, "no-clobber", false, "refuse to replace an existing output")
+	f.Var(&c.progress, "progress", "progress on standard error: auto, always or never")
+	f.BoolVarP(&c.quiet, "quiet", "q", false, "no warnings and no progress")
+	f.BoolVarP(&c.verbose, "verbose", "v", false, "say what was done, and how long it took")
+}
+
+// size is a flag of bytes with an optional unit: 512M, 1.5GiB, 65536.
+type size int64
+
+func (s *size) Type() string   { return "SIZE" }
+func (s *size) String() string { return strconv.FormatInt(int64(*s), 10) }
+func (s *size) Set(text string) error {
+	number := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(text), "B"), "I")
+	shift := 0
+	if n := len(number); n > 0 {
+		if at := strings.IndexByte("KMGT", number[n-1]); at >= 0 {
+			number, shift = number[:n-1], 10*(at+1)
+		}
+	}
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(v >= 0) || math.Ldexp(v, shift) >= math.MaxInt64 {
+		return fmt.Errorf("want a number of bytes, such as 512M or 2GiB")
+	}
+	*s = size(math.Ldexp(v, shift))
+	return nil
+}
+
+// typeFlag is a dtype by name; its zero value is none.
+type typeFlag struct{ t dtype.Type }
+
+func (f *typeFlag) Type() string   { return "T" }
+func (f *typeFlag) String() string { return f.t.String() }
+func (f *typeFlag) Set(name string) (err error) {
+	f.t, err = dtype.Parse(name)
+	return err
+}
+
+// layoutFlag is nhwc or nchw.
+type layoutFlag shape.Layout
+
+func (l *layoutFlag) Type() string   { return "LAYOUT" }
+func (l *layoutFlag) String() string { return string(*l) }
+func (l *layoutFlag) Set(name string) error {
+	if name != string(shape.NHWC) && name != string(shape.NCHW) {
+		return fmt.Errorf("want nhwc or nchw")
+	}
+	*l = layoutFlag(name)
+	return nil
+}
+
+// choice is one word of several.
+type choice struct {
+	value string
+	of    []string
+}
+
+func (c *choice) Type() string   { return strings.Join(c.of, "|") }
+func (c *choice) String() string { return c.value }
+func (c *choice) Set(word string) error {
+	if !slices.Contains(c.of, word) {
+		return fmt.Errorf("want one of %s", strings.Join(c.of, ", "))
+	}
+	c.value = word
+	return nil
+}
+
+// list is words separated by commas.
+type list []string
+
+func (l *list) Type() string   { return "LIST" }
+func (l *list) String() string { return strings.Join(*l, ",") }
+func (l *list) Set(text string) error {
+	*l = strings.Split(text, ",")
+	return nil
+}
+
+// coefficients reads the numbers of --coef: one spelled as an integer is one.
+func coefficients(words []string) ([]ops.Coef, error) {
+	var out []ops.Coef
+	for _, w := range words {
+		v, err := strconv.ParseFloat(w, 64)
+		if err != nil {
+			return nil, usagef("--coef %s: %q is no number", strings.Join(words, ","), w)
+		}
+		_, notInt := strconv.ParseInt(w, 10, 64)
+		out = append(out, ops.Coef{Value: v, Integer: notInt == nil})
+	}
+	return out, nil
+}
+
+// numbers reads a list of integers.
+func numbers(flag string, words []string) ([]int, error) {
+	var out []int
+	for _, w := range words {
+		v, err := strconv.Atoi(w)
+		if err != nil {
+			return nil, usagef("--%s %s: %q is no integer", flag, strings.Join(words, ","), w)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}

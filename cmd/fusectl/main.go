@@ -1,0 +1,146 @@
+// Command fusectl fuses feature maps held in NumPy .npy files: it
+// concatenates, adds, multiplies and pools them, builds feature pyramids, and
+// attends, as convolutional and transformer networks do.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"fusectl/internal/ops"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run is the program, with its exit status.
+func run(args []string, stdin, stdout, stderr *os.File) (status int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	e := &env{stdin: stdin, stdout: stdout, stderr: stderr}
+	defer e.close()
+	root := newRootCommand(e)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	command := root.Name()
+	defer func() {
+		if r := recover(); r != nil {
+			status = e.report(command, &internalError{r})
+		}
+	}()
+	cmd, err := root.ExecuteContextC(ctx)
+	if cmd != nil {
+		command = cmd.CommandPath()
+	}
+	if err == nil {
+		return exitDone
+	}
+	if ctx.Err() != nil {
+		return exitInterrupted
+	}
+	return e.report(command, err)
+}
+
+func newRootCommand(e *env) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "fusectl COMMAND INPUT... [-o OUT]",
+		Short: "fuse feature maps held in NumPy .npy files",
+		Long: `fusectl fuses feature maps held in NumPy .npy files, the way convolutional and
+transformer networks do, without starting Python.
+
+An input is a path, or - for standard input. The result goes to -o PATH, or to
+standard output, so that commands join in a pipe:
+
+  fusectl add a.npy b.npy | fusectl gap - -o pooled.npy
+
+An existing output is replaced whole once the result is complete, and may be
+one of the inputs.
+
+` + exitTable,
+		Example: `  fusectl random --shape 1,64,64,64 --seed 1 -o a.npy
+  fusectl random --shape 1,64,64,64 --seed 2 -o b.npy
+  fusectl concat a.npy b.npy -o both.npy
+  fusectl info both.npy`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			err := usagef("unknown command %q", args[0])
+			cmd.SuggestionsMinimumDistance = 2
+			for _, s := range cmd.SuggestionsFor(args[0]) {
+				err.hints = append(err.hints, "did you mean "+s+"?")
+			}
+			err.hints = append(err.hints, "fusectl --help lists the commands")
+			return err
+		},
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		u := usagef("%v", err)
+		u.hints = []string{cmd.CommandPath() + " --help lists the flags"}
+		return u
+	})
+	e.addFlags(root.PersistentFlags())
+	root.AddGroup(&cobra.Group{ID: "fuse", Title: "Fusions:"}, &cobra.Group{ID: "other", Title: "Around them:"})
+	for _, c := range []*cobra.Command{
+		newConcatCommand(e), newAddCommand(e), newMulCommand(e), newGapCommand(e), newGmpCommand(e),
+		newFPNCommand(e), newCrossModalCommand(e), newAttentionCommand(e),
+	} {
+		c.GroupID = "fuse"
+		root.AddCommand(c)
+	}
+	for _, c := range []*cobra.Command{newInfoCommand(e), newRandomCommand(e), newVersionCommand(e)} {
+		c.GroupID = "other"
+		root.AddCommand(c)
+	}
+	root.SetHelpCommandGroupID("other")
+	root.SetCompletionCommandGroupID("other")
+	return root
+}
+
+// inputs is the Args of a command that takes at least least arrays, and at
+// most most unless that is 0.
+func inputs(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			u := usagef("needs at least %d input%s: got %d", least, plural(least), len(args))
+			u.hints = []string{"usage: fusectl " + cmd.Use}
+			return u
+		case most > 0 && len(args) > most:
+			u := usagef("takes at most %d input%s: got %d", most, plural(most), len(args))
+			u.hints = []string{"usage: fusectl " + cmd.Use}
+			return u
+		}
+		return nil
+	}
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}
+
+// fuses is the RunE of a command that makes one array of its inputs.
+func fuses(e *env, fuse func(xs []ops.Array) (ops.Array, error)) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		xs, err := e.openAll(args)
+		if err != nil {
+			return err
+		}
+		out, err := fuse(xs)
+		if err != nil {
+			return err
+		}
+		return e.finish(cmd.Context(), out)
+	}
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"fusectl/internal/ops"
+	"fusectl/internal/shape"
+)
+
+func newMulCommand(e *env) *cobra.Command {
+	var gate, activation string
+	cmd := &cobra.Command{
+		Use:   "mul A B...",
+		Short: "multiply arrays element by element (SENet)",
+		Long: `Multiplies any number of arrays, with NumPy's broadcasting and NumPy 2's
+promotion. Integers wrap, booleans are and-ed; float16 and bfloat16 are
+multiplied in float32 and rounded once.
+
+--gate applies an activation to every input after the first, before the
+product: A·sigmoid(B) is --gate sigmoid.`,
+		Example: `  # SENet: scale the channels of [N,H,W,C] by [N,1,1,C]
+  fusectl mul map.npy excitation.npy --gate sigmoid -o scaled.npy`,
+		Args: inputs(1, 0),
+		RunE: fuses(e, func(xs []ops.Array) (ops.Array, error) {
+			if err := checkActivation("gate", gate); err != nil {
+				return nil, err
+			}
+			if err := checkActivation("activation", activation); err != nil {
+				return nil, err
+			}
+			return ops.Mul(xs, ops.MulOptions{Gate: gate, Activation: activation, Layout: shape.Layout(e.layout)})
+		}),
+	}
+	activationFlag(cmd, &gate, "gate", "apply `NAME` to every input after the first")
+	activationFlag(cmd, &activation, "activation", "apply `NAME` to the product: "+activations())
+	return cmd
+}
+
+func activations() string { return strings.Join(ops.Activations(), ", ") }
+
+func activationFlag(cmd *cobra.Command, to *string, name, usage string) {
+	cmd.Flags().StringVar(to, name, "", usage)
+	complete(cmd, name, ops.Activations())
+}
+
+// complete has the shell complete a flag by words.
+func complete(cmd *cobra.Command, flag string, words []string) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag isn't defined, or twice: a fault of the program
+	}
+}
+
+func checkActivation(flag, name string) error {
+	if err := ops.CheckActivation(name); err != nil {
+		return usagef("--%s: %v", flag, err)
+	}
+	return nil
+}

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"fusectl/internal/kernel"
+)
+
+func newVersionCommand(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "show the version and which kernels this machine uses",
+		Example: "  fusectl version",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			version := "unknown"
+			if b, ok := debug.ReadBuildInfo(); ok {
+				version = b.Main.Version
+			}
+			_, err := fmt.Fprintf(e.stdout, "fusectl %s %s %s/%s kernels=%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, kernel.Active().Name)
+			return err
+		},
+	}
+}

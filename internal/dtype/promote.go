@@ -1,0 +1,111 @@
+package dtype
+
+// Promote returns the type that holds both a and b, as numpy.promote_types of
+// NumPy 2 does (NEP 50: every array counts with its dtype). bfloat16, which
+// NumPy lacks, takes float16's place in the table, and the two together give
+// float32, as in JAX. It reports false where there is none: an opaque type
+// promotes only with itself.
+func Promote(a, b Type) (Type, bool) {
+	switch {
+	case a == b:
+		return a, true
+	case a.IsOpaque() || b.IsOpaque():
+		return Type{}, false
+	}
+	if a.kind > b.kind {
+		a, b = b, a // only the order bool < signed < unsigned < float < complex is left
+	}
+	switch {
+	case a.kind == KindBool:
+		return b, true
+	case b.IsComplex():
+		if a == Complex64 || realBits(a) <= 24 {
+			return b, true
+		}
+		return Complex128, true
+	case b.IsFloat() && a.IsFloat():
+		if a == Float16 && b == BFloat16 {
+			return Float32, true
+		}
+		return b, true
+	case b.IsFloat():
+		return promoteIntFloat(a, b), true
+	case a.IsUnsigned() == b.IsUnsigned():
+		return b, true // the kinds of one signedness stand in order of size
+	default: // a signed, b unsigned
+		return promoteSigned(a, b), true
+	}
+}
+
+// realBits is the width of integer that t represents exactly.
+func realBits(t Type) int {
+	switch {
+	case t.IsInteger():
+		if t.size <= 2 {
+			return 8 * t.size
+		}
+		return 53
+	case t == Float64:
+		return 53
+	default:
+		return 24
+	}
+}
+
+func promoteIntFloat(i, f Type) Type {
+	switch {
+	case i.size == 1:
+		return f
+	case i.size == 2 && f != Float64:
+		return Float32
+	default:
+		return Float64
+	}
+}
+
+func promoteSigned(signed, unsigned Type) Type {
+	switch {
+	case unsigned.size < signed.size:
+		return signed
+	case unsigned.size == 1:
+		return Int16
+	case unsigned.size == 2:
+		return Int32
+	case unsigned.size == 4:
+		return Int64
+	default:
+		return Float64
+	}
+}
+
+// Result returns the type that holds all of types, as numpy.result_type does:
+// the types of the highest kind (complex, then float, then the rest) are
+// promoted first, so that int16, uint16 and float32 give float32 in any order.
+// odd is -1, or the index of a type that has none in common with the first.
+func Result(types []Type) (t Type, odd int) {
+	for i, x := range types {
+		if _, ok := Promote(types[0], x); !ok {
+			return Type{}, i
+		}
+	}
+	t = types[0]
+	for _, x := range types {
+		if rank(x) > rank(t) {
+			t = x
+		}
+	}
+	for _, x := range types {
+		t, _ = Promote(t, x) // none is opaque, or all are the same
+	}
+	return t, -1
+}
+
+func rank(t Type) int {
+	switch {
+	case t.IsComplex():
+		return 2
+	case t.IsFloat():
+		return 1
+	}
+	return 0
+}

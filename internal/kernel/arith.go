@@ -1,0 +1,127 @@
+package kernel
+
+import "fusectl/internal/dtype"
+
+func (t *Table) fillArith() {
+	t.Add = [dtype.NumKinds]Loop3{
+		dtype.KindBool:       or,
+		dtype.KindInt8:       add[uint8],
+		dtype.KindInt16:      add[uint16],
+		dtype.KindInt32:      add[uint32],
+		dtype.KindInt64:      add[uint64],
+		dtype.KindUint8:      add[uint8],
+		dtype.KindUint16:     add[uint16],
+		dtype.KindUint32:     add[uint32],
+		dtype.KindUint64:     add[uint64],
+		dtype.KindFloat32:    add[float32],
+		dtype.KindFloat64:    add[float64],
+		dtype.KindComplex64:  add[float32],
+		dtype.KindComplex128: add[float64],
+	}
+	t.Mul = [dtype.NumKinds]Loop3{
+		dtype.KindBool:       and,
+		dtype.KindInt8:       mul[uint8],
+		dtype.KindInt16:      mul[uint16],
+		dtype.KindInt32:      mul[uint32],
+		dtype.KindInt64:      mul[uint64],
+		dtype.KindUint8:      mul[uint8],
+		dtype.KindUint16:     mul[uint16],
+		dtype.KindUint32:     mul[uint32],
+		dtype.KindUint64:     mul[uint64],
+		dtype.KindFloat32:    mul[float32],
+		dtype.KindFloat64:    mul[float64],
+		dtype.KindComplex64:  mulComplex[float32],
+		dtype.KindComplex128: mulComplex[float64],
+	}
+	t.Max = [dtype.NumKinds]Loop3{
+		dtype.KindBool:       or,
+		dtype.KindInt8:       maxInt[int8, int32],
+		dtype.KindInt16:      maxInt[int16, int32],
+		dtype.KindInt32:      maxInt[int32, int32],
+		dtype.KindInt64:      maxInt[int64, int64],
+		dtype.KindUint8:      maxInt[uint8, uint32],
+		dtype.KindUint16:     maxInt[uint16, uint32],
+		dtype.KindUint32:     maxInt[uint32, uint32],
+		dtype.KindUint64:     maxInt[uint64, uint64],
+		dtype.KindFloat16:    func(dst, a, b []byte) { maxFloat(dst, a, b, float16Order) },
+		dtype.KindBFloat16:   func(dst, a, b []byte) { maxFloat(dst, a, b, bfloat16Order) },
+		dtype.KindFloat32:    func(dst, a, b []byte) { maxFloat(dst, a, b, float32Order) },
+		dtype.KindFloat64:    func(dst, a, b []byte) { maxFloat(dst, a, b, float64Order) },
+		dtype.KindComplex64:  maxComplex[float32],
+		dtype.KindComplex128: maxComplex[float64],
+	}
+}
+
+// add computes dst[i] = a[i] + b[i]. Unsigned types serve the signed ones too.
+func add[T integer | Float](dst, a, b []byte) {
+	d, x, y := View[T](dst), View[T](a), View[T](b)
+	for len(d) >= 8 && len(x) >= 8 && len(y) >= 8 {
+		d[0] = x[0] + y[0]
+		d[1] = x[1] + y[1]
+		d[2] = x[2] + y[2]
+		d[3] = x[3] + y[3]
+		d[4] = x[4] + y[4]
+		d[5] = x[5] + y[5]
+		d[6] = x[6] + y[6]
+		d[7] = x[7] + y[7]
+		d, x, y = d[8:], x[8:], y[8:]
+	}
+	x, y = x[:len(d)], y[:len(d)]
+	for i := range d {
+		d[i] = x[i] + y[i]
+	}
+}
+
+// mul computes dst[i] = a[i] * b[i]. Unsigned types serve the signed ones too.
+func mul[T integer | Float](dst, a, b []byte) {
+	d, x, y := View[T](dst), View[T](a), View[T](b)
+	for len(d) >= 8 && len(x) >= 8 && len(y) >= 8 {
+		d[0] = x[0] * y[0]
+		d[1] = x[1] * y[1]
+		d[2] = x[2] * y[2]
+		d[3] = x[3] * y[3]
+		d[4] = x[4] * y[4]
+		d[5] = x[5] * y[5]
+		d[6] = x[6] * y[6]
+		d[7] = x[7] * y[7]
+		d, x, y = d[8:], x[8:], y[8:]
+	}
+	x, y = x[:len(d)], y[:len(d)]
+	for i := range d {
+		d[i] = x[i] * y[i]
+	}
+}
+
+// mulComplex multiplies pairs of (real, imaginary) parts as
+// (ac-bd, ad+bc), with each product rounded to F.
+func mulComplex[F Float](dst, a, b []byte) {
+	d, x, y := View[[2]F](dst), View[[2]F](a), View[[2]F](b)
+	x, y = x[:len(d)], y[:len(d)]
+	for i := range d {
+		re := F(x[i][0]*y[i][0]) - F(x[i][1]*y[i][1])
+		im := F(x[i][0]*y[i][1]) + F(x[i][1]*y[i][0])
+		d[i] = [2]F{re, im}
+	}
+}
+
+// or computes dst[i] = a[i] | b[i], eight bytes at a time.
+func or(dst, a, b []byte) {
+	for len(dst) >= 8 && len(a) >= 8 && len(b) >= 8 {
+		le.PutUint64(dst, le.Uint64(a)|le.Uint64(b))
+		dst, a, b = dst[8:], a[8:], b[8:]
+	}
+	for i := range dst {
+		dst[i] = a[i] | b[i]
+	}
+}
+
+// and computes dst[i] = a[i] & b[i], eight bytes at a time.
+func and(dst, a, b []byte) {
+	for len(dst) >= 8 && len(a) >= 8 && len(b) >= 8 {
+		le.PutUint64(dst, le.Uint64(a)&le.Uint64(b))
+		dst, a, b = dst[8:], a[8:], b[8:]
+	}
+	for i := range dst {
+		dst[i] = a[i] & b[i]
+	}
+}

@@ -1,0 +1,317 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+
+	"fusectl/internal/dtype"
+)
+
+// testCase is one loop of a table, in a form that one test and one benchmark
+// can run. Every entry of the table has at least one: TestEveryLoopHasACase.
+type testCase struct {
+	entry string // the entry's name, as TestEveryLoopHasACase spells it
+	name  string
+
+	dst   dtype.Type
+	src   []dtype.Type
+	cols  int  // of a loop over rows, whose dst are one row; 0: elementwise
+	alias bool // dst may be an operand
+
+	run func(dst []byte, src [][]byte)
+	// want computes the same in another way. It may leave dst as it is, and
+	// say false, where this kind of test has nothing to compare with.
+	want func(dst []byte, src [][]byte)
+	ulps uint64 // by how much float results may differ
+}
+
+func cases(t *Table) []testCase {
+	var all []testCase
+	for _, k := range dtype.All() {
+		all = append(all, arithCases(t, k)...)
+		all = append(all, convertCases(t, k)...)
+		all = append(all, reduceCases(t, k)...)
+		all = append(all, activationCases(t, k)...)
+		all = append(all, otherCases(t, k)...)
+	}
+	return all
+}
+
+func arithCases(t *Table, k dtype.Type) []testCase {
+	var cs []testCase
+	for _, op := range []struct {
+		name string
+		loop Loop3
+		want func(k dtype.Type, a, b value) value
+	}{
+		{"Add", t.Add[k.Kind()], refAdd},
+		{"Mul", t.Mul[k.Kind()], refMul},
+		{"Max", t.Max[k.Kind()], refMax},
+	} {
+		if op.loop == nil {
+			continue
+		}
+		cs = append(cs, testCase{
+			entry: entryName(op.name, k), name: op.name + "/" + k.String(),
+			dst: k, src: []dtype.Type{k, k}, alias: true,
+			run: func(dst []byte, src [][]byte) { op.loop(dst, src[0], src[1]) },
+			want: func(dst []byte, src [][]byte) {
+				for i := range len(dst) / k.Size() {
+					store(k, dst, i, op.want(k, load(k, src[0], i), load(k, src[1], i)))
+				}
+			},
+		})
+	}
+	return cs
+}
+
+func refAdd(k dtype.Type, a, b value) value {
+	if k == dtype.Bool {
+		return refMax(k, a, b)
+	}
+	return value{a.re.add(b.re), a.im.add(b.im)}
+}
+
+func refMul(k dtype.Type, a, b value) value {
+	part := dtype.Float64
+	switch k {
+	case dtype.Complex64:
+		part = dtype.Float32
+	case dtype.Complex128:
+	default:
+		return value{re: a.re.mul(b.re)}
+	}
+	product := func(x, y number) number {
+		var buf [8]byte
+		store(part, buf[:], 0, value{re: x.mul(y)})
+		return load(part, buf[:], 0).re
+	}
+	return value{
+		product(a.re, b.re).add(product(a.im, b.im).neg()),
+		product(a.re, b.im).add(product(a.im, b.re)),
+	}
+}
+
+func refMax(k dtype.Type, a, b value) value {
+	if a.re.isNaN() || a.im.isNaN() {
+		return a
+	}
+	if b.re.isNaN() || b.im.isNaN() {
+		return b
+	}
+	c := a.re.cmp(b.re)
+	if c == 0 && k.IsComplex() {
+		c = a.im.cmp(b.im)
+	}
+	zeros := c == 0 && k.IsFloat() && a.re.f != nil && a.re.f.Signbit()
+	if c < 0 || zeros {
+		return b
+	}
+	return a
+}
+
+func convertCases(t *Table, from dtype.Type) []testCase {
+	var cs []testCase
+	for _, to := range dtype.All() {
+		loop := t.Convert[from.Kind()][to.Kind()]
+		cs = append(cs, testCase{
+			entry: fmt.Sprintf("Convert[%d][%d]", from.Kind(), to.Kind()),
+			name:  fmt.Sprintf("Convert/%v/%v", from, to),
+			dst:   to, src: []dtype.Type{from}, alias: from == to,
+			run: func(dst []byte, src [][]byte) { loop(dst, src[0]) },
+			want: func(dst []byte, src [][]byte) {
+				for i := range len(dst) / to.Size() {
+					store(to, dst, i, refConvert(from, to, load(from, src[0], i)))
+				}
+			},
+		})
+	}
+	return cs
+}
+
+func refConvert(from, to dtype.Type, v value) value {
+	inexact := from.IsFloat() || from.IsComplex()
+	switch {
+	case to == dtype.Bool:
+		if v.re.rough() != 0 || v.im.rough() != 0 {
+			return value{re: fromFloat64(1)}
+		}
+		return value{re: fromFloat64(0)}
+	case inexact && to.IsInteger():
+		least, most := new(big.Int), new(big.Int).Lsh(big.NewInt(1), uint(8*to.Size()))
+		if !to.IsUnsigned() {
+			most.Rsh(most, 1)
+			least.Neg(most)
+		}
+		most.Sub(most, big.NewInt(1))
+		switch {
+		case v.re.isNaN():
+			return value{re: fromFloat64(0)}
+		case v.re.cmp(fromBigInt(least)) < 0:
+			return value{re: fromBigInt(least)}
+		case v.re.cmp(fromBigInt(most)) > 0:
+			return value{re: fromBigInt(most)}
+		}
+	case !to.IsComplex():
+		v.im = fromFloat64(0)
+	}
+	return v
+}
+
+func reduceCases(t *Table, k dtype.Type) []testCase {
+	var cs []testCase
+	for _, cols := range []int{1, 2, 3, 64, 1500} {
+		if loop := t.SumRows[k.Kind()]; loop != nil {
+			cs = append(cs, testCase{
+				entry: entryName("SumRows", k), name: fmt.Sprintf("SumRows/%v/cols=%d", k, cols),
+				dst: dtype.Float64, src: []dtype.Type{k}, cols: cols,
+				run:  func(dst []byte, src [][]byte) { loop(View[float64](dst), src[0]) },
+				want: func(dst []byte, src [][]byte) { refSumRows(View[float64](dst), k, src[0]) },
+			})
+		}
+		loop := t.MaxRows[k.Kind()]
+		cs = append(cs, testCase{
+			entry: entryName("MaxRows", k), name: fmt.Sprintf("MaxRows/%v/cols=%d", k, cols),
+			dst: k, src: []dtype.Type{k}, cols: cols,
+			run: func(dst []byte, src [][]byte) { loop(dst, src[0]) },
+			want: func(dst []byte, src [][]byte) {
+				for i := range len(src[0]) / k.Size() {
+					store(k, dst, i%cols, refMax(k, load(k, dst, i%cols), load(k, src[0], i)))
+				}
+			},
+		})
+	}
+	return cs
+}
+
+// refSumRows is the definition in Table.SumRows, word for word.
+func refSumRows(acc []float64, k dtype.Type, x []byte) {
+	at := func(i int) float64 {
+		n := load(k, x, i).re
+		if n.f == nil {
+			return n.special
+		}
+		f, _ := n.f.Float64()
+		return f
+	}
+	if len(acc) > 1 {
+		for i := range len(x) / k.Size() {
+			acc[i%len(acc)] += at(i)
+		}
+		return
+	}
+	var l [16]float64
+	for i := range len(x) / k.Size() {
+		l[i%16] += at(i)
+	}
+	for _, n := range []int{8, 4, 2, 1} {
+		for j := range n {
+			l[j] += l[j+n]
+		}
+	}
+	acc[0] += l[0]
+}
+
+func activationCases(t *Table, k dtype.Type) []testCase {
+	var cs []testCase
+	for i, name := range Activations() {
+		loop := t.Activation(name, k.Kind())
+		if loop == nil {
+			continue
+		}
+		c := testCase{
+			entry: fmt.Sprintf("activations[%d][%d]", i, k.Kind()), name: "Activation/" + name + "/" + k.String(),
+			dst: k, src: []dtype.Type{k}, alias: true,
+			run: func(dst []byte, src [][]byte) { loop(dst, src[0]) },
+			want: func(dst []byte, src [][]byte) {
+				for i := range len(dst) / k.Size() {
+					x := load(k, src[0], i)
+					if k.IsFloat() {
+						x.re = fromFloat64(refActivation(name, x.re))
+					} else {
+						x = refMax(k, x, value{fromFloat64(0), fromFloat64(0)})
+						if six := fromFloat64(6); name == "relu6" && x.re.cmp(six) > 0 {
+							x.re = six
+						}
+					}
+					store(k, dst, i, x)
+				}
+			},
+		}
+		switch {
+		case k == dtype.Float32:
+			// The float64 results beneath differ in their last places, which
+			// can move one that lies near the middle of two float32s.
+			c.ulps = 1
+		case name == "gelu":
+			// The reference rounds x/√2, as the loop does, but by a division;
+			// erfc multiplies that relative error by up to x², where x = -38
+			// is the last argument with a result other than 0.
+			c.ulps = 2 * 38 * 38
+		case k == dtype.Float64:
+			c.ulps = 6 // errors of both sides' exp, of sums and quotients
+		}
+		cs = append(cs, c)
+	}
+	return cs
+}
+
+// refActivation is the textbook's definition, where it doesn't overflow.
+func refActivation(name string, n number) float64 {
+	x := n.special
+	if n.f != nil {
+		x, _ = n.f.Float64()
+	}
+	sigmoid := 1 / (1 + math.Exp(-x))
+	if x < -30 {
+		sigmoid = math.Exp(x)
+	}
+	switch name {
+	case "relu":
+		return math.Max(x, 0)
+	case "relu6":
+		return math.Min(math.Max(x, 0), 6)
+	case "leaky-relu":
+		if x <= 0 {
+			return 0.01 * x
+		}
+		return x
+	case "sigmoid":
+		return sigmoid
+	case "tanh":
+		return math.Tanh(x)
+	case "gelu":
+		return x * math.Erfc(-x/math.Sqrt2) / 2
+	case "silu":
+		return x * sigmoid
+	default: // hardswish
+		return x * math.Min(math.Max(x+3, 0), 6) / 6
+	}
+}
+
+// otherCases are loops whose results have tests of their own: here they are
+// run for what they touch and how fast they are.
+func otherCases(t *Table, k dtype.Type) []testCase {
+	var cs []testCase
+	if loop := t.SoftmaxRows[k.Kind()]; loop != nil {
+		for _, cols := range []int{1, 10, 1000} {
+			cs = append(cs, testCase{
+				entry: entryName("SoftmaxRows", k), name: fmt.Sprintf("SoftmaxRows/%v/cols=%d", k, cols),
+				dst: k, src: []dtype.Type{k}, alias: true,
+				run: func(dst []byte, src [][]byte) { loop(dst, src[0], cols) },
+			})
+		}
+	}
+	for name, loop := range map[string]func([]byte, uint64, int64){"Uniform": t.Uniform[k.Kind()], "Normal": t.Normal[k.Kind()]} {
+		if loop != nil {
+			cs = append(cs, testCase{
+				entry: entryName(name, k), name: name + "/" + k.String(), dst: k,
+				run: func(dst []byte, _ [][]byte) { loop(dst, 1, 2) },
+			})
+		}
+	}
+	return cs
+}
+
+func entryName(field string, k dtype.Type) string { return fmt.Sprintf("%s[%d]", field, k.Kind()) }

@@ -1,0 +1,68 @@
+package kernel
+
+import "math"
+
+// The coefficients of W. J. Cody, "Rational Chebyshev approximations for the
+// error function", Mathematics of Computation 23 (1969), from the highest
+// power down: erf(x)/x in x² up to 0.46875, erfc(x)·e^x² in x up to 4, and
+// beyond 4 a correction to 1/√π in 1/x².
+var (
+	erfNum = [...]float64{
+		1.85777706184603153e-1, 3.16112374387056560e+0, 1.13864154151050156e+2,
+		3.77485237685302021e+2, 3.20937758913846947e+3,
+	}
+	erfDen = [...]float64{
+		1, 2.36012909523441209e+1, 2.44024637934444173e+2,
+		1.28261652607737228e+3, 2.84423683343917062e+3,
+	}
+	erfcNum = [...]float64{
+		2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e+0,
+		6.61191906371416295e+1, 2.98635138197400131e+2, 8.81952221241769090e+2,
+		1.71204761263407058e+3, 2.05107837782607147e+3, 1.23033935479799725e+3,
+	}
+	erfcDen = [...]float64{
+		1, 1.57449261107098347e+1, 1.17693950891312499e+2,
+		5.37181101862009858e+2, 1.62138957456669019e+3, 3.29079923573345963e+3,
+		4.36261909014324716e+3, 3.43936767414372164e+3, 1.23033935480374942e+3,
+	}
+	farNum = [...]float64{
+		1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1,
+		1.25781726111229246e-1, 1.60837851487422766e-2, 6.58749161529837803e-4,
+	}
+	farDen = [...]float64{
+		1, 2.56852019228982242e+0, 1.87295284992346725e+0,
+		5.27905102951428412e-1, 6.05183413124413191e-2, 2.33520497626869185e-3,
+	}
+)
+
+// erfc returns the complementary error function, 1 - erf(x), without the
+// cancellation.
+func erfc(x float64) float64 {
+	const oneOverSqrtPi = 0.56418958354775628695
+	a := math.Abs(x)
+	if !(a > 0.46875) {
+		y := float64(a * a)
+		return 1 - float64(x*poly(y, erfNum[:]))/poly(y, erfDen[:])
+	}
+	if a > 27.5 { // e^-756 is 0
+		if x < 0 {
+			return 2
+		}
+		return 0
+	}
+	var r float64
+	if a <= 4 {
+		r = poly(a, erfcNum[:]) / poly(a, erfcDen[:])
+	} else {
+		y := 1 / float64(a*a)
+		r = (oneOverSqrtPi - float64(y*poly(y, farNum[:]))/poly(y, farDen[:])) / a
+	}
+	// e^-a², with a² as an exact square and a small rest.
+	h := math.Float64frombits(math.Float64bits(a) &^ (1<<27 - 1))
+	d := float64((a - h) * (a + h))
+	r = float64(exp(-h*h)*r) * (1 - float64(d*(1-float64(d/2*(1-d/3)))))
+	if x < 0 {
+		return 2 - r
+	}
+	return r
+}

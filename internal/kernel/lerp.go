@@ -1,0 +1,76 @@
+package kernel
+
+import "fusectl/internal/dtype"
+
+// Lerp blends two rows of float32 or float64: dst = a + (b-a)·w, every step
+// rounded, as tf.image.resize computes it. A NaN or an infinity in either row
+// propagates. dst may be a or b.
+func Lerp(k dtype.Kind, dst, a, b []byte, w float64) {
+	if k == dtype.KindFloat32 {
+		lerp(View[float32](dst), View[float32](a), View[float32](b), float32(w))
+	} else {
+		lerp(View[float64](dst), View[float64](a), View[float64](b), w)
+	}
+}
+
+func lerp[T float32 | float64](dst, a, b []T, w T) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = a[i] + T((b[i]-a[i])*w)
+	}
+}
+
+// LerpCols blends pairs of columns of one row of float32 or float64, a column
+// being inner elements: column j of dst is src[lo[j]] + (src[hi[j]] -
+// src[lo[j]])·w[j]. Where w[j] is 0 it is src[lo[j]] alone.
+func LerpCols(k dtype.Kind, dst, src []byte, lo, hi []int32, w []float64, inner int) {
+	if k == dtype.KindFloat32 {
+		lerpCols(View[float32](dst), View[float32](src), lo, hi, w, inner)
+	} else {
+		lerpCols(View[float64](dst), View[float64](src), lo, hi, w, inner)
+	}
+}
+
+func lerpCols[T float32 | float64](dst, src []T, lo, hi []int32, w []float64, inner int) {
+	if inner == 1 {
+		for j := range lo {
+			a := src[lo[j]]
+			if w[j] != 0 {
+				a += T((src[hi[j]] - a) * T(w[j]))
+			}
+			dst[j] = a
+		}
+		return
+	}
+	for j := range lo {
+		d := dst[j*inner : (j+1)*inner]
+		a := src[int(lo[j])*inner : (int(lo[j])+1)*inner]
+		if w[j] == 0 {
+			copy(d, a)
+			continue
+		}
+		lerp(d, a, src[int(hi[j])*inner:(int(hi[j])+1)*inner], T(w[j]))
+	}
+}
+
+// Gather copies pieces of size bytes: piece j of dst is piece at[j] of src.
+func Gather(dst, src []byte, at []int32, size int) {
+	switch size {
+	case 2:
+		gather(View[uint16](dst), View[uint16](src), at)
+	case 4:
+		gather(View[uint32](dst), View[uint32](src), at)
+	case 8:
+		gather(View[uint64](dst), View[uint64](src), at)
+	default:
+		for j, i := range at {
+			copy(dst[j*size:(j+1)*size], src[int(i)*size:])
+		}
+	}
+}
+
+func gather[T any](dst, src []T, at []int32) {
+	for j, i := range at {
+		dst[j] = src[i]
+	}
+}

@@ -1,0 +1,109 @@
+package kernel
+
+import (
+	"sync"
+
+	"fusectl/internal/dtype"
+)
+
+// Loop2 is a loop over one input: len(dst) and len(src) hold equally many
+// elements.
+type Loop2 = func(dst, src []byte)
+
+// Loop3 is a loop over two inputs: all three operands hold equally many
+// elements, and dst may be a, b or both.
+type Loop3 = func(dst, a, b []byte)
+
+// Table holds the loops, by the kind of their elements. An entry is nil where
+// the loop isn't defined for that kind. Loops are safe for concurrent use.
+type Table struct {
+	// Name is the instruction set the loops are written for.
+	Name string
+
+	// Add computes dst[i] = a[i] + b[i]: integers wrap, bools are or-ed, and
+	// the 16-bit floats have no entry (compute in float32).
+	Add [dtype.NumKinds]Loop3
+
+	// Mul computes dst[i] = a[i] * b[i]: integers wrap, bools are and-ed, the
+	// four products of a complex one are rounded before they are added, and
+	// the 16-bit floats have no entry (compute in float32).
+	Mul [dtype.NumKinds]Loop3
+
+	// Max computes dst[i] = max(a[i], b[i]). On real floats it is IEEE
+	// 754-2019's maximum: a NaN in either operand gives the quiet NaN with no
+	// payload, and +0 is greater than -0; so the result doesn't depend on the
+	// order of the operands. On complex numbers it is numpy.maximum: the
+	// order is lexicographic, an operand with a NaN in it wins over one
+	// without, and a wins ties. The 16-bit floats have entries.
+	Max [dtype.NumKinds]Loop3
+
+	// Convert[from][to] computes dst[i] = to(src[i]), for all pairs. The same
+	// kind copies; otherwise dst and src must not overlap. It is NumPy's
+	// astype where that is defined: integers wrap, floats round to nearest,
+	// ties to even, and once only (also from float64 to a 16-bit float), to
+	// bool is != 0 (true for NaN), a complex number loses its imaginary part.
+	// From float to integer truncates; values beyond the integer's range give
+	// its nearest end, and NaN gives 0.
+	Convert [dtype.NumKinds][dtype.NumKinds]Loop2
+
+	// SumRows computes, with cols = len(acc) and x rows of cols elements,
+	//
+	//	for r := range rows { for c := range cols { acc[c] += float64(x[r*cols+c]) } }
+	//
+	// in that order for cols > 1, so that rows may come in any number of
+	// calls. For cols == 1 the order is: 16 lanes begin at 0, lane j sums the
+	// elements whose index is j modulo 16, in order; then lanes[j] +=
+	// lanes[j+8] for j < 8, the same with 4, 2 and 1; then acc[0] += lanes[0].
+	// Defined for all but complex kinds, whose sums are those of pairs of
+	// floats.
+	SumRows [dtype.NumKinds]func(acc []float64, x []byte)
+
+	// MaxRows computes, with cols the number of elements in acc and x rows of
+	// cols elements,
+	//
+	//	for r := range rows { for c := range cols { acc[c] = max(acc[c], x[r*cols+c]) } }
+	//
+	// with the max of Max. Defined for all kinds.
+	MaxRows [dtype.NumKinds]func(acc, x []byte)
+
+	// SoftmaxRows computes, for each row of cols elements,
+	//
+	//	dst[c] = exp(src[c]-max(src)) / sum over c of exp(src[c]-max(src))
+	//
+	// for float32 and float64, in float64 until an exponential and a quotient
+	// are stored; the sum is SumRows' for cols == 1. dst may be src. A row of
+	// nothing but -Inf gives zeros, one with a NaN or +Inf gives NaNs.
+	SoftmaxRows [dtype.NumKinds]func(dst, src []byte, cols int)
+
+	// Uniform and Normal fill dst with the elements from number off on of a
+	// random sequence that seed determines, for float32 and float64: uniform
+	// in [0, 1), and normal with mean 0 and variance 1. See random.go for the
+	// definitions.
+	Uniform, Normal [dtype.NumKinds]func(dst []byte, seed uint64, off int64)
+
+	activations [len(activationNames)][dtype.NumKinds]Loop2
+	sizes       [dtype.NumKinds]int
+}
+
+// Active returns the table for this machine. It is chosen at the first call,
+// so that a program that computes nothing does no work for it.
+var Active = sync.OnceValue(generic)
+
+// generic returns the loops in plain Go.
+func generic() *Table {
+	t := &Table{Name: "generic"}
+	for _, typ := range dtype.All() {
+		t.sizes[typ.Kind()] = typ.Size()
+	}
+	t.fillArith()
+	t.fillConvert()
+	t.fillReduce()
+	t.fillActivations()
+	t.fillSoftmax()
+	t.fillRandom()
+	return t
+}
+
+type integer interface {
+	int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64
+}

@@ -1,0 +1,314 @@
+package kernel
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+
+	"fusectl/internal/dtype"
+)
+
+func TestEveryLoopHasACase(t *testing.T) {
+	table := Active()
+	tested := map[string]bool{}
+	for _, c := range cases(table) {
+		tested[c.entry] = true
+	}
+	var walk func(name string, v reflect.Value)
+	walk = func(name string, v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Array:
+			for i := range v.Len() {
+				walk(fmt.Sprintf("%s[%d]", name, i), v.Index(i))
+			}
+		case reflect.Func:
+			if has := !v.IsNil(); has != tested[name] {
+				t.Errorf("%s: in the table %v, tested %v", name, has, tested[name])
+			}
+		}
+	}
+	v := reflect.ValueOf(table).Elem()
+	for i := range v.NumField() {
+		walk(v.Type().Field(i).Name, v.Field(i))
+	}
+}
+
+// guarded returns n bytes between two fields of canaries, and a function that
+// reports whether these are unharmed.
+func guarded(n int) ([]byte, func() bool) {
+	const guard, canary = 64, 0xa5
+	all := Alloc(n + 2*guard)
+	for i := range all {
+		all[i] = canary
+	}
+	return all[guard : guard+n : guard+n], func() bool {
+		return bytes.Count(all[:guard], []byte{canary}) == guard &&
+			bytes.Count(all[guard+n:], []byte{canary}) == guard
+	}
+}
+
+// TestLoops runs each loop over all lengths around the widths it is unrolled
+// to, with and without dst being an operand, on awkward values, and compares.
+func TestLoops(t *testing.T) {
+	for _, c := range cases(Active()) {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if c.cols > 0 {
+				checkRows(t, c)
+			} else {
+				checkElementwise(t, c)
+			}
+		})
+	}
+}
+
+func checkElementwise(t *testing.T, c testCase) {
+	const most = 70
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 4 { // draws of values
+		src := make([][]byte, len(c.src))
+		for i, k := range c.src {
+			src[i] = sample(rng, k, most)
+		}
+		var want []byte
+		if c.want != nil {
+			want = make([]byte, most*c.dst.Size())
+			c.want(want, src)
+		}
+		for n := range most + 1 {
+			cut := make([][]byte, len(src))
+			for i, k := range c.src {
+				cut[i] = src[i][:n*k.Size()]
+			}
+			checkRun(t, c, cut, want, n, 0)
+			if c.alias {
+				for mask := 1; mask < 1<<len(src); mask++ {
+					if mask != 3 { // both at once: below
+						checkRun(t, c, cut, want, n, mask)
+					}
+				}
+			}
+		}
+		if c.alias && len(src) == 2 { // f(x, x) into x
+			src[1] = src[0]
+			c.want(want, src)
+			checkRun(t, c, src, want, most, 3)
+		}
+	}
+}
+
+// checkRun runs one call; dst stands in for the operands in mask.
+func checkRun(t *testing.T, c testCase, src [][]byte, want []byte, n, mask int) {
+	t.Helper()
+	dst, unharmed := guarded(n * c.dst.Size())
+	before := make([][]byte, len(src))
+	operands := append([][]byte(nil), src...)
+	for i := range src {
+		before[i] = bytes.Clone(src[i])
+		if mask>>i&1 == 1 {
+			copy(dst, src[i])
+			operands[i] = dst
+		}
+	}
+	c.run(dst, operands)
+	if !unharmed() {
+		t.Fatalf("n=%d mask=%b: wrote outside dst", n, mask)
+	}
+	for i := range src {
+		if !bytes.Equal(before[i], src[i]) {
+			t.Fatalf("n=%d mask=%b: wrote to operand %d", n, mask, i)
+		}
+	}
+	if want != nil {
+		compare(t, c, dst, want[:len(dst)], src)
+	}
+}
+
+func checkRows(t *testing.T, c testCase) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	k := c.src[0]
+	counts := []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 13}
+	if c.cols == 1 {
+		counts = append(counts, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 70, 1023, 1024, 1025, 2100)
+	}
+	if c.cols == 1500 {
+		counts = counts[:6] // the references are slow
+	}
+	for _, rows := range counts {
+		x := sample(rng, k, rows*c.cols)
+		if rows%2 == 1 { // else nearly all is NaN
+			clearSpecials(k, x)
+		}
+		dst, unharmed := guarded(c.cols * c.dst.Size())
+		copy(dst, sample(rng, c.dst, c.cols))
+		if rows%2 == 1 {
+			clearSpecials(c.dst, dst)
+		}
+		want := Alloc(len(dst))
+		copy(want, dst)
+		c.want(want, [][]byte{x})
+		before := bytes.Clone(x)
+		c.run(dst, [][]byte{x})
+		if !unharmed() || !bytes.Equal(before, x) {
+			t.Fatalf("rows=%d: wrote outside acc", rows)
+		}
+		compare(t, c, dst, want, nil)
+	}
+}
+
+// clearSpecials puts 1 in the place of infinities and NaNs, leaving zeros of
+// either sign.
+func clearSpecials(k dtype.Type, b []byte) {
+	if !k.IsFloat() && !k.IsComplex() {
+		return
+	}
+	for i := range len(b) / k.Size() {
+		v := load(k, b, i)
+		one := fromFloat64(1)
+		if v.re.f == nil {
+			v.re = one
+		}
+		if v.im.f == nil {
+			v.im = one
+		}
+		store(k, b, i, v)
+	}
+}
+
+// compare wants the same bytes, but takes one NaN for another, and floats that
+// differ by c.ulps.
+func compare(t *testing.T, c testCase, got, want []byte, src [][]byte) {
+	t.Helper()
+	if bytes.Equal(got, want) {
+		return
+	}
+	part := c.dst
+	switch part {
+	case dtype.Complex64:
+		part = dtype.Float32
+	case dtype.Complex128:
+		part = dtype.Float64
+	}
+	for i := range len(got) / part.Size() {
+		g, w := got[i*part.Size():(i+1)*part.Size()], want[i*part.Size():(i+1)*part.Size()]
+		if bytes.Equal(g, w) {
+			continue
+		}
+		if part.IsFloat() {
+			x, y := load(part, g, 0).re, load(part, w, 0).re
+			if x.isNaN() && y.isNaN() || c.ulps > 0 && ulpsApart(part, g, w) <= c.ulps {
+				continue
+			}
+		}
+		var from []string
+		for j, k := range c.src {
+			if src != nil && part == c.dst {
+				v := load(k, src[j], i)
+				from = append(from, fmt.Sprint(v.re.f, v.re.special, v.im.f))
+			}
+		}
+		t.Fatalf("element %d of %d: got % x, want % x, from %s", i, len(got)/part.Size(), g, w, strings.Join(from, ", "))
+	}
+}
+
+// ulpsApart counts the floats from a to b; between a NaN and a number, and
+// between zeros of unlike sign, it's more than any tolerance.
+func ulpsApart(k dtype.Type, a, b []byte) uint64 {
+	var x, y int64
+	if k == dtype.Float32 {
+		x, y = int64(int32(binary.LittleEndian.Uint32(a))), int64(int32(binary.LittleEndian.Uint32(b)))
+	} else {
+		x, y = int64(binary.LittleEndian.Uint64(a)), int64(binary.LittleEndian.Uint64(b))
+	}
+	if load(k, a, 0).re.isNaN() != load(k, b, 0).re.isNaN() || (x < 0) != (y < 0) {
+		return math.MaxUint64
+	}
+	return uint64(max(x-y, y-x))
+}
+
+// TestMaxIsCanonical pins what compare forgives: the NaN that a maximum gives.
+func TestMaxIsCanonical(t *testing.T) {
+	for _, c := range []struct {
+		k         dtype.Kind
+		a, b, nan uint64
+	}{
+		{dtype.KindFloat16, 0xfc01, 0x7c00, 0x7e00},
+		{dtype.KindBFloat16, 0xff81, 0x7f80, 0x7fc0},
+		{dtype.KindFloat32, 0xff800001, 0x7f800000, 0x7fc00000},
+		{dtype.KindFloat32, 0x7fffffff, 0xffffffff, 0x7fc00000},
+		{dtype.KindFloat64, 0xfff0000000000001, 0x7ff0000000000000, 0x7ff8000000000000},
+	} {
+		table := Active()
+		size := table.sizes[c.k]
+		a, b := Bytes([]uint64{c.a})[:size], Bytes([]uint64{c.b})[:size]
+		got := make([]uint64, 1)
+		for range 2 {
+			table.Max[c.k](Bytes(got)[:size], a, b)
+			if got[0] != c.nan {
+				t.Errorf("max(%x, %x) = %x, want %x", a, b, got[0], c.nan)
+			}
+			a, b = b, a
+		}
+	}
+}
+
+func TestAlloc(t *testing.T) {
+	for n := range 200 {
+		b := Alloc(n)
+		if len(b) != n || cap(b) != n {
+			t.Errorf("Alloc(%d): length %d, capacity %d", n, len(b), cap(b))
+		}
+		if n > 0 && reflect.ValueOf(b).Pointer()%64 != 0 {
+			t.Errorf("Alloc(%d) isn't aligned", n)
+		}
+	}
+}
+
+// BenchmarkLoops counts the bytes of all operands, which take 64 KiB each, or
+// less, and so lie in the second-level cache.
+func BenchmarkLoops(b *testing.B) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, c := range cases(Active()) {
+		b.Run(c.name, func(b *testing.B) {
+			widest := c.dst.Size()
+			for _, k := range c.src {
+				widest = max(widest, k.Size())
+			}
+			n := (64 << 10) / widest
+			length := n
+			if c.cols > 0 {
+				length = c.cols
+				n = max(1, n/c.cols) * c.cols
+			}
+			src := make([][]byte, len(c.src))
+			total := 0
+			for i, k := range c.src {
+				src[i] = Alloc(n * k.Size())
+				fillNormal(rng, k, src[i])
+				total += len(src[i])
+			}
+			dst := Alloc(length * c.dst.Size())
+			if c.cols == 0 {
+				total += len(dst)
+			}
+			b.SetBytes(int64(total))
+			for b.Loop() {
+				c.run(dst, src)
+			}
+		})
+	}
+}
+
+// fillNormal fills b with ordinary numbers of both signs.
+func fillNormal(rng *rand.Rand, k dtype.Type, b []byte) {
+	f := make([]float64, len(b)/k.Size())
+	for i := range f {
+		f[i] = 2 * rng.NormFloat64()
+	}
+	Active().Convert[dtype.KindFloat64][k.Kind()](b, Bytes(f))
+}

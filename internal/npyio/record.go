@@ -1,0 +1,200 @@
+package npyio
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/shape"
+)
+
+// field is one field of a record type.
+type field struct {
+	label string // the Python literal of its name, or of its title and name
+	descr
+}
+
+// parseFields reads a record type: a list of (name, dtype) and (name, dtype,
+// shape), where a name may be a pair of title and name.
+func parseFields(v list) (descr, error) {
+	fields := make([]field, len(v))
+	seen := map[string]bool{}
+	for i, item := range v {
+		parts, _ := item.(tuple)
+		if l, ok := item.(list); ok {
+			parts = tuple(l)
+		}
+		if len(parts) != 2 && len(parts) != 3 {
+			return descr{}, malformed("field %d of descr is not a name, a dtype and perhaps a shape", i)
+		}
+		d, err := parseDescr(parts[1])
+		if err == nil && len(parts) == 3 {
+			d, err = subArray(d, parts[2])
+		}
+		if err != nil {
+			return descr{}, err
+		}
+		names, label, ok := parseName(parts[0])
+		if !ok {
+			return descr{}, malformed("field %d of descr has a name that is not a string", i)
+		}
+		fields[i] = field{label, d}
+		if fields[i].isPadding() {
+			continue
+		}
+		for _, name := range names {
+			if seen[name] {
+				return descr{}, malformed("descr has two fields or titles named %s", quoted(name))
+			}
+			seen[name] = true
+		}
+	}
+	return record(fields)
+}
+
+// parseName reads a name, or a pair of title and name, into the names that
+// must be unique and the literal that NumPy writes.
+func parseName(v any) (names []string, label string, ok bool) {
+	switch v := v.(type) {
+	case string:
+		return []string{v}, pyString(v), true
+	case tuple:
+		if len(v) != 2 {
+			return nil, "", false
+		}
+		name, ok := v[1].(string)
+		if _, untitled := v[0].(none); untitled {
+			return []string{name}, pyString(name), ok
+		}
+		title, titled := v[0].(string)
+		return []string{title, name}, "(" + pyString(title) + ", " + pyString(name) + ")", ok && titled
+	}
+	return nil, "", false
+}
+
+// isPadding reports whether NumPy takes a field for bytes between others: it
+// has no name and is raw data or a sub-array.
+func (f field) isPadding() bool {
+	return f.label == "''" && (f.array || strings.HasPrefix(f.code, "'|V"))
+}
+
+// record is the type made of the fields, with neighbouring padding in one
+// piece, as NumPy writes it.
+func record(fields []field) (descr, error) {
+	var parts []string
+	size, padding := 0, 0
+	flush := func() {
+		if padding > 0 {
+			parts = append(parts, fmt.Sprintf("('', '|V%d')", padding))
+			padding = 0
+		}
+	}
+	for _, f := range fields {
+		if size += f.typ.Size(); size > math.MaxInt32 {
+			return descr{}, malformed("descr is a record of more than 2^31-1 bytes")
+		}
+		if f.isPadding() {
+			padding += f.typ.Size()
+			continue
+		}
+		flush()
+		code := f.code
+		if f.array {
+			code = code[1 : len(code)-1] // the pair's two values stand beside the name
+		}
+		parts = append(parts, "("+f.label+", "+code+")")
+	}
+	flush()
+	code := "[" + strings.Join(parts, ", ") + "]"
+	return descr{code: code, typ: dtype.Opaque(code, size)}, nil
+}
+
+// parseCommas reads NumPy's shorthand for records, '<f4,3i2,(2,2)u1', whose
+// fields are named f0, f1 and so on. A single field is a type of its own.
+func parseCommas(s string) (descr, error) {
+	var fields []field
+	for rest := strings.Trim(s, " "); rest != ""; {
+		var dims any
+		switch {
+		case rest[0] == '(':
+			end := strings.IndexByte(rest, ')') + 1
+			v, err := parseLiteral(rest[:end], false)
+			if err != nil {
+				return descr{}, malformed("unknown dtype %s", quoted(s))
+			}
+			dims, rest = v, rest[end:]
+		case '0' <= rest[0] && rest[0] <= '9':
+			after := strings.TrimLeft(rest, "0123456789")
+			n, err := strconv.ParseInt(rest[:len(rest)-len(after)], 10, 32)
+			if err != nil {
+				return descr{}, malformed("unknown dtype %s", quoted(s))
+			}
+			dims, rest = n, after
+		}
+		var code string
+		code, rest, _ = strings.Cut(rest, ",")
+		rest = strings.TrimLeft(rest, " ")
+		d, err := parseCode(strings.Trim(code, " "))
+		if err == nil && dims != nil {
+			d, err = subArray(d, dims)
+		}
+		if err != nil {
+			return descr{}, err
+		}
+		fields = append(fields, field{"'f" + strconv.Itoa(len(fields)) + "'", d})
+	}
+	if len(fields) == 1 {
+		return fields[0].descr, nil
+	}
+	return record(fields)
+}
+
+// subArray is the descr of a field that holds an array of elem. As in NumPy
+// the shapes () and 1 say nothing.
+func subArray(elem descr, dims any) (descr, error) {
+	var s shape.Shape
+	ok := true
+	switch v := dims.(type) {
+	case int64:
+		if v == 1 {
+			return elem, nil
+		}
+		s = shape.Shape{int(v)}
+	case tuple:
+		s, ok = integers(v)
+	case list:
+		s, ok = integers(v)
+	default:
+		ok = false
+	}
+	if !ok {
+		return descr{}, malformed("descr has a field whose shape is not a tuple of integers")
+	}
+	if len(s) == 0 {
+		return elem, nil
+	}
+	n, err := s.Check(elem.typ.Size())
+	if err != nil {
+		return descr{}, malformed("descr has a field of a wrong shape: %v", err)
+	}
+	if n*int64(elem.typ.Size()) > math.MaxInt32 {
+		return descr{}, malformed("descr is a record of more than 2^31-1 bytes")
+	}
+	code := "(" + elem.code + ", " + pyShape(s) + ")"
+	return descr{code: code, typ: dtype.Opaque(code, int(n)*elem.typ.Size()), array: true}, nil
+}
+
+// integers is the shape that a tuple's items give, if all are integers.
+func integers(items []any) (shape.Shape, bool) {
+	s := make(shape.Shape, len(items))
+	for i, item := range items {
+		d, ok := item.(int64)
+		if !ok {
+			return nil, false
+		}
+		s[i] = int(d)
+	}
+	return s, true
+}

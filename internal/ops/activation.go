@@ -1,0 +1,124 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
+)
+
+// Softmax is the activation that works on a whole axis, the channels.
+const softmaxName = "softmax"
+
+// Activations lists the names that --activation and --gate take.
+func Activations() []string { return append(kernel.Activations(), softmaxName) }
+
+// CheckActivation refuses a name that is none of Activations.
+func CheckActivation(name string) error {
+	if name == "" || slices.Contains(Activations(), name) {
+		return nil
+	}
+	return fmt.Errorf("unknown activation %q: want one of %s", name, strings.Join(Activations(), ", "))
+}
+
+// Activate applies an activation, with PyTorch's default parameters: gelu is
+// the exact one, leaky-relu has slope 0.01, softmax runs over the channel axis
+// of the layout. relu and relu6 keep integers; the others give float64 of
+// them. Complex arrays have none.
+func Activate(name string, x Array, l shape.Layout) (Array, error) {
+	if err := needArithmetic([]Array{x}); err != nil {
+		return nil, err
+	}
+	out, err := activate(name, x, l)
+	if err == nil && x.DType().IsFloat() {
+		out = cast(out, x.DType())
+	}
+	return out, err
+}
+
+// activate is Activate without the rounding of 16-bit floats, which stay as
+// the float32 they are computed in.
+func activate(name string, x Array, l shape.Layout) (Array, error) {
+	t := x.DType()
+	if t.IsComplex() {
+		return nil, errorf(x, "dtype %v: an activation takes real numbers", t)
+	}
+	if name == softmaxName {
+		x = cast(x, t.Inexact().Compute())
+		if len(x.Shape()) == 0 {
+			return nil, errorf(x, "shape () has no channel axis for softmax")
+		}
+		return onLast(x, l.Channel(len(x.Shape())), softmax), nil
+	}
+	if loop := kernel.Active().Activation(name, t.Kind()); loop != nil {
+		return mapTo(name, t, x, loop), nil
+	}
+	w := t.Inexact().Compute()
+	return mapTo(name, w, cast(x, w), kernel.Active().Activation(name, w.Kind())), nil
+}
+
+// rowwise applies a loop to whole rows along the last axis.
+type rowwise struct {
+	computed
+	cols int64
+	loop func(dst, src []byte, cols int)
+}
+
+// softmax is exp(x - max) / sum over the last axis of a float32 or float64
+// array. A row of nothing but -inf, which leaves nothing to attend to, gives
+// zeros.
+func softmax(x Array) Array {
+	s := x.Shape()
+	loop := kernel.Active().SoftmaxRows[x.DType().Kind()]
+	return &rowwise{computed{op: softmaxName, dt: x.DType(), sh: s, in: []Array{x}}, int64(s[len(s)-1]), loop}
+}
+
+func (r *rowwise) Tiling() Tiling { return Tiling{Unit: r.cols} }
+
+func (r *rowwise) Memory(n int64) int64 {
+	whole := n + 2*r.cols
+	return whole*r.size() + memoryOf(r.in[0], whole)
+}
+
+func (r *rowwise) Read(ctx context.Context, dst []byte, off int64) error {
+	return wholeRows(&r.scratch, dst, off, r.cols, r.size(), func(dst []byte, row, n int64) error {
+		if err := r.in[0].Read(ctx, dst, row*r.cols); err != nil {
+			return err
+		}
+		r.loop(dst, dst, int(r.cols))
+		return nil
+	})
+}
+
+// wholeRows serves a run of any bounds from a node that computes whole rows of
+// cols elements: fill computes n rows from row on, in dst itself where the
+// run's bounds allow and in a buffer of which the wanted part is taken where
+// they don't.
+func wholeRows(s *scratch, dst []byte, off, cols, size int64, fill func(dst []byte, row, n int64) error) error {
+	n := int64(len(dst)) / size
+	if n == 0 {
+		return nil
+	}
+	from, to := off/cols, ceilDiv(off+n, cols)
+	if off == from*cols && n == (to-from)*cols {
+		return fill(dst, from, to-from)
+	}
+	buf := s.get((to - from) * cols * size)
+	defer s.put(buf)
+	if err := fill(buf, from, to-from); err != nil {
+		return err
+	}
+	copy(dst, buf[(off-from*cols)*size:])
+	return nil
+}
+
+// onLast applies f to the last axis in place of another one: it moves the axis
+// there and back.
+func onLast(x Array, axis int, f func(Array) Array) Array {
+	n := len(x.Shape())
+	perm := shape.MoveToLast(axis, n)
+	return transpose(f(transpose(x, perm)), shape.Inverse(perm))
+}

@@ -1,0 +1,198 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
+)
+
+// Array is a lazy array: its dtype and shape are known before any data is
+// read, and any run of its elements can be asked for.
+type Array interface {
+	DType() dtype.Type
+	Shape() shape.Shape
+	// Read fills dst with native elements from element off on, in C order.
+	// len(dst) is a whole number of elements inside the array. It is safe for
+	// concurrent use.
+	Read(ctx context.Context, dst []byte, off int64) error
+}
+
+// Node is an array that is computed from others. What the engine asks of it
+// beyond Array is how it is built and what it costs.
+type Node interface {
+	Array
+	// Op is the operation's name, as --dry-run shows it.
+	Op() string
+	// Inputs are the arrays it reads.
+	Inputs() []Array
+	// Memory is the bytes that a Read of n elements holds while it runs,
+	// those of the inputs it reads included, and dst not.
+	Memory(n int64) int64
+}
+
+// Tiler is a node that prefers to be computed in tiles of a certain form.
+type Tiler interface{ Tiling() Tiling }
+
+// RegionReader is an array that reads several runs at once for less than one
+// by one.
+type RegionReader interface {
+	// ReadRegion fills dst with the region's runs, one after the other.
+	ReadRegion(ctx context.Context, dst []byte, r Region) error
+}
+
+// Region is Runs runs of Len elements each; the first starts at element Off,
+// each further one Stride elements after the one before.
+type Region struct{ Off, Runs, Len, Stride int64 }
+
+func flat(off, n int64) Region { return Region{off, 1, n, n} }
+
+// Error says that arrays don't fit an operation: a shape, a dtype, an axis.
+type Error struct {
+	Name  string // the input at fault, if it is one
+	Msg   string
+	Hints []string
+}
+
+func (e *Error) Error() string {
+	if e.Name == "" {
+		return e.Msg
+	}
+	return e.Name + ": " + e.Msg
+}
+
+func errorf(x Array, format string, args ...any) *Error {
+	return &Error{Name: NameOf(x), Msg: fmt.Sprintf(format, args...)}
+}
+
+func (e *Error) hint(format string, args ...any) *Error {
+	e.Hints = append(e.Hints, fmt.Sprintf(format, args...))
+	return e
+}
+
+// NameOf is the name of the file that x is or, where it has but one, is
+// computed from; otherwise the operation that computes it.
+func NameOf(x Array) string {
+	switch x := x.(type) {
+	case interface{ Name() string }:
+		return x.Name()
+	case Node:
+		if in := x.Inputs(); len(in) > 0 {
+			return NameOf(in[0])
+		}
+		return x.Op()
+	}
+	return ""
+}
+
+// sizeOf is the bytes that x takes.
+func sizeOf(x Array) int64 { return x.Shape().Len() * int64(x.DType().Size()) }
+
+// computed is what the nodes have in common.
+type computed struct {
+	op string
+	dt dtype.Type
+	sh shape.Shape
+	in []Array
+	scratch
+}
+
+func (c *computed) DType() dtype.Type  { return c.dt }
+func (c *computed) Shape() shape.Shape { return c.sh }
+func (c *computed) Op() string         { return c.op }
+func (c *computed) Inputs() []Array    { return c.in }
+
+func (c *computed) size() int64 { return int64(c.dt.Size()) }
+
+// memoryOf is what a read of n elements of x holds.
+func memoryOf(x Array, n int64) int64 {
+	if nd, ok := x.(Node); ok {
+		return nd.Memory(n)
+	}
+	return 0
+}
+
+// tilingOf is the form of tile that x prefers; the zero Tiling if any will do.
+func tilingOf(x Array) Tiling {
+	if t, ok := x.(Tiler); ok {
+		return t.Tiling()
+	}
+	return Tiling{}
+}
+
+// scratch lends buffers, and keeps those given back for the next borrower:
+// once every worker has had its turn, nothing is allocated any more.
+type scratch struct {
+	mu   sync.Mutex
+	free [][]byte
+}
+
+func (s *scratch) get(n int64) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	best := -1
+	for i, b := range s.free {
+		if int64(cap(b)) >= n && (best < 0 || cap(b) < cap(s.free[best])) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return kernel.Alloc(int(n))
+	}
+	b := s.free[best]
+	last := len(s.free) - 1
+	s.free[best] = s.free[last]
+	s.free = s.free[:last]
+	return b[:n]
+}
+
+func (s *scratch) put(b []byte) {
+	s.mu.Lock()
+	s.free = append(s.free, b)
+	s.mu.Unlock()
+}
+
+// hull is the most a read of a region with small gaps may fetch in one piece.
+const hull = 64 << 10
+
+// readRegion fills dst with a region of x, by x's own way if it has one.
+func readRegion(ctx context.Context, s *scratch, x Array, dst []byte, r Region) error {
+	if r.Runs == 1 || r.Stride == r.Len {
+		return x.Read(ctx, dst, r.Off)
+	}
+	if rr, ok := x.(RegionReader); ok {
+		return rr.ReadRegion(ctx, dst, r)
+	}
+	size := int64(x.DType().Size())
+	run, stride := r.Len*size, r.Stride*size
+	if stride > hull/8 {
+		return eachRun(ctx, x, dst, r)
+	}
+	// Short runs close together: one read that covers many beats many reads.
+	per := hull / stride
+	buf := s.get(hull)
+	defer s.put(buf)
+	for i := int64(0); i < r.Runs; i += per {
+		n := min(per, r.Runs-i)
+		cover := buf[:(n-1)*stride+run]
+		if err := x.Read(ctx, cover, r.Off+i*r.Stride); err != nil {
+			return err
+		}
+		kernel.CopyRows(dst[i*run:], int(run), cover, int(stride), int(run), int(n))
+	}
+	return nil
+}
+
+// eachRun fills dst with a region of x, run by run.
+func eachRun(ctx context.Context, x Array, dst []byte, r Region) error {
+	run := r.Len * int64(x.DType().Size())
+	for i := range r.Runs {
+		if err := x.Read(ctx, dst[i*run:(i+1)*run], r.Off+i*r.Stride); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
+)
+
+// fold combines arrays of one shape and dtype element by element, from left
+// to right.
+type fold struct {
+	computed
+	loop func(dst, a, b []byte)
+}
+
+func (f *fold) Memory(n int64) int64 {
+	most := int64(0)
+	for i, x := range f.in {
+		m := memoryOf(x, n)
+		if i > 0 {
+			m += n * f.size()
+		}
+		most = max(most, m)
+	}
+	return most
+}
+
+// Tiling is that of the first input that prefers blocks; whole rows of the
+// others fit into it where they can.
+func (f *fold) Tiling() Tiling {
+	t := tilingOf(f.in[0])
+	for _, x := range f.in[1:] {
+		o := tilingOf(x)
+		switch {
+		case t.Rows > 1 && o.Rows <= 1 && o.Unit > 1 && t.TileCols > o.Unit:
+			t.TileCols -= t.TileCols % o.Unit
+		case t.Rows <= 1 && o.Rows > 1, t.Unit < o.Unit && t.Rows <= 1:
+			t = o
+		}
+	}
+	return t
+}
+
+func (f *fold) Read(ctx context.Context, dst []byte, off int64) error {
+	return f.ReadRegion(ctx, dst, flat(off, int64(len(dst))/f.size()))
+}
+
+func (f *fold) ReadRegion(ctx context.Context, dst []byte, r Region) error {
+	if err := readRegion(ctx, &f.scratch, f.in[0], dst, r); err != nil {
+		return err
+	}
+	buf := f.get(int64(len(dst)))
+	defer f.put(buf)
+	for _, x := range f.in[1:] {
+		if err := readRegion(ctx, &f.scratch, x, buf, r); err != nil {
+			return err
+		}
+		f.loop(dst, dst, buf)
+	}
+	return nil
+}
+
+// AddOptions refine Add.
+type AddOptions struct {
+	Coef       []Coef // one a input, or none
+	Activation string // applied to the sum; "": none
+	Layout     shape.Layout
+}
+
+// Coef is a number that an input is multiplied by. As a Python number in
+// NumPy 2, it takes the dtype of the arrays: an integer leaves integers what
+// they are, any other number makes float64 of them.
+type Coef struct {
+	Value   float64
+	Integer bool
+}
+
+// Add is the elementwise sum of xs with NumPy's broadcasting and promotion:
+// booleans are or-ed, integers wrap, and the two 16-bit floats are summed in
+// float32 and rounded once. With coefficients it is the weighted sum.
+func Add(xs []Array, o AddOptions) (Array, error) {
+	t, err := commonType(xs)
+	if err != nil {
+		return nil, err
+	}
+	if o.Coef == nil {
+		return elementwise("add", xs, t, &kernel.Active().Add, o.Activation, o.Layout)
+	}
+	if len(o.Coef) != len(xs) {
+		return nil, &Error{Msg: fmt.Sprintf("--coef has %d numbers for %d inputs: want one each", len(o.Coef), len(xs))}
+	}
+	if t, err = weightedType(t, o.Coef); err != nil {
+		return nil, err
+	}
+	terms := make([]Array, len(xs))
+	for i, x := range xs {
+		terms[i] = scale(cast(x, t.Compute()), o.Coef[i].Value)
+	}
+	return elementwise("add", terms, t, &kernel.Active().Add, o.Activation, o.Layout)
+}
+
+// MulOptions refine Mul.
+type MulOptions struct {
+	Gate       string // activation of every input after the first; "": none
+	Activation string // applied to the product; "": none
+	Layout     shape.Layout
+}
+
+// Mul is the elementwise product of xs with NumPy's broadcasting and
+// promotion. With a gate it is x · gate(y), as SENet and gated fusion scale
+// their features.
+func Mul(xs []Array, o MulOptions) (Array, error) {
+	t, err := commonType(xs)
+	if err != nil {
+		return nil, err
+	}
+	if o.Gate != "" {
+		gated := append([]Array(nil), xs...)
+		for i, x := range gated[1:] {
+			if gated[i+1], err = activate(o.Gate, x, o.Layout); err != nil {
+				return nil, err
+			}
+			if !t.IsComplex() && !t.IsFloat() && gated[i+1].DType().IsFloat() {
+				t = t.Inexact() // integers gated by a real number
+			}
+		}
+		xs = gated
+	}
+	return elementwise("mul", xs, t, &kernel.Active().Mul, o.Activation, o.Layout)
+}
+
+// elementwise broadcasts and folds xs in the dtype that t is computed in,
+// applies the activation and rounds to t.
+func elementwise(op string, xs []Array, t dtype.Type, loops *[dtype.NumKinds]func(dst, a, b []byte), activation string, l shape.Layout) (Array, error) {
+	work := make([]Array, len(xs))
+	for i, x := range xs {
+		work[i] = cast(x, t.Compute()) // before it is repeated: fewer elements
+	}
+	work, err := broadcastAll(work)
+	if err != nil {
+		return nil, err
+	}
+	out := work[0]
+	if len(work) > 1 {
+		out = &fold{computed{op: op, dt: t.Compute(), sh: out.Shape(), in: work}, loops[t.Compute().Kind()]}
+	}
+	if activation == "" {
+		return cast(out, t), nil
+	}
+	if out, err = activate(activation, out, l); err != nil {
+		return nil, err
+	}
+	if t.IsFloat() {
+		return cast(out, t), nil
+	}
+	return out, nil
+}
+
+// commonType is the dtype that xs promote to, which must have arithmetic.
+func commonType(xs []Array) (dtype.Type, error) {
+	if err := needArithmetic(xs); err != nil {
+		return dtype.Type{}, err
+	}
+	_, t, err := promote(xs)
+	return t, err
+}
+
+// broadcastAll broadcasts xs to one shape.
+func broadcastAll(xs []Array) ([]Array, error) {
+	s, widest := xs[0].Shape(), xs[0]
+	for _, x := range xs[1:] {
+		b, ok := shape.Broadcast(s, x.Shape())
+		if !ok {
+			if !s.Equal(widest.Shape()) {
+				return nil, errorf(x, "shape %v does not broadcast with %v of the inputs before it", x.Shape(), s)
+			}
+			return nil, errorf(x, "shape %v does not broadcast with %v of %s", x.Shape(), s, NameOf(widest))
+		}
+		if !b.Equal(s) {
+			s, widest = b, x
+		}
+	}
+	if _, err := s.Check(xs[0].DType().Size()); err != nil {
+		return nil, &Error{Msg: "the result is too large: " + err.Error()}
+	}
+	out := make([]Array, len(xs))
+	for i, x := range xs {
+		out[i] = repeat(x, s)
+	}
+	return out, nil
+}
+
+// weightedType is the dtype of a sum of arrays of dtype t with coefficients.
+func weightedType(t dtype.Type, coef []Coef) (dtype.Type, error) {
+	for _, c := range coef {
+		switch {
+		case !c.Integer:
+			t = t.Inexact()
+		case t == dtype.Bool:
+			t = dtype.Int64
+		}
+	}
+	if !t.IsInteger() {
+		return t, nil
+	}
+	for _, c := range coef {
+		bits := 8 * t.Size()
+		low, high := -math.Ldexp(1, bits-1), math.Ldexp(1, bits-1)
+		if t.IsUnsigned() {
+			low, high = 0, math.Ldexp(1, bits)
+		}
+		if c.Value < low || c.Value >= high {
+			e := &Error{Msg: fmt.Sprintf("coefficient %.0f does not fit dtype %v", c.Value, t)}
+			return t, e.hint("write %.1f to compute in float64", c.Value)
+		}
+	}
+	return t, nil
+}
+
+// scale is x times a number of x's own dtype.
+func scale(x Array, by float64) Array {
+	if by == 1 {
+		return x
+	}
+	k := repeat(Constant(x.DType(), by), x.Shape())
+	return &fold{computed{op: "scale", dt: x.DType(), sh: x.Shape(), in: []Array{x, k}}, kernel.Active().Mul[x.DType().Kind()]}
+}

@@ -1,0 +1,231 @@
+package ops
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/shape"
+)
+
+// failing is an array whose data can't be read from element at on.
+type failing struct {
+	mem
+	at int64
+}
+
+var errRead = errors.New("the disk is on fire")
+
+func (f *failing) Read(ctx context.Context, dst []byte, off int64) error {
+	if off+int64(len(dst)/4) > f.at {
+		return errRead
+	}
+	return f.mem.Read(ctx, dst, off)
+}
+
+func TestErrorsOfInputsComeOutAsTheyAre(t *testing.T) {
+	x := &failing{*randn(1, 100, 100), 5000}
+	for _, o := range []Options{{Threads: 1, Tile: 400}, {Threads: 3, Tile: 400}} {
+		for _, build := range []func() Array{
+			func() Array { return must(Add([]Array{x, randn(2, 100)}, AddOptions{})) },
+			func() Array { return must(Add([]Array{Hold(x), x}, AddOptions{})) },
+		} {
+			p, err := NewPlan(build(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.WriteTo(context.Background(), io.Discard); !errors.Is(err, errRead) {
+				t.Errorf("in order: got %v", err)
+			}
+			f := &file{data: make([]byte, 40000), written: make([]byte, 40000)}
+			if err := p.WriteAt(context.Background(), f); !errors.Is(err, errRead) {
+				t.Errorf("at offsets: got %v", err)
+			}
+		}
+	}
+}
+
+// closedPipe fails after some bytes, as a pipe does whose reader left.
+type closedPipe struct{ left int }
+
+func (c *closedPipe) Write(p []byte) (int, error) {
+	if c.left -= len(p); c.left < 0 {
+		return 0, io.ErrClosedPipe
+	}
+	return len(p), nil
+}
+
+func TestAFailedOutputStopsAllWorkers(t *testing.T) {
+	x := must(Random("uniform", shape.Shape{1 << 30}, dtype.Float32, 1)) // hours of work, if not stopped
+	p, err := NewPlan(x, Options{Threads: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- p.WriteTo(context.Background(), &closedPipe{1 << 20}) }()
+	select {
+	case err := <-done:
+		if !errors.Is(err, io.ErrClosedPipe) {
+			t.Fatalf("got %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("workers went on after the output had failed")
+	}
+}
+
+func TestCancelling(t *testing.T) {
+	x := must(Random("uniform", shape.Shape{1 << 30}, dtype.Float32, 1))
+	p, err := NewPlan(x, Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if err := p.WriteTo(ctx, io.Discard); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+// panics is an array with a fault.
+type panics struct{ mem }
+
+func (panics) Read(context.Context, []byte, int64) error { panic("a fault") }
+
+func TestAPanicIsAnError(t *testing.T) {
+	p, err := NewPlan(&panics{*randn(1, 10)}, Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pe *PanicError
+	if err := p.WriteTo(context.Background(), io.Discard); !errors.As(err, &pe) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestMemoryCeiling(t *testing.T) {
+	x := randn(1, 1, 256, 64)
+	build := func() Array { return must(Attention(x, AttentionOptions{Scale: 1})) }
+	p, err := NewPlan(build(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Held() != 256*64*4 {
+		t.Errorf("holds %d bytes: want the keys, which are the values, once: %d", p.Held(), 256*64*4)
+	}
+	if _, err := NewPlan(build(), Options{Memory: p.Memory()}); err != nil {
+		t.Errorf("with just what it needs: %v", err)
+	}
+	var e *Error
+	if _, err := NewPlan(build(), Options{Memory: p.Memory() - 1}); !errors.As(err, &e) || !strings.Contains(err.Error(), "--memory") {
+		t.Errorf("with a byte less: %v", err)
+	}
+}
+
+func TestNothingIsAllocatedPerTile(t *testing.T) {
+	a, b := randn(1, 1, 256, 256, 64), randn(2, 1, 1, 1, 64)
+	graphs := map[string]Array{
+		"add":       must(Add([]Array{a, a}, AddOptions{Activation: "relu"})),
+		"mul":       must(Mul([]Array{a, b}, MulOptions{Gate: "sigmoid"})),
+		"concat":    must(Concat([]Array{a, a}, -1)),
+		"cast":      must(Cast(a, dtype.Float16)),
+		"transpose": must(Transpose(a, []int{0, 3, 1, 2})),
+		"resize":    must(Resize(a, 300, 300, "bilinear", shape.NHWC)),
+	}
+	for name, x := range graphs {
+		t.Run(name, func(t *testing.T) {
+			allocs := func(tile int64) float64 {
+				return testing.AllocsPerRun(2, func() {
+					p, err := NewPlan(x, Options{Tile: tile})
+					if err == nil {
+						err = p.WriteAt(context.Background(), discardAt{})
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				})
+			}
+			few, many := allocs(1<<22), allocs(1<<14) // 4 and 1024 tiles
+			if many > few+16 {
+				t.Errorf("%v allocations with many tiles, %v with few", many, few)
+			}
+		})
+	}
+}
+
+type discardAt struct{}
+
+func (discardAt) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
+
+func TestHeldIsComputedOnceForSeveralOutputs(t *testing.T) {
+	c := &counted{mem: *randn(1, 1, 8, 8, 4)}
+	levels, err := FPN([]Array{randn(2, 1, 32, 32, 4), randn(3, 1, 16, 16, 4), c}, FPNOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range levels[:2] {
+		writeAt(t, x, Options{})
+	}
+	first := c.n
+	writeAt(t, levels[1], Options{})
+	if c.n != first {
+		t.Error("the middle level was computed again for its own output")
+	}
+}
+
+type counted struct {
+	mem
+	n int
+}
+
+func (c *counted) Read(ctx context.Context, dst []byte, off int64) error {
+	c.n++
+	return c.mem.Read(ctx, dst, off)
+}
+
+func TestOutputInOrderStartsBeforeTheInputEnds(t *testing.T) {
+	gate := make(chan struct{})
+	x := &gated{mem: *randn(1, 1<<20), gate: gate}
+	p, err := NewPlan(must(Add([]Array{x, randn(2, 1)}, AddOptions{})), Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w := io.Pipe()
+	done := make(chan error, 1)
+	go func() { done <- p.WriteTo(context.Background(), w); w.Close() }()
+	if _, err := io.ReadFull(r, make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	close(gate) // only now does the second half of the input arrive
+	if rest, err := io.ReadAll(r); err != nil || len(rest) != 4<<20-100 {
+		t.Fatalf("%d bytes, %v", len(rest), err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+type gated struct {
+	mem
+	gate chan struct{}
+}
+
+func (g *gated) Read(ctx context.Context, dst []byte, off int64) error {
+	if off >= 1<<19 {
+		<-g.gate
+	}
+	return g.mem.Read(ctx, dst, off)
+}
+
+func TestWholeBlocksInOrder(t *testing.T) {
+	x := randn(1, 2, 30, 20, 24)
+	w := Weights{randn(2, 7, 30), nil, Torch}
+	build := func() Array { return must(Linear(x, w, 1)) }
+	if got, want := writeTo(t, build(), Options{Threads: 2}), writeAt(t, build(), Options{}); !bytes.Equal(got, want) {
+		t.Fatal("in order and at offsets differ")
+	}
+}

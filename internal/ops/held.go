@@ -1,0 +1,84 @@
+package ops
+
+import (
+	"context"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
+)
+
+// Held is an array that the plan computes once, into memory, before what
+// reads it: for inputs that are expensive and read more than once. It is the
+// only place where a whole array is held.
+type Held struct {
+	computed
+	x    Array
+	data []byte
+}
+
+// Hold returns x held in memory.
+func Hold(x Array) *Held {
+	if h, ok := x.(*Held); ok {
+		return h
+	}
+	return &Held{computed: computed{op: "hold", dt: x.DType(), sh: x.Shape(), in: []Array{x}}, x: x}
+}
+
+// holdComputed returns x held if it is computed, and as it is if it is a file,
+// which can be read again for less.
+func holdComputed(x Array) Array {
+	switch x.(type) {
+	case *Held, *constant:
+		return x
+	case Node:
+		return Hold(x)
+	}
+	return x
+}
+
+// Memory is 0: what is held is counted once, by the plan.
+func (h *Held) Memory(int64) int64 { return 0 }
+
+func (h *Held) fill(ctx context.Context, p *Plan) error {
+	if h.data != nil { // by an earlier plan of the same graph
+		return nil
+	}
+	data := kernel.Alloc(int(sizeOf(h)))
+	if err := p.compute(ctx, h.x, &memoryTarget{data, h.size()}, false); err != nil {
+		return err
+	}
+	h.data = data
+	return nil
+}
+
+func (h *Held) Read(_ context.Context, dst []byte, off int64) error {
+	copy(dst, h.data[off*h.size():])
+	return nil
+}
+
+// constant is a small array known in advance.
+type constant struct {
+	computed
+	data []byte
+}
+
+// Constant is the 0-d array of one value, converted to t from float64 as a
+// cast does.
+func Constant(t dtype.Type, value float64) Array {
+	c := &constant{computed: computed{op: "constant", dt: t}, data: make([]byte, t.Size())}
+	kernel.Active().Convert[dtype.KindFloat64][t.Kind()](c.data, kernel.Bytes([]float64{value}))
+	return c
+}
+
+// empty is an array without elements.
+func empty(t dtype.Type, s shape.Shape) Array {
+	return &constant{computed: computed{op: "empty", dt: t, sh: s}}
+}
+
+func (c *constant) Memory(int64) int64 { return 0 }
+
+func (c *constant) Read(_ context.Context, dst []byte, off int64) error {
+	copy(dst, c.data[off*c.size():])
+	return nil
+}

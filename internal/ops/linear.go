@@ -1,0 +1,155 @@
+package ops
+
+import (
+	"context"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
+)
+
+// WeightLayout says in which order a weight's axes stand.
+type WeightLayout string
+
+// Keras stores a dense kernel as [in, out] and a convolution's as [h, w, in,
+// out]; PyTorch as [out, in] and [out, in, h, w].
+const (
+	Keras WeightLayout = "keras"
+	Torch WeightLayout = "torch"
+)
+
+// DefaultWeights is the weight layout that goes with a layout.
+func DefaultWeights(l shape.Layout) WeightLayout {
+	if l == shape.NCHW {
+		return Torch
+	}
+	return Keras
+}
+
+// Weights is a linear map with an optional bias.
+type Weights struct {
+	Kernel Array // two dimensions, or those of a 1×1 convolution; nil: the identity
+	Bias   Array // as many elements as the map has outputs; nil: none
+	Layout WeightLayout
+}
+
+// torchKernel is the kernel as [out, in], the order in which products read it.
+func (w Weights) torchKernel() (Array, error) {
+	k := w.Kernel
+	s := k.Shape()
+	switch {
+	case len(s) == 2:
+	case len(s) == 4 && w.Layout == Torch && s[2] == 1 && s[3] == 1:
+		k = reshape(k, s[:2])
+	case len(s) == 4 && w.Layout == Keras && s[0] == 1 && s[1] == 1:
+		k = reshape(k, s[2:])
+	case w.Layout == Torch:
+		return nil, errorf(k, "shape %v: want a linear weight, (out,in) or (out,in,1,1)", s)
+	default:
+		return nil, errorf(k, "shape %v: want a linear weight, (in,out) or (1,1,in,out)", s)
+	}
+	if w.Layout == Keras {
+		k = transpose(k, []int{1, 0})
+	}
+	return k, nil
+}
+
+// Linear maps an axis of x by weights, as Keras's Dense, torch.nn.Linear and
+// a 1×1 convolution do: y = x·W + b, with PyTorch's axis -1 or the channel
+// axis of a layout. x and the weights are float16, bfloat16, float32 or
+// float64 and promote; the work is done in float32 or float64.
+func Linear(x Array, w Weights, axis int) (Array, error) {
+	axis, err := shape.Axis(axis, len(x.Shape()))
+	if err != nil {
+		return nil, errorf(x, "%v: shape %v", err, x.Shape())
+	}
+	all := []Array{x}
+	if w.Kernel != nil {
+		all = append(all, w.Kernel)
+	}
+	if w.Bias != nil {
+		all = append(all, w.Bias)
+	}
+	_, t, err := needFloat("a linear map", all)
+	if err != nil {
+		return nil, err
+	}
+	out, err := linear(cast(x, t.Compute()), w, axis)
+	if err != nil {
+		return nil, err
+	}
+	return cast(out, t), nil
+}
+
+// linear is Linear in x's dtype, which is float32 or float64, unrounded.
+func linear(x Array, w Weights, axis int) (Array, error) {
+	t, s := x.DType(), x.Shape()
+	out := s.Clone()
+	if w.Kernel != nil {
+		k, err := w.torchKernel()
+		if err != nil {
+			return nil, err
+		}
+		if in := k.Shape()[1]; in != s[axis] {
+			return nil, errorf(w.Kernel, "weight of shape %v takes %d channels: %s has %d, its shape is %v", w.Kernel.Shape(), in, NameOf(x), s[axis], s).
+				hint("weights are read in %s's order; --weight-layout says otherwise", w.Layout)
+		}
+		out[axis] = k.Shape()[0]
+		k = Hold(cast(k, t))
+		x = onLast(x, axis, func(x Array) Array {
+			last := x.Shape().Clone()
+			in := last[len(last)-1]
+			last[len(last)-1] = out[axis]
+			return &product{computed{op: "linear", dt: t, sh: last, in: []Array{x, k}}, int64(in), int64(out[axis])}
+		})
+	}
+	if w.Bias == nil {
+		return x, nil
+	}
+	if w.Bias.Shape().Len() != int64(out[axis]) {
+		return nil, errorf(w.Bias, "bias of shape %v: want %d elements, one for each output channel", w.Bias.Shape(), out[axis])
+	}
+	along := make(shape.Shape, len(out))
+	for i := range along {
+		along[i] = 1
+	}
+	along[axis] = out[axis]
+	bias := repeat(reshape(cast(w.Bias, t), along), out)
+	return &fold{computed{op: "bias", dt: t, sh: out, in: []Array{x, bias}}, kernel.Active().Add[t.Kind()]}, nil
+}
+
+// product is rows [.., in] times a held matrix [out, in], transposed.
+type product struct {
+	computed
+	k, n int64
+}
+
+const productRows = 64 // rows of a tile: what a block of the product takes
+
+func (p *product) Tiling() Tiling { return Tiling{Unit: p.n, Size: productRows * p.n} }
+
+func (p *product) Memory(n int64) int64 {
+	rows := n/max(p.n, 1) + 2
+	return rows*(p.k+p.n)*p.size() + memoryOf(p.in[0], rows*p.k)
+}
+
+func (p *product) Read(ctx context.Context, dst []byte, off int64) error {
+	return wholeRows(&p.scratch, dst, off, p.n, p.size(), func(dst []byte, row, n int64) error {
+		x := p.get(n * p.k * p.size())
+		defer p.put(x)
+		if err := p.in[0].Read(ctx, x, row*p.k); err != nil {
+			return err
+		}
+		if p.dt == dtype.Float32 {
+			multiply[float32](p, dst, x, n)
+		} else {
+			multiply[float64](p, dst, x, n)
+		}
+		return nil
+	})
+}
+
+func multiply[T kernel.Float](p *product, dst, x []byte, rows int64) {
+	w := kernel.View[T](p.in[1].(*Held).data)
+	kernel.MatMul(kernel.View[T](dst), int(p.n), kernel.View[T](x), int(p.k), w, int(p.k), int(rows), int(p.n), int(p.k), 1, 0)
+}

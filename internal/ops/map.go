@@ -1,0 +1,124 @@
+package ops
+
+import (
+	"context"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/kernel"
+)
+
+// mapped applies a loop to each element: a conversion, an activation.
+type mapped struct {
+	computed
+	loop func(dst, src []byte)
+}
+
+// mapTo is x through loop, which takes x's dtype and gives t. Where the two
+// are equally large, it must work in place.
+func mapTo(op string, t dtype.Type, x Array, loop func(dst, src []byte)) Array {
+	return &mapped{computed{op: op, dt: t, sh: x.Shape(), in: []Array{x}}, loop}
+}
+
+func (m *mapped) Tiling() Tiling { return tilingOf(m.in[0]) }
+
+func (m *mapped) Memory(n int64) int64 {
+	in := memoryOf(m.in[0], n)
+	if m.in[0].DType().Size() == m.dt.Size() {
+		return in
+	}
+	return in + n*int64(m.in[0].DType().Size())
+}
+
+func (m *mapped) Read(ctx context.Context, dst []byte, off int64) error {
+	return m.ReadRegion(ctx, dst, flat(off, int64(len(dst))/m.size()))
+}
+
+func (m *mapped) ReadRegion(ctx context.Context, dst []byte, r Region) error {
+	src := dst
+	if size := int64(m.in[0].DType().Size()); size != m.size() {
+		src = m.get(r.Runs * r.Len * size)
+		defer m.put(src)
+	}
+	if err := readRegion(ctx, &m.scratch, m.in[0], src, r); err != nil {
+		return err
+	}
+	m.loop(dst, src)
+	return nil
+}
+
+// Cast converts x to t as numpy.ndarray.astype does; where NumPy leaves the
+// result undefined, kernel.Table says what it is. Opaque types convert only to
+// themselves.
+func Cast(x Array, t dtype.Type) (Array, error) {
+	from := x.DType()
+	switch {
+	case from == t:
+		return x, nil
+	case from.IsOpaque() || t.IsOpaque():
+		return nil, errorf(x, "dtype %v can't be converted to %v", from, t)
+	}
+	return cast(x, t), nil
+}
+
+// cast is Cast for types known to have arithmetic.
+func cast(x Array, t dtype.Type) Array {
+	if x.DType() == t {
+		return x
+	}
+	return mapTo("cast", t, x, kernel.Active().Convert[x.DType().Kind()][t.Kind()])
+}
+
+// promote converts all inputs to the dtype that NumPy's promotion gives them.
+func promote(xs []Array) ([]Array, dtype.Type, error) {
+	types := make([]dtype.Type, len(xs))
+	for i, x := range xs {
+		types[i] = x.DType()
+	}
+	t, odd := dtype.Result(types)
+	if odd >= 0 {
+		e := errorf(xs[odd], "dtype %v has no common type with %v of %s", types[odd], types[0], NameOf(xs[0]))
+		return nil, t, hintBFloat16(e, types[0], types[odd])
+	}
+	out := make([]Array, len(xs))
+	for i, x := range xs {
+		out[i] = x
+		if x.DType() != t {
+			out[i] = cast(x, t)
+		}
+	}
+	return out, t, nil
+}
+
+// hintBFloat16 adds what to do about a type that may be bfloat16.
+func hintBFloat16(e *Error, types ...dtype.Type) *Error {
+	for _, t := range types {
+		if t.IsOpaque() && t.Size() == 2 {
+			return e.hint("a bfloat16 array is stored as raw 2-byte void: read it with --as bfloat16")
+		}
+	}
+	return e
+}
+
+// needArithmetic refuses opaque types.
+func needArithmetic(xs []Array) error {
+	for _, x := range xs {
+		if t := x.DType(); t.IsOpaque() {
+			return hintBFloat16(errorf(x, "dtype %v has no arithmetic", t), t)
+		}
+	}
+	return nil
+}
+
+// needFloat refuses all but the real floating-point types, and gives the type
+// they promote to.
+func needFloat(op string, xs []Array) ([]Array, dtype.Type, error) {
+	if err := needArithmetic(xs); err != nil {
+		return nil, dtype.Type{}, err
+	}
+	for _, x := range xs {
+		if !x.DType().IsFloat() {
+			return nil, dtype.Type{}, errorf(x, "dtype %v: %s takes float16, bfloat16, float32 or float64", x.DType(), op)
+		}
+	}
+	return promote(xs)
+}

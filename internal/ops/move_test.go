@@ -1,0 +1,155 @@
+package ops
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
+)
+
+// The operations that only move elements are held to indexing, one element at
+// a time.
+
+func TestBroadcastIsIndexing(t *testing.T) {
+	cases := []struct{ from, to shape.Shape }{
+		{shape.Shape{}, shape.Shape{3, 4}},
+		{shape.Shape{}, shape.Shape{}},
+		{shape.Shape{5}, shape.Shape{7, 5}},
+		{shape.Shape{7, 1}, shape.Shape{7, 5}},
+		{shape.Shape{2, 1, 5}, shape.Shape{2, 6, 5}},
+		{shape.Shape{1, 6, 1}, shape.Shape{3, 6, 4}},
+		{shape.Shape{4, 1, 3, 1, 2}, shape.Shape{4, 5, 3, 2, 2}},
+		{shape.Shape{1, 4, 1, 3, 1}, shape.Shape{2, 4, 3, 3, 5}},
+		{shape.Shape{2, 1, 1, 8}, shape.Shape{2, 9, 9, 8}},
+		{shape.Shape{0, 1}, shape.Shape{0, 3}},
+		{shape.Shape{1, 3}, shape.Shape{0, 3}},
+		{shape.Shape{300, 1, 300}, shape.Shape{300, 2, 300}}, // too large to be held whole
+		{shape.Shape{90000, 1}, shape.Shape{90000, 3}},
+		{shape.Shape{1, 90000}, shape.Shape{3, 90000}},
+	}
+	for _, typ := range []dtype.Type{dtype.Uint8, dtype.Float16, dtype.Float32, dtype.Complex128} {
+		for _, c := range cases {
+			t.Run(fmt.Sprintf("%v/%v-%v", typ, c.from, c.to), func(t *testing.T) {
+				x := of(typ, randn(3, c.from...))
+				size := typ.Size()
+				var want []byte
+				indices(c.to, func(at []int) {
+					i := flatIndex(c.from, at)
+					want = append(want, x.data[i*size:(i+1)*size]...)
+				})
+				got := result(t, func() Array { return must(Broadcast(x, c.to)) })
+				if !bytes.Equal(got, want) {
+					t.Fatalf("differs from indexing at byte %d", differ(got, want))
+				}
+			})
+		}
+	}
+}
+
+func TestTransposeIsIndexing(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	cases := []struct {
+		s    shape.Shape
+		perm []int
+	}{
+		{shape.Shape{5, 7}, []int{1, 0}},
+		{shape.Shape{2, 3, 4, 5}, []int{0, 2, 3, 1}},
+		{shape.Shape{2, 3, 4, 5}, []int{0, 3, 1, 2}},
+		{shape.Shape{2, 3, 4, 5}, []int{3, 2, 1, 0}},
+		{shape.Shape{2, 6, 4, 5}, []int{0, 2, 1, 3}},
+		{shape.Shape{1, 70, 80}, []int{0, 2, 1}},
+		{shape.Shape{600, 700}, []int{1, 0}},
+		{shape.Shape{3, 0, 2}, []int{2, 1, 0}},
+		{shape.Shape{}, []int{}},
+	}
+	for range 12 {
+		n := 2 + r.IntN(4)
+		s := make(shape.Shape, n)
+		for i := range s {
+			s[i] = 1 + r.IntN(5)
+		}
+		cases = append(cases, struct {
+			s    shape.Shape
+			perm []int
+		}{s, r.Perm(n)})
+	}
+	for _, c := range cases {
+		t.Run(fmt.Sprintf("%v/%v", c.s, c.perm), func(t *testing.T) {
+			x := randn(5, c.s...)
+			out := c.s.Permute(c.perm)
+			src := kernel.View[float32](x.data)
+			var want []float32
+			indices(out, func(at []int) {
+				from := make([]int, len(at))
+				for i, p := range c.perm {
+					from[p] = at[i]
+				}
+				want = append(want, src[flatIndex(c.s, from)])
+			})
+			got := result(t, func() Array { return must(Transpose(x, c.perm)) })
+			if !bytes.Equal(got, kernel.Bytes(want)) {
+				t.Fatalf("differs from indexing at byte %d", differ(got, kernel.Bytes(want)))
+			}
+		})
+	}
+}
+
+func TestConcatIsIndexing(t *testing.T) {
+	for _, c := range []struct {
+		shapes []shape.Shape
+		axis   int
+	}{
+		{[]shape.Shape{{3, 4}, {2, 4}}, 0},
+		{[]shape.Shape{{3, 4}, {3, 1}, {3, 9}}, 1},
+		{[]shape.Shape{{2, 3, 4, 1}, {2, 3, 4, 1}, {2, 3, 4, 1}}, -1},
+		{[]shape.Shape{{2, 3, 4}, {2, 0, 4}, {2, 5, 4}}, 1},
+		{[]shape.Shape{{7}, {0}, {5}}, 0},
+		{[]shape.Shape{{6, 5}}, 0},
+		{[]shape.Shape{{1, 40, 40, 20}, {1, 40, 40, 12}}, -1},
+	} {
+		t.Run(fmt.Sprint(c.shapes, c.axis), func(t *testing.T) {
+			var xs []Array
+			for i, s := range c.shapes {
+				xs = append(xs, of(dtype.Int16, randn(uint64(i), s...)))
+			}
+			axis, _ := shape.Axis(c.axis, len(c.shapes[0]))
+			out, err := shape.Concat(c.shapes, axis)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []byte
+			indices(out, func(at []int) {
+				from := append([]int(nil), at...)
+				i := 0
+				for from[axis] >= c.shapes[i][axis] {
+					from[axis] -= c.shapes[i][axis]
+					i++
+				}
+				k := flatIndex(c.shapes[i], from)
+				if c.shapes[i][axis] == 1 { // flatIndex would broadcast it, to the same place
+					from[axis] = 0
+				}
+				want = append(want, xs[i].(*mem).data[2*k:2*k+2]...)
+			})
+			got := result(t, func() Array { return must(Concat(xs, c.axis)) })
+			if !bytes.Equal(got, want) {
+				t.Fatalf("differs from indexing at byte %d", differ(got, want))
+			}
+		})
+	}
+}
+
+func TestReshapeKeepsBytes(t *testing.T) {
+	x := randn(1, 3, 4, 5)
+	got := result(t, func() Array { return must(Reshape(x, shape.Shape{6, 10})) })
+	if !bytes.Equal(got, x.data) {
+		t.Fatal("bytes changed")
+	}
+	if _, err := Reshape(x, shape.Shape{7, 7}); err == nil {
+		t.Fatal("60 elements were seen as 49")
+	}
+}

@@ -1,0 +1,232 @@
+package ops
+
+import (
+	"context"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
+)
+
+// The tree in which a reduction is summed is fixed by the shape alone, so that
+// no schedule changes a bit of it:
+//
+//   - an array seen as [outer, len, inner] is cut along len into chunks of
+//     chunkRows rows,
+//   - a chunk is read in pieces of pieceLen elements and accumulated row by
+//     row (for inner = 1 in the lanes that kernel.Table.SumRows documents,
+//     piece by piece),
+//   - the chunks' results are accumulated in order.
+const (
+	pieceLen  = 64 << 10 // elements
+	chunkLen  = 1 << 20  // elements that a chunk has at least
+	chunkMin  = 64       // rows that a chunk has at least, so that results are few
+	chunksMax = 1024
+	outerMax  = 64 // with as many outer positions, workers share those
+)
+
+func chunkRows(g shape.Group) int64 {
+	if g.Outer >= outerMax {
+		return g.Len
+	}
+	return min(g.Len, max(ceilDiv(chunkLen, g.Inner), chunkMin, ceilDiv(g.Len, chunksMax)))
+}
+
+// reduced accumulates [outer, len, inner] to [outer, chunks, inner], a chunk
+// being some rows of len.
+type reduced struct {
+	computed
+	g      shape.Group
+	rows   int64 // of a chunk
+	chunks int64
+	accumulate
+}
+
+// accumulate is how rows become one.
+type accumulate struct {
+	// start sets the accumulators before the first piece, which begins with
+	// the row given.
+	start func(acc, row []byte)
+	// add accumulates rows of the input; merge, rows of accumulators.
+	add, merge func(acc, rows []byte)
+}
+
+// reduce accumulates away the middle axis of x. Accumulators have dtype t.
+func reduce(op string, t dtype.Type, x Array, g shape.Group, how accumulate) Array {
+	rows := chunkRows(g)
+	n := ceilDiv(g.Len, rows)
+	out := shape.Shape{int(g.Outer), int(n), int(g.Inner)}
+	r := &reduced{computed{op: op, dt: t, sh: out, in: []Array{x}}, g, rows, n, how}
+	if n == 1 {
+		return r
+	}
+	// The chunks are what workers share; their results are few.
+	g.Len, how.add = n, how.merge
+	last := shape.Shape{int(g.Outer), 1, int(g.Inner)}
+	return &reduced{computed{op: op, dt: t, sh: last, in: []Array{Hold(r)}}, g, n, 1, how}
+}
+
+// Tiling makes a tile of results take about a piece of input, or a few.
+func (r *reduced) Tiling() Tiling {
+	if per := r.rows * r.g.Inner; per < pieceLen {
+		return Tiling{Unit: r.g.Inner, Most: max(pieceLen/per, 1) * r.g.Inner}
+	}
+	return Tiling{Most: min(r.g.Inner, pieceLen)}
+}
+
+func (r *reduced) Memory(n int64) int64 {
+	piece := max(pieceLen, min(n, r.g.Inner))
+	return piece*int64(r.in[0].DType().Size()) + memoryOf(r.in[0], piece)
+}
+
+func (r *reduced) Read(ctx context.Context, dst []byte, off int64) error {
+	size, inner := r.size(), r.g.Inner
+	for len(dst) > 0 {
+		at, col := off/inner, off%inner
+		outer, chunk := at/r.chunks, at%r.chunks
+		n := min(int64(len(dst))/size, inner-col)
+		from := chunk * r.rows
+		if err := r.chunk(ctx, dst[:n*size], outer*r.g.Len+from, min(r.rows, r.g.Len-from), col); err != nil {
+			return err
+		}
+		dst, off = dst[n*size:], off+n
+	}
+	return nil
+}
+
+// chunk accumulates rows rows from row on, of which it takes the columns that
+// acc has room for.
+func (r *reduced) chunk(ctx context.Context, acc []byte, row, rows, col int64) error {
+	x := r.in[0]
+	size := int64(x.DType().Size())
+	cols := int64(len(acc)) / r.size()
+	per := max(pieceLen/cols, 1)
+	buf := r.get(min(per, rows) * cols * size)
+	defer r.put(buf)
+	for i := int64(0); i < rows; i += per {
+		n := min(per, rows-i)
+		piece := buf[:n*cols*size]
+		if err := readRegion(ctx, &r.scratch, x, piece, Region{(row+i)*r.g.Inner + col, n, cols, r.g.Inner}); err != nil {
+			return err
+		}
+		if i == 0 {
+			r.start(acc, piece[:cols*size])
+		}
+		r.add(acc, piece)
+	}
+	return nil
+}
+
+// ReduceOptions say over which axes a pooling goes.
+type ReduceOptions struct {
+	Axes     []int // may count from the end; nil: all but batch and channel
+	KeepDims bool
+	Layout   shape.Layout
+}
+
+// axes resolves the axes of a reduction of x and refuses one over no element.
+func (o ReduceOptions) axes(op string, x Array) ([]int, error) {
+	s := x.Shape()
+	axes := o.Axes
+	if axes == nil {
+		if axes = o.Layout.Spatial(len(s)); len(axes) == 0 {
+			return nil, errorf(x, "shape %v has no axes between batch and channel for %s to pool", s, op).
+				hint("name the axes, such as --axes 0")
+		}
+	}
+	axes, err := shape.Axes(axes, len(s))
+	if err != nil {
+		return nil, errorf(x, "%v: shape %v", err, s)
+	}
+	for _, a := range axes {
+		if s[a] == 0 {
+			return nil, errorf(x, "shape %v: %s over axis %d pools no element", s, op, a)
+		}
+	}
+	return axes, nil
+}
+
+// GlobalAvgPool is the mean over axes, as numpy.mean: integers and booleans
+// give float64, every other dtype itself. Sums are kept in float64 and rounded
+// once, after the division, so that a float32 mean is the correctly rounded
+// quotient of its float64 sum.
+func GlobalAvgPool(x Array, o ReduceOptions) (Array, error) {
+	if err := needArithmetic([]Array{x}); err != nil {
+		return nil, err
+	}
+	axes, err := o.axes("gap", x)
+	if err != nil {
+		return nil, err
+	}
+	s, t := x.Shape(), x.DType()
+	count := float64(1)
+	for _, a := range axes {
+		count *= float64(s[a])
+	}
+	out := s.Reduced(axes, o.KeepDims)
+	if out.Len() == 0 {
+		return empty(t.Inexact(), out), nil
+	}
+	work := x
+	if t.IsComplex() { // summed as pairs of floats
+		real := dtype.Float32
+		if t == dtype.Complex128 {
+			real = dtype.Float64
+		}
+		s = append(s.Clone(), 2)
+		work = reinterpret(x, real, s)
+	}
+	for _, g := range s.Groups(axes) {
+		work = reduce("gap", dtype.Float64, work, g, summing(work.DType(), g))
+	}
+	work = cast(work, dtype.Float64) // no axis longer than 1: nothing was summed
+	work = mapTo("divide", dtype.Float64, work, func(dst, src []byte) { divide(dst, src, count) })
+	if t.IsComplex() {
+		return cast(reinterpret(work, dtype.Complex128, out), t), nil
+	}
+	return cast(reshape(work, out), t.Inexact()), nil
+}
+
+// GlobalMaxPool is the maximum over axes, as numpy.max: the dtype stays, NaN
+// propagates, complex numbers compare by their real parts first.
+func GlobalMaxPool(x Array, o ReduceOptions) (Array, error) {
+	if err := needArithmetic([]Array{x}); err != nil {
+		return nil, err
+	}
+	axes, err := o.axes("gmp", x)
+	if err != nil {
+		return nil, err
+	}
+	out := x.Shape().Reduced(axes, o.KeepDims)
+	if out.Len() == 0 {
+		return empty(x.DType(), out), nil
+	}
+	work := x
+	for _, g := range x.Shape().Groups(axes) {
+		loop := kernel.Active().MaxRows[x.DType().Kind()]
+		first := func(acc, row []byte) { copy(acc, row) }
+		work = reduce("gmp", x.DType(), work, g, accumulate{first, loop, loop})
+	}
+	return reshape(work, out), nil
+}
+
+// summing accumulates float64 sums of t: a lone column in lanes, several row
+// by row, however many of them a tile takes.
+func summing(t dtype.Type, g shape.Group) accumulate {
+	loops := &kernel.Active().SumRows
+	if g.Inner == 1 {
+		loops = &kernel.Active().SumRows
+	}
+	sum := func(loop func(acc []float64, x []byte)) func(acc, x []byte) {
+		return func(acc, x []byte) { loop(kernel.View[float64](acc), x) }
+	}
+	zero := func(acc, _ []byte) { clear(acc) }
+	return accumulate{zero, sum(loops[t.Kind()]), sum(loops[dtype.KindFloat64])}
+}
+
+func divide(dst, src []byte, by float64) {
+	d := kernel.View[float64](dst)
+	for i, v := range kernel.View[float64](src) {
+		d[i] = v / by
+	}
+}

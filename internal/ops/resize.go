@@ -1,0 +1,170 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
+)
+
+// ResizeModes lists the modes of Resize.
+var ResizeModes = []string{"bilinear", "nearest", "nearest-exact"}
+
+// CheckResizeMode refuses a name that is none of ResizeModes.
+func CheckResizeMode(mode string) error {
+	if slices.Contains(ResizeModes, mode) {
+		return nil
+	}
+	return fmt.Errorf("unknown mode %q: want one of bilinear, nearest, nearest-exact", mode)
+}
+
+// Resize scales the two spatial axes of a rank-4 feature map to height by
+// width. bilinear has half-pixel centres without antialiasing, as
+// tf.image.resize and torch's interpolate with align_corners=False, on
+// float arrays; nearest takes source position floor(i·in/out), as torch's;
+// nearest-exact takes the pixel whose centre is nearest, as TensorFlow's.
+func Resize(x Array, height, width int, mode string, l shape.Layout) (Array, error) {
+	s := x.Shape()
+	if len(s) != 4 {
+		return nil, errorf(x, "shape %v: resizing takes a feature map of 4 dimensions, %s", s, l)
+	}
+	axes := l.Spatial(4)
+	g := plane{outer: s.Product(0, axes[0]), inner: s.Product(axes[1]+1, 4)}
+	out := s.Clone()
+	out[axes[0]], out[axes[1]] = height, width
+	if s[axes[0]] == 0 || s[axes[1]] == 0 {
+		return nil, errorf(x, "shape %v has no pixels to resize", s)
+	}
+	if _, err := out.Check(max(x.DType().Size(), 4)); err != nil {
+		return nil, errorf(x, "the result is too large: %v", err)
+	}
+	g.y, g.x = axisWeights(s[axes[0]], height, mode), axisWeights(s[axes[1]], width, mode)
+	if mode != "bilinear" {
+		return &resized{computed: computed{op: "resize", dt: x.DType(), sh: out, in: []Array{x}}, plane: g}, nil
+	}
+	xs, t, err := needFloat("bilinear resizing", []Array{x})
+	if err != nil {
+		return nil, err
+	}
+	work := cast(xs[0], t.Compute())
+	r := &resized{computed: computed{op: "resize", dt: work.DType(), sh: out, in: []Array{work}}, plane: g, blend: true}
+	return cast(r, t), nil
+}
+
+// plane is an array seen as [outer, height, width, inner], with where each
+// position of the result comes from.
+type plane struct {
+	outer, inner int64
+	y, x         axisPlan
+}
+
+// axisPlan says for each position along an axis between which two source
+// positions it lies, and how far from the first to the second.
+type axisPlan struct {
+	in     int
+	lo, hi []int32
+	frac   []float64
+}
+
+func axisWeights(in, out int, mode string) axisPlan {
+	p := axisPlan{in, make([]int32, out), make([]int32, out), make([]float64, out)}
+	scale := float64(in) / float64(out)
+	for i := range out {
+		var at float64
+		switch mode {
+		case "nearest":
+			at = math.Floor(float64(float32(i) * (float32(in) / float32(out)))) // float32, as torch has it
+		case "nearest-exact":
+			at = math.Floor((float64(i) + 0.5) * scale)
+		default:
+			at = max((float64(i)+0.5)*scale-0.5, 0)
+		}
+		lo := min(int(at), in-1)
+		p.lo[i], p.hi[i], p.frac[i] = int32(lo), int32(min(lo+1, in-1)), at-float64(lo)
+		if lo == in-1 {
+			p.frac[i] = 0
+		}
+	}
+	return p
+}
+
+// resized scales rows, then blends pairs of them.
+type resized struct {
+	computed
+	plane
+	blend bool
+}
+
+func (r *resized) row() int64    { return int64(len(r.x.lo)) * r.inner }
+func (r *resized) srcRow() int64 { return int64(r.x.in) * r.inner }
+
+// Tiling takes several rows, since neighbours share their source rows.
+func (r *resized) Tiling() Tiling {
+	return Tiling{Unit: r.row(), Size: min(8*r.row(), 1<<20)}
+}
+
+func (r *resized) Memory(n int64) int64 {
+	rows := (n/r.row() + 2) * r.row()
+	return (2*r.row()+r.srcRow()+rows)*r.size() + memoryOf(r.in[0], r.srcRow())
+}
+
+func (r *resized) Read(ctx context.Context, dst []byte, off int64) error {
+	return wholeRows(&r.scratch, dst, off, r.row(), r.size(), func(dst []byte, row, n int64) error {
+		return r.rows(ctx, dst, row, n)
+	})
+}
+
+// rows computes n result rows. Of the two scaled source rows that it blends,
+// it keeps what the next row needs again.
+func (r *resized) rows(ctx context.Context, dst []byte, row, n int64) error {
+	bytes := r.row() * r.size()
+	src := r.get(r.srcRow() * r.size())
+	lo, hi := r.get(bytes), r.get(bytes)
+	defer func() { r.put(src); r.put(lo); r.put(hi) }()
+	atLo, atHi := int64(-1), int64(-1)
+	height := int64(len(r.y.lo))
+	for i := range n {
+		outer, y := (row+i)/height, (row+i)%height
+		first := outer * int64(r.y.in)
+		wantLo, wantHi := first+int64(r.y.lo[y]), first+int64(r.y.hi[y])
+		if wantLo == atHi {
+			lo, hi, atLo, atHi = hi, lo, atHi, atLo
+		}
+		if wantLo != atLo {
+			if err := r.scaleRow(ctx, lo, src, wantLo); err != nil {
+				return err
+			}
+			atLo = wantLo
+		}
+		out := dst[i*bytes : (i+1)*bytes]
+		frac := r.y.frac[y]
+		if !r.blend || frac == 0 {
+			copy(out, lo)
+			continue
+		}
+		if wantHi != atHi {
+			if err := r.scaleRow(ctx, hi, src, wantHi); err != nil {
+				return err
+			}
+			atHi = wantHi
+		}
+		kernel.Lerp(r.dt.Kind(), out, lo, hi, frac)
+	}
+	return nil
+}
+
+// scaleRow reads one source row and scales it to the result's width.
+func (r *resized) scaleRow(ctx context.Context, dst, src []byte, row int64) error {
+	if err := r.in[0].Read(ctx, src, row*r.srcRow()); err != nil {
+		return err
+	}
+	if r.blend {
+		kernel.LerpCols(r.dt.Kind(), dst, src, r.x.lo, r.x.hi, r.x.frac, int(r.inner))
+	} else {
+		kernel.Gather(dst, src, r.x.lo, int(r.inner)*r.dt.Size())
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package ops
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
+)
+
+// swapped exchanges two neighbouring blocks of axes: source [outer, A, B,
+// inner] seen as [outer, B, A, inner].
+type swapped struct {
+	computed
+	s shape.Swap
+}
+
+// Transpose permutes the axes as numpy.transpose: axis i of the result is
+// axis perm[i] of x. One exchange of neighbouring blocks of axes, which is
+// what changes of layout are, streams; a permutation that takes several holds
+// x in memory.
+func Transpose(x Array, perm []int) (Array, error) {
+	axes, err := shape.Axes(perm, len(x.Shape()))
+	if err != nil || len(axes) != len(x.Shape()) {
+		return nil, errorf(x, "shape %v can't be transposed by %v", x.Shape(), perm)
+	}
+	return transpose(x, perm), nil
+}
+
+// transpose is Transpose for what is known to be a permutation.
+func transpose(x Array, perm []int) Array {
+	out := x.Shape().Permute(perm)
+	if slices.IsSorted(perm) {
+		return x
+	}
+	swaps := x.Shape().Swaps(perm)
+	if len(swaps) > 1 {
+		x = Hold(x)
+	}
+	for _, s := range swaps {
+		x = &swapped{computed{op: "transpose", dt: x.DType(), sh: shape.Shape{int(s.Outer), int(s.B), int(s.A), int(s.Inner)}, in: []Array{x}}, s}
+	}
+	return reshape(x, out)
+}
+
+func (t *swapped) Memory(n int64) int64 { return n*t.size() + memoryOf(t.in[0], n) }
+
+// Tiling takes all of B with a range of A, since the source then gives one
+// run, or where that would be too much, a square of both.
+func (t *swapped) Tiling() Tiling {
+	s := t.s
+	const most = 1 << 18 // elements of a tile
+	rows := s.B
+	if rows*s.Inner > most/64 {
+		rows = min(s.B, max(int64(math.Sqrt(float64(most/s.Inner))), 1))
+	}
+	cols := max(most/(rows*s.Inner), 1)
+	return Tiling{Rows: s.B, Stride: s.A * s.Inner, TileRows: rows, TileCols: cols * s.Inner}
+}
+
+func (t *swapped) Read(ctx context.Context, dst []byte, off int64) error {
+	s, size := t.s, t.size()
+	row := s.A * s.Inner
+	for len(dst) > 0 {
+		outer, b, col := off/(s.B*row), off/row%s.B, off%row
+		n := int64(len(dst)) / size
+		var take int64
+		switch in := col % s.Inner; {
+		case in != 0 || n < s.Inner: // within one position
+			take = min(n, s.Inner-in)
+			if err := t.in[0].Read(ctx, dst[:take*size], ((outer*s.A+col/s.Inner)*s.B+b)*s.Inner+in); err != nil {
+				return err
+			}
+		case col != 0 || n < row: // part of one row
+			cols := min(n, row-col) / s.Inner
+			take = cols * s.Inner
+			if err := t.box(ctx, dst[:take*size], outer, b, 1, col/s.Inner, cols); err != nil {
+				return err
+			}
+		default: // whole rows
+			rows := min(n/row, s.B-b)
+			take = rows * row
+			if err := t.box(ctx, dst[:take*size], outer, b, rows, 0, s.A); err != nil {
+				return err
+			}
+		}
+		dst, off = dst[take*size:], off+take
+	}
+	return nil
+}
+
+func (t *swapped) ReadRegion(ctx context.Context, dst []byte, r Region) error {
+	s := t.s
+	row := s.A * s.Inner
+	outer, b, col := r.Off/(s.B*row), r.Off/row%s.B, r.Off%row
+	if r.Stride == row && b+r.Runs <= s.B && col+r.Len <= row && col%s.Inner == 0 && r.Len%s.Inner == 0 {
+		return t.box(ctx, dst, outer, b, r.Runs, col/s.Inner, r.Len/s.Inner)
+	}
+	return eachRun(ctx, t, dst, r)
+}
+
+// box fills dst with rows b to b+nb by columns a to a+na of one outer block.
+func (t *swapped) box(ctx context.Context, dst []byte, outer, b, nb, a, na int64) error {
+	s := t.s
+	src := Region{Off: ((outer*s.A+a)*s.B + b) * s.Inner, Runs: na, Len: nb * s.Inner, Stride: s.B * s.Inner}
+	buf := t.get(int64(len(dst)))
+	defer t.put(buf)
+	if err := readRegion(ctx, &t.scratch, t.in[0], buf, src); err != nil {
+		return err
+	}
+	kernel.Transpose(dst, buf, int(na), int(nb), int(s.Inner)*t.dt.Size())
+	return nil
+}

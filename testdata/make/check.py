@@ -1,0 +1,74 @@
+"""Checks what the generators wrote: every file loads and is used, every command line is of the known form, sizes hold.
+
+usage: check.py TESTDATA
+"""
+import collections
+import json
+import pathlib
+import sys
+
+import numpy as np
+
+LIMIT = 2_600_000  # bytes, golden and digits together
+DIGITS_LIMIT = 700_000
+
+# Flags with a value that names files, flags with another value, flags with none.
+FILES = {f"--{n}" for n in "lateral lateral-bias context query key value mask wq wk wv wo bq bk bv bo".split()}
+VALUES = {f"--{n}" for n in "axis coef activation gate axes layout upsample mode scale heads kv-heads weight-layout".split()}
+SWITCHES = {"--keepdims", "--causal", "--residual", "--spatial"}
+COMMANDS = {"concat", "add", "mul", "gap", "gmp", "fpn", "crossmodal", "attention"}
+TOLERANCES = {"exact": {"kind"}, "ulp": {"kind", "n", "why"}, "rel": {"kind", "x", "why"}}
+
+root = pathlib.Path(sys.argv[1])
+golden = root / "golden"
+
+
+def fail(message):
+    sys.exit(f"check: {message}")
+
+
+def inputs(args):
+    """The files that a command line reads."""
+    if args[0] not in COMMANDS:
+        fail(f"{args}: unknown command")
+    rest = iter(args[1:])
+    for arg in rest:
+        if arg in FILES:
+            yield from (f for f in next(rest).split(",") if f != "none")
+        elif arg in VALUES:
+            next(rest)
+        elif not arg.startswith("-"):
+            yield arg
+        elif arg not in SWITCHES:
+            fail(f"{args}: unknown flag {arg}")
+
+
+used, names, counts = set(), set(), collections.Counter()
+for line in (golden / "cases.jsonl").read_text("utf-8").splitlines():
+    case = json.loads(line)
+    name, tol = case["name"], case["tol"]
+    if list(case) != ["name", "args", "want", "tol", "by"] or name in names or set(tol) != TOLERANCES[tol["kind"]]:
+        fail(f"malformed or repeated case: {line}")
+    if name.split("/")[0] != case["args"][0] or not all(isinstance(a, str) for a in case["args"]):
+        fail(f"{name}: args {case['args']}")
+    names.add(name)
+    counts[case["args"][0]] += 1
+    files = list(inputs(case["args"]))
+    used.update(files, [case["want"]])
+    want = np.load(golden / case["want"])
+    if tol["kind"] != "exact" and want.dtype.kind not in "fc":
+        fail(f"{name}: a tolerance on {want.dtype}")
+    if tol["kind"] == "rel" and not (np.isfinite(want).all() and np.abs(want).max(initial=0) > 0):
+        if not name.startswith("gap/"):
+            fail(f"{name}: a relative tolerance on an array that gives no scale")
+
+present = {str(p.relative_to(golden)) for p in golden.rglob("*.npy")}
+if present != used:
+    fail(f"unused: {sorted(present - used)}; missing: {sorted(used - present)}")
+for file in [*golden.rglob("*.npy"), *(root / "digits").glob("*.npy")]:
+    np.load(file, allow_pickle=False)
+
+sizes = {d: sum(p.stat().st_size for p in (root / d).rglob("*") if p.is_file()) for d in ("golden", "digits")}
+if sum(sizes.values()) > LIMIT or sizes["digits"] > DIGITS_LIMIT:
+    fail(f"too large: {sizes}")
+print(f"{sum(counts.values())} cases ({', '.join(f'{c} {n}' for c, n in sorted(counts.items()))}), {len(present)} arrays, {sizes} bytes")

@@ -1,0 +1,96 @@
+"""What every Python generator shares: seeded values on a grid, and writing arrays and cases.
+
+A generator is called with the folder to fill. Inputs go to in/, wanted outputs to want/COMMAND/, and a line a case is
+appended to cases.jsonl. A wanted array whose bytes the same generator has already written for that command is not
+written twice.
+"""
+import hashlib
+import json
+import pathlib
+import zlib
+
+import numpy as np
+
+# One name a dtype, as in NumPy's type strings.
+DTYPES = ["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16"]
+FLOATS = ["f4", "f8", "f2"]
+
+EXACT = {"kind": "exact"}
+
+
+def ulp(n, why):
+    return {"kind": "ulp", "n": n, "why": why}
+
+
+def rel(x, why):
+    return {"kind": "rel", "x": x, "why": why}
+
+
+def code(dtype):
+    """The short name of a dtype: f4, b1, c16."""
+    return np.dtype(dtype).str[1:]
+
+
+def rng(name):
+    """A generator that depends on the name alone, so that adding a case changes no other."""
+    return np.random.default_rng(zlib.crc32(name.encode()))
+
+
+def grid(name, shape, step=2.0**-10, limit=4.0):
+    """Float64 multiples of step in [-limit, limit]: short enough mantissas make sums and products exact where wanted."""
+    top = int(limit / step)
+    return rng(name).integers(-top, top + 1, shape) * step
+
+
+def dims(shape):
+    """A shape in a file name: 2x3x4, or 'scalar'."""
+    return "x".join(map(str, shape)) or "scalar"
+
+
+class Golden:
+    def __init__(self, root, by):
+        self.root = pathlib.Path(root)
+        self.by = by
+        self.digests = {}
+        self.names = set()
+        self.lines = open(self.root / "cases.jsonl", "a", encoding="utf-8")
+
+    def put(self, name, array, version=None):
+        """Writes an input once and gives its path; a second array of that name must be the same."""
+        path = f"in/{name}.npy"
+        file = self.root / path
+        old = file.read_bytes() if file.exists() else None
+        self._save(file, array, version)
+        if old is not None and file.read_bytes() != old:
+            raise ValueError(f"two different inputs are called {path}")
+        return path
+
+    def case(self, name, args, want, tol=EXACT, by=""):
+        """Adds the case COMMAND/FRAMEWORK/WHAT. The wanted array is in C order and native bytes, as fusectl writes."""
+        if name in self.names:
+            raise ValueError(f"two cases are called {name}")
+        self.names.add(name)
+        want = np.asarray(want)
+        if want.dtype.fields is None:
+            want = want.astype(want.dtype.newbyteorder("="))
+        path = self._want(name, np.ascontiguousarray(want).reshape(want.shape))
+        line = {"name": name, "args": [str(a) for a in args], "want": path, "tol": tol, "by": f"{self.by}: {by}"}
+        self.lines.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+    def _want(self, name, array):
+        command, framework, what = name.split("/")
+        path = f"want/{command}/{framework}-{what}.npy"
+        self._save(self.root / path, array, None)
+        digest = command, hashlib.sha256((self.root / path).read_bytes()).digest()
+        if digest in self.digests:
+            (self.root / path).unlink()
+        return self.digests.setdefault(digest, path)
+
+    @staticmethod
+    def _save(file, array, version):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with open(file, "wb") as out:
+            if version:
+                np.lib.format.write_array(out, array, version=version, allow_pickle=False)
+            else:
+                np.save(out, array, allow_pickle=False)
