@@ -40,7 +40,7 @@ interop:
 	FUSECTL_INTEROP=1 $(GO) test -count=1 -run Interop ./...
 
 bench: build
-	$(PYTHON) docs/bench.py
+	$(PYTHON) bench/files.py
 
 # Makes testdata/golden and testdata/digits anew, with real NumPy, PyTorch and TensorFlow.js.
 golden:

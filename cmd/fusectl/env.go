@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -20,6 +21,8 @@ type env struct {
 	stdin, stdout, stderr *os.File
 	common
 	opened    []*npyio.File
+	mu        sync.Mutex
+	begun     []*npyio.Output
 	stdinUsed bool
 	started   time.Time
 }
@@ -27,6 +30,16 @@ type env struct {
 func (e *env) close() {
 	for _, f := range e.opened {
 		f.Close()
+	}
+}
+
+// abandon removes the outputs that were begun, whatever is still at work on
+// them.
+func (e *env) abandon() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, f := range e.begun {
+		f.Abort()
 	}
 }
 
@@ -133,13 +146,7 @@ func (e *env) finishAll(ctx context.Context, outs []ops.Array, paths []string) e
 		return e.describe(plans, paths)
 	}
 	files := make([]*npyio.Output, len(outs))
-	defer func() {
-		for _, f := range files {
-			if f != nil {
-				f.Abort()
-			}
-		}
-	}()
+	defer e.abandon() // does nothing to those that are committed
 	for i, p := range plans {
 		var err error
 		if files[i], err = e.create(paths[i], p.Out()); err != nil {
@@ -174,14 +181,22 @@ func write(ctx context.Context, p *ops.Plan, f *npyio.Output) error {
 }
 
 // create begins the output at path, or on standard output if that is "-".
-func (e *env) create(path string, x ops.Array) (*npyio.Output, error) {
-	if path != "-" {
-		return npyio.Create(path, x.DType(), x.Shape(), npyio.CreateOptions{NoClobber: e.noClobber})
+func (e *env) create(path string, x ops.Array) (f *npyio.Output, err error) {
+	if path == "-" {
+		if term.IsTerminal(int(e.stdout.Fd())) {
+			err := usagef("standard output is a terminal, which can't show an array")
+			err.hints = []string{"write it to a file with -o PATH, or pipe it on"}
+			return nil, err
+		}
+		f, err = npyio.Stdout(e.stdout, x.DType(), x.Shape())
+	} else {
+		f, err = npyio.Create(path, x.DType(), x.Shape(), npyio.CreateOptions{NoClobber: e.noClobber})
 	}
-	if term.IsTerminal(int(e.stdout.Fd())) {
-		err := usagef("standard output is a terminal, which can't show an array")
-		err.hints = []string{"write it to a file with -o PATH, or pipe it on"}
+	if err != nil {
 		return nil, err
 	}
-	return npyio.Stdout(e.stdout, x.DType(), x.Shape())
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.begun = append(e.begun, f)
+	return f, nil
 }

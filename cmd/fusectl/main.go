@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,33 +18,60 @@ import (
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // run is the program, with its exit status.
-func run(args []string, stdin, stdout, stderr *os.File) (status int) {
+func run(args []string, stdin, stdout, stderr *os.File) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	e := &env{stdin: stdin, stdout: stdout, stderr: stderr}
-	defer e.close()
 	root := newRootCommand(e)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	command := root.Name()
+	ended := make(chan outcome, 1)
+	go func() { ended <- execute(ctx, root) }()
+	var o outcome
+	select {
+	case o = <-ended:
+	case <-ctx.Done():
+		// Workers notice between tiles. One that waits for a pipe may never do:
+		// then what it has begun is given up here.
+		select {
+		case o = <-ended:
+		case <-time.After(time.Second):
+			e.abandon()
+			return exitInterrupted
+		}
+	}
+	e.close()
+	switch {
+	case o.err == nil:
+		return exitDone
+	case ctx.Err() != nil:
+		return exitInterrupted
+	}
+	return e.report(o.command, o.err)
+}
+
+// outcome is how a command ended.
+type outcome struct {
+	command string
+	err     error
+}
+
+// execute runs the command line; a panic is an error like others.
+func execute(ctx context.Context, root *cobra.Command) (o outcome) {
+	o.command = root.Name()
 	defer func() {
 		if r := recover(); r != nil {
-			status = e.report(command, &internalError{r})
+			o.err = &internalError{r}
 		}
 	}()
 	cmd, err := root.ExecuteContextC(ctx)
 	if cmd != nil {
-		command = cmd.CommandPath()
+		o.command = cmd.CommandPath()
 	}
-	if err == nil {
-		return exitDone
-	}
-	if ctx.Err() != nil {
-		return exitInterrupted
-	}
-	return e.report(command, err)
+	o.err = err
+	return o
 }
 
 func newRootCommand(e *env) *cobra.Command {

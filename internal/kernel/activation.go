@@ -193,7 +193,7 @@ func geluLoop(dst, src []byte) {
 	d, s := View[float64](dst), View[float64](src)
 	d = d[:len(s)]
 	for i, x := range s {
-		d[i] = float64(0.5*x) * erfc(-x*(1/math.Sqrt2))
+		d[i] = x * phi(x)
 	}
 }
 

@@ -2,6 +2,12 @@ package kernel
 
 import "fusectl/internal/dtype"
 
+// The NaNs that a maximum gives.
+const (
+	quietNaN32 uint32 = 0x7fc00000
+	quietNaN64 uint64 = 0x7ff8000000000000
+)
+
 func (t *Table) fillArith() {
 	t.Add = [dtype.NumKinds]Loop3{
 		dtype.KindBool:       or,
@@ -43,10 +49,10 @@ func (t *Table) fillArith() {
 		dtype.KindUint16:     maxInt[uint16, uint32],
 		dtype.KindUint32:     maxInt[uint32, uint32],
 		dtype.KindUint64:     maxInt[uint64, uint64],
-		dtype.KindFloat16:    func(dst, a, b []byte) { maxFloat(dst, a, b, float16Order) },
-		dtype.KindBFloat16:   func(dst, a, b []byte) { maxFloat(dst, a, b, bfloat16Order) },
-		dtype.KindFloat32:    func(dst, a, b []byte) { maxFloat(dst, a, b, float32Order) },
-		dtype.KindFloat64:    func(dst, a, b []byte) { maxFloat(dst, a, b, float64Order) },
+		dtype.KindFloat16:    func(dst, a, b []byte) { maxHalf(dst, a, b, float16Order) },
+		dtype.KindBFloat16:   func(dst, a, b []byte) { maxHalf(dst, a, b, bfloat16Order) },
+		dtype.KindFloat32:    func(dst, a, b []byte) { maxFloat[float32](dst, a, b, quietNaN32) },
+		dtype.KindFloat64:    func(dst, a, b []byte) { maxFloat[float64](dst, a, b, quietNaN64) },
 		dtype.KindComplex64:  maxComplex[float32],
 		dtype.KindComplex128: maxComplex[float64],
 	}

@@ -161,6 +161,13 @@ func refConvert(from, to dtype.Type, v value) value {
 
 func reduceCases(t *Table, k dtype.Type) []testCase {
 	var cs []testCase
+	if loop := t.Sum[k.Kind()]; loop != nil {
+		cs = append(cs, testCase{
+			entry: entryName("Sum", k), name: "Sum/" + k.String(), dst: dtype.Float64, src: []dtype.Type{k}, cols: 1,
+			run:  func(dst []byte, src [][]byte) { loop(View[float64](dst), src[0]) },
+			want: func(dst []byte, src [][]byte) { refSum(View[float64](dst), k, src[0]) },
+		})
+	}
 	for _, cols := range []int{1, 2, 3, 64, 1500} {
 		if loop := t.SumRows[k.Kind()]; loop != nil {
 			cs = append(cs, testCase{
@@ -185,25 +192,27 @@ func reduceCases(t *Table, k dtype.Type) []testCase {
 	return cs
 }
 
-// refSumRows is the definition in Table.SumRows, word for word.
+// sumTerm is element i as the sums take it.
+func sumTerm(k dtype.Type, x []byte, i int) float64 {
+	n := load(k, x, i).re
+	if n.f == nil {
+		return n.special
+	}
+	f, _ := n.f.Float64()
+	return f
+}
+
+// refSumRows and refSum are the definitions in Table, word for word.
 func refSumRows(acc []float64, k dtype.Type, x []byte) {
-	at := func(i int) float64 {
-		n := load(k, x, i).re
-		if n.f == nil {
-			return n.special
-		}
-		f, _ := n.f.Float64()
-		return f
+	for i := range len(x) / k.Size() {
+		acc[i%len(acc)] += sumTerm(k, x, i)
 	}
-	if len(acc) > 1 {
-		for i := range len(x) / k.Size() {
-			acc[i%len(acc)] += at(i)
-		}
-		return
-	}
+}
+
+func refSum(acc []float64, k dtype.Type, x []byte) {
 	var l [16]float64
 	for i := range len(x) / k.Size() {
-		l[i%16] += at(i)
+		l[i%16] += sumTerm(k, x, i)
 	}
 	for _, n := range []int{8, 4, 2, 1} {
 		for j := range n {

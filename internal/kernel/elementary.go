@@ -24,11 +24,26 @@ const (
 	ln2Lo = 0x1.a39ef35793c76p-33
 )
 
-// expTerms are the coefficients of the Taylor series of (e^r-1-r)/r²: 1/14! to
-// 1/2!. For |r| <= ln(2)/2 what is left out is less than 1e-18 of e^r.
-var expTerms = [...]float64{
-	1. / 87178291200, 1. / 6227020800, 1. / 479001600, 1. / 39916800, 1. / 3628800, 1. / 362880,
-	1. / 40320, 1. / 5040, 1. / 720, 1. / 120, 1. / 24, 1. / 6, 1. / 2,
+// madd returns x*y + z, with both results rounded.
+func madd(x, y, z float64) float64 { return float64(x*y) + z }
+
+// expSeries returns the Taylor series of (e^r-1-r)/r², 1/2! + r/3! + ... +
+// r^12/14!, the even and the odd powers apart, since they can be computed at
+// the same time. For |r| <= ln(2)/2 what is left out is less than 1e-18 of e^r.
+func expSeries(r float64) float64 {
+	q := float64(r * r)
+	even := madd(q, 1./87178291200, 1./479001600)
+	odd := madd(q, 1./6227020800, 1./39916800)
+	even = madd(q, even, 1./3628800)
+	odd = madd(q, odd, 1./362880)
+	even = madd(q, even, 1./40320)
+	odd = madd(q, odd, 1./5040)
+	even = madd(q, even, 1./720)
+	odd = madd(q, odd, 1./120)
+	even = madd(q, even, 1./24)
+	odd = madd(q, odd, 1./6)
+	even = madd(q, even, 1./2)
+	return madd(r, odd, even)
 }
 
 // expParts returns k and p such that e^x = 2^k * (1+p) and |p| < 0.42, for
@@ -40,7 +55,7 @@ func expParts(x float64) (k int, p float64) {
 	lo := float64(n * ln2Lo)
 	s := r - lo
 	// What s = r-lo rounds away is added to the series' first term.
-	p = float64(float64(s*s)*poly(s, expTerms[:])) + (r - s - lo)
+	p = float64(float64(s*s)*expSeries(s)) + (r - s - lo)
 	return int(n), s + p
 }
 
@@ -86,10 +101,10 @@ func log(x float64) float64 {
 func tanh(x float64) float64 {
 	a := math.Abs(x)
 	switch {
+	case x != x:
+		return x
 	case a > 22: // 1 - 2/(e^44+1) rounds to 1
 		return math.Copysign(1, x)
-	case a < 0x1p-28 || a != a: // x - x³/3 rounds to x; NaN
-		return x
 	}
 	k, p := expParts(2 * a)
 	scale := pow2(k)

@@ -55,40 +55,43 @@ func bfloat16To32(dst, src []byte) {
 // to be rounded up; a carry out of the fraction raises the exponent, up to
 // infinity. In the range of subnormal numbers, adding a power of two whose last
 // place is the subnormal's makes the machine round, and its bits are subtracted
-// again. NaNs become quiet and keep the upper bits of their payload.
+// again. Both are computed always, since zeros are common and at random places.
+// NaNs become quiet and keep the upper bits of their payload.
 
 func float32To16(dst, src []byte) {
 	const (
-		quietNaN  = 0x7e00
-		overflow  = (16 + 127) << 23  // 2^16
 		minNormal = (-14 + 127) << 23 // 2^-14
+		overflow  = (16 + 127) << 23  // 2^16
 		rebias    = (127 - 15) << 23
+		infinity  = 0xff << 23
 	)
 	magic := float32(0x1p-1)
 	d, s := View[uint16](dst), View[uint32](src)
 	d = d[:len(s)]
 	for i, u := range s {
-		sign := uint16(u>>16) & 0x8000
-		u &= 0x7fffffff
-		switch {
-		case u-minNormal < overflow-minNormal:
-			d[i] = sign | uint16((u-rebias+0xfff+u>>13&1)>>13)
-		case u < minNormal:
-			d[i] = sign | uint16(math.Float32bits(math.Float32frombits(u)+magic)-math.Float32bits(magic))
-		case u > 0x7f800000:
-			d[i] = sign | quietNaN | uint16(u>>13)&0x3ff
-		default:
-			d[i] = sign | 0x7c00
+		a := u &^ (1 << 31)
+		r := (a - rebias + 0xfff + a>>13&1) >> 13
+		small := math.Float32bits(math.Float32frombits(a)+magic) - math.Float32bits(magic)
+		if a < minNormal {
+			r = small
 		}
+		if a >= overflow {
+			r = 0x7c00
+			if a > infinity {
+				r = 0x7e00 | a>>13&0x3ff
+			}
+		}
+		d[i] = uint16(u>>16&0x8000 | r)
 	}
 }
 
+// float32ToB16 has both kinds of numbers in one: the exponents are the same.
 func float32ToB16(dst, src []byte) {
 	const quiet = 0x40
 	d, s := View[uint16](dst), View[uint32](src)
 	d = d[:len(s)]
 	for i, u := range s {
-		if u&0x7fffffff > 0x7f800000 {
+		if u&^(1<<31) > 0xff<<23 {
 			d[i] = uint16(u>>16) | quiet
 		} else {
 			d[i] = uint16((u + 0x7fff + u>>16&1) >> 16)
@@ -98,52 +101,54 @@ func float32ToB16(dst, src []byte) {
 
 func float64To16(dst, src []byte) {
 	const (
-		quietNaN  = 0x7e00
-		overflow  = (16 + 1023) << 52  // 2^16
 		minNormal = (-14 + 1023) << 52 // 2^-14
+		overflow  = (16 + 1023) << 52  // 2^16
 		rebias    = (1023 - 15) << 52
+		infinity  = 0x7ff << 52
 	)
-	magic := 0x1p28
+	magic := float64(0x1p28)
 	d, s := View[uint16](dst), View[uint64](src)
 	d = d[:len(s)]
 	for i, u := range s {
-		sign := uint16(u>>48) & 0x8000
-		u &= 1<<63 - 1
-		switch {
-		case u-minNormal < overflow-minNormal:
-			d[i] = sign | uint16((u-rebias+0x1ffffffffff+u>>42&1)>>42)
-		case u < minNormal:
-			d[i] = sign | uint16(math.Float64bits(math.Float64frombits(u)+magic)-math.Float64bits(magic))
-		case u > 0x7ff<<52:
-			d[i] = sign | quietNaN | uint16(u>>42)&0x3ff
-		default:
-			d[i] = sign | 0x7c00
+		a := u &^ (1 << 63)
+		r := (a - rebias + 0x1ffffffffff + a>>42&1) >> 42
+		small := math.Float64bits(math.Float64frombits(a)+magic) - math.Float64bits(magic)
+		if a < minNormal {
+			r = small
 		}
+		if a >= overflow {
+			r = 0x7c00
+			if a > infinity {
+				r = 0x7e00 | a>>42&0x3ff
+			}
+		}
+		d[i] = uint16(u>>48&0x8000 | r)
 	}
 }
 
 func float64ToB16(dst, src []byte) {
 	const (
-		quietNaN  = 0x7fc0
-		overflow  = (128 + 1023) << 52  // 2^128
 		minNormal = (-126 + 1023) << 52 // 2^-126
+		overflow  = (128 + 1023) << 52  // 2^128
 		rebias    = (1023 - 127) << 52
+		infinity  = 0x7ff << 52
 	)
-	magic := 0x1p-81
+	magic := float64(0x1p-81)
 	d, s := View[uint16](dst), View[uint64](src)
 	d = d[:len(s)]
 	for i, u := range s {
-		sign := uint16(u>>48) & 0x8000
-		u &= 1<<63 - 1
-		switch {
-		case u-minNormal < overflow-minNormal:
-			d[i] = sign | uint16((u-rebias+0xfffffffffff+u>>45&1)>>45)
-		case u < minNormal:
-			d[i] = sign | uint16(math.Float64bits(math.Float64frombits(u)+magic)-math.Float64bits(magic))
-		case u > 0x7ff<<52:
-			d[i] = sign | quietNaN | uint16(u>>45)&0x7f
-		default:
-			d[i] = sign | 0x7f80
+		a := u &^ (1 << 63)
+		r := (a - rebias + 0xfffffffffff + a>>45&1) >> 45
+		small := math.Float64bits(math.Float64frombits(a)+magic) - math.Float64bits(magic)
+		if a < minNormal {
+			r = small
 		}
+		if a >= overflow {
+			r = 0x7f80
+			if a > infinity {
+				r = 0x7fc0 | a>>45&0x7f
+			}
+		}
+		d[i] = uint16(u>>48&0x8000 | r)
 	}
 }

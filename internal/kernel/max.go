@@ -1,48 +1,62 @@
 package kernel
 
-import "unsafe"
+// maxFloat selects the bits of the greater operand, both where they are equal:
+// of two zeros, only -0 and -0 give -0. nan are the bits where none of that is
+// so. Comparisons select by conditional moves, which a branch on random data
+// and the builtin max are slower than.
+func maxFloat[F Float, U uint32 | uint64](dst, a, b []byte, nan U) {
+	d, x, y := View[U](dst), View[U](a), View[U](b)
+	fx, fy := View[F](a), View[F](b)
+	x, y, fx, fy = x[:len(d)], y[:len(d)], fx[:len(d)], fy[:len(d)]
+	for i := range d {
+		u, v, f, g := x[i], y[i], fx[i], fy[i]
+		r := nan
+		if f == g {
+			r = u & v
+		}
+		if f > g {
+			r = u
+		}
+		if g > f {
+			r = v
+		}
+		d[i] = r
+	}
+}
 
-// order maps the bits of an IEEE float of I's width, read as a signed integer,
-// to keys whose integer order is
+// order maps the bits of a 16-bit float to keys whose order is
 //
 //	-Inf < negative numbers < -0 < +0 < positive numbers < +Inf < all NaNs.
 //
-// Integers are compared without branches and a NaN wins by itself, which no
-// comparison of floats in Go can do.
-type order[I int16 | int32 | int64] struct {
-	inf  I // the bits of +Inf: all of the exponent's
-	frac I // the bits of the fraction
-}
+// Its value is the mask of the fraction's bits.
+type order int32
 
-var (
-	float16Order  = order[int16]{0x7c00, 0x03ff}
-	bfloat16Order = order[int16]{0x7f80, 0x007f}
-	float32Order  = order[int32]{0x7f800000, 0x007fffff}
-	float64Order  = order[int64]{0x7ff0000000000000, 0x000fffffffffffff}
+const (
+	float16Order  order = 0x03ff
+	bfloat16Order order = 0x007f
 )
 
 // key turns sign and magnitude into two's complement, and then shifts the
-// order down so far that -Inf is the least integer and the NaNs below it wrap
+// order down so far that -Inf is the least int16 and the NaNs below it wrap
 // round to the top.
-func (o order[I]) key(bits I) I { return o.flip(bits) - o.frac }
+func (o order) key(bits int16) int32 {
+	b := int32(bits)
+	return int32(int16(b ^ b>>31&0x7fff - int32(o)))
+}
 
 // bits is the inverse of key; all NaNs become the quiet one without payload.
-func (o order[I]) bits(key I) I {
-	b := o.flip(key + o.frac)
-	if key > o.inf-o.frac {
-		b = o.inf | (o.frac+1)>>1
+func (o order) bits(key int32) int16 {
+	inf := 0x7fff &^ int32(o)
+	b := int32(int16(key + int32(o)))
+	b ^= b >> 31 & 0x7fff
+	if key > inf-int32(o) {
+		b = inf | (int32(o)+1)>>1
 	}
-	return b
+	return int16(b)
 }
 
-// flip inverts all bits but the sign if the sign is set: its own inverse.
-func (o order[I]) flip(bits I) I {
-	sign := bits >> (8*unsafe.Sizeof(bits) - 1)
-	return bits ^ sign&(o.inf|o.frac)
-}
-
-func maxFloat[I int16 | int32 | int64](dst, a, b []byte, o order[I]) {
-	d, x, y := View[I](dst), View[I](a), View[I](b)
+func maxHalf(dst, a, b []byte, o order) {
+	d, x, y := View[int16](dst), View[int16](a), View[int16](b)
 	x, y = x[:len(d)], y[:len(d)]
 	for i := range d {
 		d[i] = o.bits(max(o.key(x[i]), o.key(y[i])))

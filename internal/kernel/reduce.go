@@ -3,6 +3,21 @@ package kernel
 import "fusectl/internal/dtype"
 
 func (t *Table) fillReduce() {
+	t.Sum = [dtype.NumKinds]func(acc []float64, x []byte){
+		dtype.KindBool:     sumLanes[uint8],
+		dtype.KindInt8:     sumLanes[int8],
+		dtype.KindInt16:    sumLanes[int16],
+		dtype.KindInt32:    sumLanes[int32],
+		dtype.KindInt64:    sumLanes[int64],
+		dtype.KindUint8:    sumLanes[uint8],
+		dtype.KindUint16:   sumLanes[uint16],
+		dtype.KindUint32:   sumLanes[uint32],
+		dtype.KindUint64:   sumLanes[uint64],
+		dtype.KindFloat32:  sumLanes[float32],
+		dtype.KindFloat64:  sumLanes[float64],
+		dtype.KindFloat16:  t.sumLanesHalf(dtype.KindFloat16),
+		dtype.KindBFloat16: t.sumLanesHalf(dtype.KindBFloat16),
+	}
 	t.SumRows = [dtype.NumKinds]func(acc []float64, x []byte){
 		dtype.KindBool:     sumRows[uint8],
 		dtype.KindInt8:     sumRows[int8],
@@ -28,10 +43,10 @@ func (t *Table) fillReduce() {
 		dtype.KindUint16:     maxRowsInt[uint16, uint32],
 		dtype.KindUint32:     maxRowsInt[uint32, uint32],
 		dtype.KindUint64:     maxRowsInt[uint64, uint64],
-		dtype.KindFloat16:    func(acc, x []byte) { maxRowsFloat(acc, x, float16Order) },
-		dtype.KindBFloat16:   func(acc, x []byte) { maxRowsFloat(acc, x, bfloat16Order) },
-		dtype.KindFloat32:    func(acc, x []byte) { maxRowsFloat(acc, x, float32Order) },
-		dtype.KindFloat64:    func(acc, x []byte) { maxRowsFloat(acc, x, float64Order) },
+		dtype.KindFloat16:    func(acc, x []byte) { maxRowsHalf(acc, x, float16Order) },
+		dtype.KindBFloat16:   func(acc, x []byte) { maxRowsHalf(acc, x, bfloat16Order) },
+		dtype.KindFloat32:    func(acc, x []byte) { maxRowsFloat[float32](acc, x, quietNaN32) },
+		dtype.KindFloat64:    func(acc, x []byte) { maxRowsFloat[float64](acc, x, quietNaN64) },
 		dtype.KindComplex64:  maxRowsComplex[float32],
 		dtype.KindComplex128: maxRowsComplex[float64],
 	}
@@ -42,16 +57,13 @@ func rows4[T any](s []T, cols int) (r0, r1, r2, r3, rest []T) {
 	return s[:cols], s[cols : 2*cols], s[2*cols : 3*cols], s[3*cols : 4*cols], s[4*cols:]
 }
 
-func sumRows[T integer | Float](acc []float64, x []byte) {
-	s := View[T](x)
-	if len(acc) == 1 {
-		var l lanes
-		addLanes(&l, s)
-		acc[0] += l.sum()
-		return
-	}
-	addRows(acc, s)
+func sumLanes[T integer | Float](acc []float64, x []byte) {
+	var l lanes
+	addLanes(&l, View[T](x))
+	acc[0] += l.sum()
 }
+
+func sumRows[T integer | Float](acc []float64, x []byte) { addRows(acc, View[T](x)) }
 
 // addRows takes four rows at a time, so that a sum is loaded and stored once
 // for four elements; they are added one after the other all the same.
@@ -117,122 +129,58 @@ func (l lanes) sum() float64 {
 	return l[0]
 }
 
-// sumRowsHalf sums a 16-bit kind by way of float32, a buffer at a time.
+// widener converts a 16-bit kind to float32, a buffer at a time.
+type widener struct {
+	convert Loop2
+	buf     *buffer
+	x       []byte
+}
+
+func (t *Table) widen(k dtype.Kind, x []byte) widener {
+	return widener{t.Convert[k][dtype.KindFloat32], scratch.Get().(*buffer), x}
+}
+
+// room is how many elements the buffer takes.
+func (w *widener) room() int { return len(Bytes(w.buf[:])) / 4 }
+
+// take converts the next n elements.
+func (w *widener) take(n int) []float32 {
+	f := View[float32](Bytes(w.buf[:]))[:n]
+	w.convert(Bytes(f), w.x[:2*n])
+	w.x = w.x[2*n:]
+	return f
+}
+
+func (t *Table) sumLanesHalf(k dtype.Kind) func(acc []float64, x []byte) {
+	return func(acc []float64, x []byte) {
+		w := t.widen(k, x)
+		defer scratch.Put(w.buf)
+		var l lanes
+		for len(w.x) > 0 {
+			addLanes(&l, w.take(min(w.room(), len(w.x)/2)))
+		}
+		acc[0] += l.sum()
+	}
+}
+
 func (t *Table) sumRowsHalf(k dtype.Kind) func(acc []float64, x []byte) {
 	return func(acc []float64, x []byte) {
-		buf := scratch.Get().(*buffer)
-		defer scratch.Put(buf)
-		f := View[float32](Bytes(buf[:]))
-		widen := func(n int) []float32 {
-			t.Convert[k][dtype.KindFloat32](Bytes(f[:n]), x[:2*n])
-			x = x[2*n:]
-			return f[:n]
-		}
-		switch cols := len(acc); {
+		w := t.widen(k, x)
+		defer scratch.Put(w.buf)
+		cols, room := len(acc), w.room()
+		switch {
 		case cols == 0:
-		case cols == 1:
-			var l lanes
-			for len(x) > 0 {
-				addLanes(&l, widen(min(len(f), len(x)/2)))
-			}
-			acc[0] += l.sum()
-		case cols <= len(f):
-			for len(x) > 0 {
-				addRows(acc, widen(min(len(f)/cols*cols, len(x)/2)))
+		case cols <= room:
+			for len(w.x) > 0 {
+				addRows(acc, w.take(min(room/cols*cols, len(w.x)/2)))
 			}
 		default:
-			for len(x) > 0 {
-				for c := 0; c < cols; c += len(f) {
-					part := acc[c:min(c+len(f), cols)]
-					addRows(part, widen(len(part)))
+			for len(w.x) > 0 {
+				for c := 0; c < cols; c += room {
+					part := acc[c:min(c+room, cols)]
+					addRows(part, w.take(len(part)))
 				}
 			}
 		}
-	}
-}
-
-// maxRowsInt takes four rows at a time, so that a maximum is loaded and stored
-// once for four elements; for one column it takes four lanes. W is as in
-// maxInt.
-func maxRowsInt[T, W integer](acc, x []byte) {
-	a, s := View[T](acc), View[T](x)
-	cols := len(a)
-	switch cols {
-	case 0:
-		return
-	case 1:
-		m0 := W(a[0])
-		m1, m2, m3 := m0, m0, m0
-		for len(s) >= 4 {
-			m0, m1 = max(m0, W(s[0])), max(m1, W(s[1]))
-			m2, m3 = max(m2, W(s[2])), max(m3, W(s[3]))
-			s = s[4:]
-		}
-		a[0] = T(max(m0, m1, m2, m3))
-	}
-	for len(s) >= 4*cols {
-		var r0, r1, r2, r3 []T
-		r0, r1, r2, r3, s = rows4(s, cols)
-		r0, r1, r2, r3 = r0[:len(a)], r1[:len(a)], r2[:len(a)], r3[:len(a)]
-		for c := range a {
-			a[c] = T(max(W(a[c]), W(r0[c]), W(r1[c]), W(r2[c]), W(r3[c])))
-		}
-	}
-	for len(s) >= cols {
-		row := s[:len(a)]
-		for c := range a {
-			a[c] = T(max(W(a[c]), W(row[c])))
-		}
-		s = s[cols:]
-	}
-}
-
-// maxRowsFloat is maxRowsInt on the keys of an order.
-func maxRowsFloat[I int16 | int32 | int64](acc, x []byte, o order[I]) {
-	a, s := View[I](acc), View[I](x)
-	cols := len(a)
-	switch cols {
-	case 0:
-		return
-	case 1:
-		m0 := o.key(a[0])
-		m1, m2, m3 := m0, m0, m0
-		for len(s) >= 4 {
-			m0, m1 = max(m0, o.key(s[0])), max(m1, o.key(s[1]))
-			m2, m3 = max(m2, o.key(s[2])), max(m3, o.key(s[3]))
-			s = s[4:]
-		}
-		a[0] = o.bits(max(m0, m1, m2, m3))
-	}
-	for len(s) >= 4*cols {
-		var r0, r1, r2, r3 []I
-		r0, r1, r2, r3, s = rows4(s, cols)
-		r0, r1, r2, r3 = r0[:len(a)], r1[:len(a)], r2[:len(a)], r3[:len(a)]
-		for c := range a {
-			m := max(o.key(r0[c]), o.key(r1[c]), o.key(r2[c]), o.key(r3[c]))
-			a[c] = o.bits(max(m, o.key(a[c])))
-		}
-	}
-	for len(s) >= cols {
-		row := s[:len(a)]
-		for c := range a {
-			a[c] = o.bits(max(o.key(a[c]), o.key(row[c])))
-		}
-		s = s[cols:]
-	}
-}
-
-// maxRowsComplex goes row by row: of several numbers with NaNs in them the
-// first one wins.
-func maxRowsComplex[F Float](acc, x []byte) {
-	a, s := View[[2]F](acc), View[[2]F](x)
-	for len(a) > 0 && len(s) >= len(a) {
-		row := s[:len(a)]
-		for c := range a {
-			if !keepsFirst(a[c], row[c]) {
-				a[c] = row[c]
-			}
-		}
-		s = s[len(a):]
 	}
 }

@@ -46,16 +46,19 @@ type Table struct {
 	// its nearest end, and NaN gives 0.
 	Convert [dtype.NumKinds][dtype.NumKinds]Loop2
 
+	// Sum adds all elements of x to acc[0], in this order: 16 lanes begin at 0,
+	// lane j sums the elements whose index is j modulo 16, in order; then
+	// lanes[j] += lanes[j+8] for j < 8, the same with 4, 2 and 1; then acc[0] +=
+	// lanes[0]. Defined for all but complex kinds, whose sums are those of
+	// pairs of floats.
+	Sum [dtype.NumKinds]func(acc []float64, x []byte)
+
 	// SumRows computes, with cols = len(acc) and x rows of cols elements,
 	//
 	//	for r := range rows { for c := range cols { acc[c] += float64(x[r*cols+c]) } }
 	//
-	// in that order for cols > 1, so that rows may come in any number of
-	// calls. For cols == 1 the order is: 16 lanes begin at 0, lane j sums the
-	// elements whose index is j modulo 16, in order; then lanes[j] +=
-	// lanes[j+8] for j < 8, the same with 4, 2 and 1; then acc[0] += lanes[0].
-	// Defined for all but complex kinds, whose sums are those of pairs of
-	// floats.
+	// in that order, so that rows may come in any number of calls. Defined for
+	// the kinds that Sum is.
 	SumRows [dtype.NumKinds]func(acc []float64, x []byte)
 
 	// MaxRows computes, with cols the number of elements in acc and x rows of
@@ -71,7 +74,7 @@ type Table struct {
 	//	dst[c] = exp(src[c]-max(src)) / sum over c of exp(src[c]-max(src))
 	//
 	// for float32 and float64, in float64 until an exponential and a quotient
-	// are stored; the sum is SumRows' for cols == 1. dst may be src. A row of
+	// are stored; the sum is Sum's. dst may be src. A row of
 	// nothing but -Inf gives zeros, one with a NaN or +Inf gives NaNs.
 	SoftmaxRows [dtype.NumKinds]func(dst, src []byte, cols int)
 

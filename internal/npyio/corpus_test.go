@@ -3,7 +3,7 @@ package npyio
 import "strings"
 
 // headerCase is a header that NumPy is asked about as well. differs says why
-// fusectl refuses what NumPy takes, where it does.
+// fusectl decides otherwise, where it does.
 type headerCase struct {
 	text    string
 	major   byte

@@ -40,11 +40,7 @@ func Attention(x Array, o AttentionOptions) (Array, error) {
 	}
 	all := []Array{q, k, v}
 	for _, w := range []Weights{o.WQ, o.WK, o.WV, o.WO} {
-		for _, a := range []Array{w.Kernel, w.Bias} {
-			if a != nil {
-				all = append(all, a)
-			}
-		}
+		all = append(all, w.arrays()...)
 	}
 	if all, _, err = needFloat("attention", all); err != nil {
 		return nil, err

@@ -152,6 +152,9 @@ func TestPoolingOverEveryShapeOfGroup(t *testing.T) {
 			// an ulp of float32, so the mean is the exact one, rounded.
 			got = result(t, func() Array { return must(GlobalAvgPool(x, o)) })
 			same(t, "mean", got, mean)
+			// In float64 the order of summation shows: result wants the same bytes
+			// of every schedule.
+			result(t, func() Array { return must(GlobalAvgPool(of(dtype.Float64, x), o)) })
 		})
 	}
 }
@@ -198,6 +201,31 @@ func bilinearAt(v []float64, s shape.Shape, n, y, x, c, h, w int) float64 {
 	return (px(y0, x0)*(1-fx)+px(y0, x1)*fx)*(1-fy) + (px(y1, x0)*(1-fx)+px(y1, x1)*fx)*fy
 }
 
+// bicubicAt is Keys's convolution with coefficient -0.75, in float64, the
+// kernel as a function of distance.
+func bicubicAt(v []float64, s shape.Shape, n, y, x, c, h, w int) float64 {
+	const a = -0.75
+	kernel := func(d float64) float64 {
+		switch d = math.Abs(d); {
+		case d <= 1:
+			return (a+2)*d*d*d - (a+3)*d*d + 1
+		case d < 2:
+			return a*d*d*d - 5*a*d*d + 8*a*d - 4*a
+		}
+		return 0
+	}
+	py := (float64(y)+0.5)*float64(s[1])/float64(h) - 0.5
+	px := (float64(x)+0.5)*float64(s[2])/float64(w) - 0.5
+	sum := 0.0
+	for j := int(math.Floor(py)) - 1; j <= int(math.Floor(py))+2; j++ {
+		for i := int(math.Floor(px)) - 1; i <= int(math.Floor(px))+2; i++ {
+			row, col := min(max(j, 0), s[1]-1), min(max(i, 0), s[2]-1)
+			sum += v[((n*s[1]+row)*s[2]+col)*s[3]+c] * kernel(py-float64(j)) * kernel(px-float64(i))
+		}
+	}
+	return sum
+}
+
 func TestResizeIsItsDefinition(t *testing.T) {
 	for _, c := range []struct {
 		s    shape.Shape
@@ -218,24 +246,25 @@ func TestResizeIsItsDefinition(t *testing.T) {
 						}
 						return min(int((float64(i)+0.5)*float64(in)/float64(out)), in-1)
 					}
-					if mode == "bilinear" {
+					if mode == "bicubic" {
+						want = append(want, bicubicAt(v, c.s, at[0], at[1], at[2], at[3], c.h, c.w))
+					} else if mode == "bilinear" {
 						want = append(want, bilinearAt(v, c.s, at[0], at[1], at[2], at[3], c.h, c.w))
 					} else {
 						y, x := pick(at[1], c.s[1], c.h), pick(at[2], c.s[2], c.w)
 						want = append(want, v[((at[0]*c.s[1]+y)*c.s[2]+x)*c.s[3]+at[3]])
 					}
 				})
-				build := func() Array { return must(Resize(x, c.h, c.w, mode, shape.NHWC)) }
+				build := func() Array { return must(Resize(x, c.h, c.w, ResizeOptions{Mode: mode, Layout: shape.NHWC})) }
 				got := floats(build(), result(t, build))
-				tolerance := 4e-7 // two blends, each of three float32 roundings
-				if mode != "bilinear" {
-					tolerance = 0
-				}
+				// Two blends of three float32 roundings each; of eight, with weights
+				// beyond 1, for bicubic.
+				tolerance := map[string]float64{"bilinear": 4e-7, "bicubic": 1e-6}[mode]
 				within(t, got, want, tolerance)
 
 				first := func() Array {
 					m := must(Transpose(x, []int{0, 3, 1, 2}))
-					return must(Transpose(must(Resize(m, c.h, c.w, mode, shape.NCHW)), []int{0, 2, 3, 1}))
+					return must(Transpose(must(Resize(m, c.h, c.w, ResizeOptions{Mode: mode, Layout: shape.NCHW})), []int{0, 2, 3, 1}))
 				}
 				within(t, floats(first(), result(t, first)), got, 0)
 			}

@@ -134,7 +134,7 @@ func TestNothingIsAllocatedPerTile(t *testing.T) {
 		"concat":    must(Concat([]Array{a, a}, -1)),
 		"cast":      must(Cast(a, dtype.Float16)),
 		"transpose": must(Transpose(a, []int{0, 3, 1, 2})),
-		"resize":    must(Resize(a, 300, 300, "bilinear", shape.NHWC)),
+		"resize":    must(Resize(a, 300, 300, ResizeOptions{Mode: "bilinear", Layout: shape.NHWC})),
 	}
 	for name, x := range graphs {
 		t.Run(name, func(t *testing.T) {

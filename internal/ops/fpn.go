@@ -34,11 +34,7 @@ func FPN(levels []Array, o FPNOptions) ([]Array, error) {
 	}
 	all := slices.Clone(levels)
 	for _, w := range o.Lateral {
-		for _, a := range []Array{w.Kernel, w.Bias} {
-			if a != nil {
-				all = append(all, a)
-			}
-		}
+		all = append(all, w.arrays()...)
 	}
 	_, t, err := needFloat("fpn", all)
 	if err != nil {
@@ -71,7 +67,7 @@ func topDown(lateral []Array, t dtype.Type, o FPNOptions) ([]Array, error) {
 		s := lateral[i].Shape()
 		coarser := holdComputed(fused[i+1])
 		fused[i+1] = coarser
-		up, err := Resize(coarser, s[axes[0]], s[axes[1]], mode, o.Layout)
+		up, err := Resize(coarser, s[axes[0]], s[axes[1]], ResizeOptions{Mode: mode, Layout: o.Layout})
 		if err != nil {
 			return nil, err
 		}

@@ -33,6 +33,17 @@ type Weights struct {
 	Layout WeightLayout
 }
 
+// arrays are the arrays that there are.
+func (w Weights) arrays() []Array {
+	var all []Array
+	for _, a := range []Array{w.Kernel, w.Bias} {
+		if a != nil {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
 // torchKernel is the kernel as [out, in], the order in which products read it.
 func (w Weights) torchKernel() (Array, error) {
 	k := w.Kernel
@@ -63,18 +74,11 @@ func Linear(x Array, w Weights, axis int) (Array, error) {
 	if err != nil {
 		return nil, errorf(x, "%v: shape %v", err, x.Shape())
 	}
-	all := []Array{x}
-	if w.Kernel != nil {
-		all = append(all, w.Kernel)
-	}
-	if w.Bias != nil {
-		all = append(all, w.Bias)
-	}
-	_, t, err := needFloat("a linear map", all)
+	work, t, err := floatWork("a linear map", x, w)
 	if err != nil {
 		return nil, err
 	}
-	out, err := linear(cast(x, t.Compute()), w, axis)
+	out, err := linear(work, w, axis)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +88,6 @@ func Linear(x Array, w Weights, axis int) (Array, error) {
 // linear is Linear in x's dtype, which is float32 or float64, unrounded.
 func linear(x Array, w Weights, axis int) (Array, error) {
 	t, s := x.DType(), x.Shape()
-	out := s.Clone()
 	if w.Kernel != nil {
 		k, err := w.torchKernel()
 		if err != nil {
@@ -94,31 +97,39 @@ func linear(x Array, w Weights, axis int) (Array, error) {
 			return nil, errorf(w.Kernel, "weight of shape %v takes %d channels: %s has %d, its shape is %v", w.Kernel.Shape(), in, NameOf(x), s[axis], s).
 				hint("weights are read in %s's order; --weight-layout says otherwise", w.Layout)
 		}
-		out[axis] = k.Shape()[0]
-		k = Hold(cast(k, t))
-		x = onLast(x, axis, func(x Array) Array {
-			last := x.Shape().Clone()
-			in := last[len(last)-1]
-			last[len(last)-1] = out[axis]
-			return &product{computed{op: "linear", dt: t, sh: last, in: []Array{x, k}}, int64(in), int64(out[axis])}
-		})
+		held := Hold(cast(k, t))
+		x = onLast(x, axis, func(x Array) Array { return multiplyRows(x, held) })
 	}
-	if w.Bias == nil {
+	return addBias(x, w.Bias, axis)
+}
+
+// addBias adds one number to each position of an axis; nil is none.
+func addBias(x, bias Array, axis int) (Array, error) {
+	if bias == nil {
 		return x, nil
 	}
-	if w.Bias.Shape().Len() != int64(out[axis]) {
-		return nil, errorf(w.Bias, "bias of shape %v: want %d elements, one for each output channel", w.Bias.Shape(), out[axis])
+	s := x.Shape()
+	if bias.Shape().Len() != int64(s[axis]) {
+		return nil, errorf(bias, "bias of shape %v: want %d elements, one for each output channel", bias.Shape(), s[axis])
 	}
-	along := make(shape.Shape, len(out))
+	along := make(shape.Shape, len(s))
 	for i := range along {
 		along[i] = 1
 	}
-	along[axis] = out[axis]
-	bias := repeat(reshape(cast(w.Bias, t), along), out)
-	return &fold{computed{op: "bias", dt: t, sh: out, in: []Array{x, bias}}, kernel.Active().Add[t.Kind()]}, nil
+	along[axis] = s[axis]
+	each := repeat(reshape(cast(bias, x.DType()), along), s)
+	return &fold{computed{op: "bias", dt: x.DType(), sh: s, in: []Array{x, each}}, kernel.Active().Add[x.DType().Kind()]}, nil
 }
 
-// product is rows [.., in] times a held matrix [out, in], transposed.
+// multiplyRows is rows [.., in] times a held matrix [out, in], transposed.
+func multiplyRows(x Array, k *Held) Array {
+	in, n := k.Shape()[1], k.Shape()[0]
+	s := x.Shape().Clone()
+	s[len(s)-1] = n
+	return &product{computed{op: "linear", dt: x.DType(), sh: s, in: []Array{x, k}}, int64(in), int64(n)}
+}
+
+// product is what multiplyRows returns.
 type product struct {
 	computed
 	k, n int64

@@ -122,3 +122,17 @@ func needFloat(op string, xs []Array) ([]Array, dtype.Type, error) {
 	}
 	return promote(xs)
 }
+
+// floatWork is x in the dtype that it and its weights are computed in, and the
+// dtype that the result is rounded to.
+func floatWork(op string, x Array, weights ...Weights) (Array, dtype.Type, error) {
+	all := []Array{x}
+	for _, w := range weights {
+		all = append(all, w.arrays()...)
+	}
+	_, t, err := needFloat(op, all)
+	if err != nil {
+		return nil, t, err
+	}
+	return cast(x, t.Compute()), t, nil
+}

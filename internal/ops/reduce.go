@@ -14,7 +14,7 @@ import (
 //   - an array seen as [outer, len, inner] is cut along len into chunks of
 //     chunkRows rows,
 //   - a chunk is read in pieces of pieceLen elements and accumulated row by
-//     row (for inner = 1 in the lanes that kernel.Table.SumRows documents,
+//     row (for inner = 1 in the lanes that kernel.Table.Sum documents,
 //     piece by piece),
 //   - the chunks' results are accumulated in order.
 const (
@@ -215,7 +215,7 @@ func GlobalMaxPool(x Array, o ReduceOptions) (Array, error) {
 func summing(t dtype.Type, g shape.Group) accumulate {
 	loops := &kernel.Active().SumRows
 	if g.Inner == 1 {
-		loops = &kernel.Active().SumRows
+		loops = &kernel.Active().Sum
 	}
 	sum := func(loop func(acc []float64, x []byte)) func(acc, x []byte) {
 		return func(acc, x []byte) { loop(kernel.View[float64](acc), x) }

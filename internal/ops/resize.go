@@ -5,33 +5,40 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
 
 // ResizeModes lists the modes of Resize.
-var ResizeModes = []string{"bilinear", "nearest", "nearest-exact"}
+var ResizeModes = []string{"bilinear", "nearest", "nearest-exact", "bicubic"}
 
 // CheckResizeMode refuses a name that is none of ResizeModes.
 func CheckResizeMode(mode string) error {
 	if slices.Contains(ResizeModes, mode) {
 		return nil
 	}
-	return fmt.Errorf("unknown mode %q: want one of bilinear, nearest, nearest-exact", mode)
+	return fmt.Errorf("unknown mode %q: want one of %s", mode, strings.Join(ResizeModes, ", "))
+}
+
+// ResizeOptions refine Resize.
+type ResizeOptions struct {
+	Mode   string // one of ResizeModes
+	Layout shape.Layout
 }
 
 // Resize scales the two spatial axes of a rank-4 feature map to height by
-// width. bilinear has half-pixel centres without antialiasing, as
-// tf.image.resize and torch's interpolate with align_corners=False, on
-// float arrays; nearest takes source position floor(i·in/out), as torch's;
-// nearest-exact takes the pixel whose centre is nearest, as TensorFlow's.
-func Resize(x Array, height, width int, mode string, l shape.Layout) (Array, error) {
+// width. bilinear and bicubic have half-pixel centres without antialiasing, as
+// tf.image.resize (bilinear) and torch's interpolate, on float arrays; nearest
+// takes source position floor(i·in/out), as torch's; nearest-exact takes the
+// pixel whose centre is nearest, as TensorFlow's.
+func Resize(x Array, height, width int, o ResizeOptions) (Array, error) {
 	s := x.Shape()
 	if len(s) != 4 {
-		return nil, errorf(x, "shape %v: resizing takes a feature map of 4 dimensions, %s", s, l)
+		return nil, errorf(x, "shape %v: resizing takes a feature map of 4 dimensions, %s", s, o.Layout)
 	}
-	axes := l.Spatial(4)
+	axes := o.Layout.Spatial(4)
 	g := plane{outer: s.Product(0, axes[0]), inner: s.Product(axes[1]+1, 4)}
 	out := s.Clone()
 	out[axes[0]], out[axes[1]] = height, width
@@ -41,17 +48,20 @@ func Resize(x Array, height, width int, mode string, l shape.Layout) (Array, err
 	if _, err := out.Check(max(x.DType().Size(), 4)); err != nil {
 		return nil, errorf(x, "the result is too large: %v", err)
 	}
-	g.y, g.x = axisWeights(s[axes[0]], height, mode), axisWeights(s[axes[1]], width, mode)
-	if mode != "bilinear" {
+	g.y, g.x = axisWeights(s[axes[0]], height, o.Mode), axisWeights(s[axes[1]], width, o.Mode)
+	if strings.HasPrefix(o.Mode, "nearest") {
 		return &resized{computed: computed{op: "resize", dt: x.DType(), sh: out, in: []Array{x}}, plane: g}, nil
 	}
-	xs, t, err := needFloat("bilinear resizing", []Array{x})
+	xs, t, err := needFloat(o.Mode+" resizing", []Array{x})
 	if err != nil {
 		return nil, err
 	}
 	work := cast(xs[0], t.Compute())
-	r := &resized{computed: computed{op: "resize", dt: work.DType(), sh: out, in: []Array{work}}, plane: g, blend: true}
-	return cast(r, t), nil
+	r := resized{computed: computed{op: "resize", dt: work.DType(), sh: out, in: []Array{work}}, plane: g, blend: true}
+	if o.Mode == "bicubic" {
+		return cast(newCubic(&r), t), nil
+	}
+	return cast(&r, t), nil
 }
 
 // plane is an array seen as [outer, height, width, inner], with where each
@@ -74,19 +84,19 @@ func axisWeights(in, out int, mode string) axisPlan {
 	scale := float64(in) / float64(out)
 	for i := range out {
 		var at float64
-		switch mode {
-		case "nearest":
+		switch {
+		case mode == "nearest":
 			at = math.Floor(float64(float32(i) * (float32(in) / float32(out)))) // float32, as torch has it
-		case "nearest-exact":
+		case mode == "nearest-exact":
 			at = math.Floor((float64(i) + 0.5) * scale)
 		default:
-			at = max((float64(i)+0.5)*scale-0.5, 0)
+			at = (float64(i)+0.5)*scale - 0.5
 		}
-		lo := min(int(at), in-1)
+		if mode != "bicubic" {
+			at = min(max(at, 0), float64(in-1))
+		}
+		lo := int(math.Floor(at))
 		p.lo[i], p.hi[i], p.frac[i] = int32(lo), int32(min(lo+1, in-1)), at-float64(lo)
-		if lo == in-1 {
-			p.frac[i] = 0
-		}
 	}
 	return p
 }

@@ -35,34 +35,33 @@ var (
 	}
 )
 
-// erfc returns the complementary error function, 1 - erf(x), without the
-// cancellation.
-func erfc(x float64) float64 {
+// phi returns the probability that a normal variable is less than x: ½erfc(-x/√2),
+// without the cancellation, and with e^-x²/2 of x itself, since rounding x/√2
+// first would cost up to x² units in the last place.
+func phi(x float64) float64 {
 	const oneOverSqrtPi = 0.56418958354775628695
 	a := math.Abs(x)
-	if !(a > 0.46875) {
-		y := float64(a * a)
-		return 1 - float64(x*poly(y, erfNum[:]))/poly(y, erfDen[:])
+	z := float64(a * (1 / math.Sqrt2))
+	if !(z > 0.46875) {
+		y := float64(z * z)
+		erf := float64(x*(1/math.Sqrt2)) * (poly(y, erfNum[:]) / poly(y, erfDen[:]))
+		return 0.5 + float64(0.5*erf)
 	}
-	if a > 27.5 { // e^-756 is 0
-		if x < 0 {
-			return 2
+	tail := 0.0
+	if a < 39 { // else e^-760 is 0
+		if z <= 4 {
+			tail = poly(z, erfcNum[:]) / poly(z, erfcDen[:])
+		} else {
+			y := 1 / float64(z*z)
+			tail = (oneOverSqrtPi - float64(y*poly(y, farNum[:]))/poly(y, farDen[:])) / z
 		}
-		return 0
+		// e^-a²/2 is that of a number with an exact square, and of a small rest.
+		h := math.Float64frombits(math.Float64bits(a) &^ (1<<27 - 1))
+		d := float64((a-h)*(a+h)) / 2
+		tail = float64(0.5*tail) * (1 - float64(d*(1-float64(d/2*(1-d/3))))) * exp(-h*h/2)
 	}
-	var r float64
-	if a <= 4 {
-		r = poly(a, erfcNum[:]) / poly(a, erfcDen[:])
-	} else {
-		y := 1 / float64(a*a)
-		r = (oneOverSqrtPi - float64(y*poly(y, farNum[:]))/poly(y, farDen[:])) / a
+	if x > 0 {
+		return 1 - tail
 	}
-	// e^-a², with a² as an exact square and a small rest.
-	h := math.Float64frombits(math.Float64bits(a) &^ (1<<27 - 1))
-	d := float64((a - h) * (a + h))
-	r = float64(exp(-h*h)*r) * (1 - float64(d*(1-float64(d/2*(1-d/3)))))
-	if x < 0 {
-		return 2 - r
-	}
-	return r
+	return tail
 }

@@ -1,0 +1,77 @@
+package ops
+
+import (
+	"context"
+
+	"fusectl/internal/kernel"
+)
+
+// cubic is a resized map of which each position is a sum of 4 by 4 source
+// positions, those outside being the nearest inside (Keys 1981).
+type cubic struct {
+	*resized
+	yTaps, xTaps []kernel.Taps
+}
+
+func newCubic(r *resized) *cubic {
+	const a = -0.75 // the kernel's coefficient, as PyTorch has it
+	taps := func(p axisPlan) []kernel.Taps {
+		out := make([]kernel.Taps, len(p.lo))
+		for i := range out {
+			f := p.frac[i]
+			out[i].W = [4]float64{cubicFar(a, f+1), cubicNear(a, f), cubicNear(a, 1-f), cubicFar(a, 2-f)}
+			for k := range out[i].At {
+				out[i].At[k] = min(max(p.lo[i]-1+int32(k), 0), int32(p.in-1))
+			}
+		}
+		return out
+	}
+	return &cubic{r, taps(r.y), taps(r.x)}
+}
+
+func cubicNear(a, x float64) float64 { return ((a+2)*x-(a+3))*x*x + 1 }
+func cubicFar(a, x float64) float64  { return ((a*x-5*a)*x+8*a)*x - 4*a }
+
+func (c *cubic) Memory(n int64) int64 { return c.resized.Memory(n) + 2*c.row()*c.size() }
+
+func (c *cubic) Read(ctx context.Context, dst []byte, off int64) error {
+	return wholeRows(&c.scratch, dst, off, c.row(), c.size(), func(dst []byte, row, n int64) error {
+		return c.rows(ctx, dst, row, n)
+	})
+}
+
+// rows computes n result rows from row on. The scaled source rows are kept in
+// the slot of their number modulo 4, since a result row needs 4 in line.
+func (c *cubic) rows(ctx context.Context, dst []byte, row, n int64) error {
+	bytes := c.row() * c.size()
+	src := c.get(c.srcRow() * c.size())
+	var kept, taps [4][]byte
+	at := [4]int64{-1, -1, -1, -1}
+	for k := range kept {
+		kept[k] = c.get(bytes)
+	}
+	defer func() {
+		c.put(src)
+		for _, b := range kept {
+			c.put(b)
+		}
+	}()
+	height := int64(len(c.yTaps))
+	for i := range n {
+		outer, y := (row+i)/height, (row+i)%height
+		for k, from := range c.yTaps[y].At {
+			want := outer*int64(c.y.in) + int64(from)
+			slot := want % 4
+			if at[slot] != want {
+				if err := c.in[0].Read(ctx, src, want*c.srcRow()); err != nil {
+					return err
+				}
+				kernel.TapCols(c.dt.Kind(), kept[slot], src, c.xTaps, int(c.inner))
+				at[slot] = want
+			}
+			taps[k] = kept[slot]
+		}
+		kernel.TapRows(c.dt.Kind(), dst[i*bytes:(i+1)*bytes], taps, c.yTaps[y].W)
+	}
+	return nil
+}
