@@ -116,12 +116,19 @@ one of the inputs.
 		return u
 	})
 	e.addFlags(root.PersistentFlags())
-	root.AddGroup(&cobra.Group{ID: "fuse", Title: "Fusions:"}, &cobra.Group{ID: "other", Title: "Around them:"})
+	root.AddGroup(&cobra.Group{ID: "fuse", Title: "Fusions:"}, &cobra.Group{ID: "part", Title: "What they are built from:"}, &cobra.Group{ID: "other", Title: "Around them:"})
 	for _, c := range []*cobra.Command{
 		newConcatCommand(e), newAddCommand(e), newMulCommand(e), newGapCommand(e), newGmpCommand(e),
 		newFPNCommand(e), newCrossModalCommand(e), newAttentionCommand(e),
 	} {
 		c.GroupID = "fuse"
+		root.AddCommand(c)
+	}
+	for _, c := range []*cobra.Command{
+		newLinearCommand(e), newConvCommand(e), newResizeCommand(e), newWindowPoolCommand(e), newActCommand(e),
+		newSECommand(e), newCBAMCommand(e),
+	} {
+		c.GroupID = "part"
 		root.AddCommand(c)
 	}
 	for _, c := range []*cobra.Command{newInfoCommand(e), newRandomCommand(e), newVersionCommand(e)} {

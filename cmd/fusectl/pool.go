@@ -1,51 +1,54 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
 
-func newGapCommand(e *env) *cobra.Command {
-	return newPoolCommand(e, &cobra.Command{
-		Use:   "gap X",
-		Short: "global average pooling (GoogLeNet)",
-		Long: `Averages over all axes but batch and channel, or over --axes, as numpy.mean does.
-Integers and booleans give float64, other dtypes themselves. Sums are kept in
-float64 and rounded once; NaN propagates.`,
-		Example: `  # [N,H,W,C] to [N,C]
-  fusectl gap map.npy -o pooled.npy
-  # SENet's squeeze, [N,1,1,C], which broadcasts against the map
-  fusectl gap map.npy --keepdims -o squeezed.npy`,
-	}, ops.GlobalAvgPool)
-}
-
-func newGmpCommand(e *env) *cobra.Command {
-	return newPoolCommand(e, &cobra.Command{
-		Use:   "gmp X",
-		Short: "global max pooling (CBAM)",
-		Long: `Takes the maximum over all axes but batch and channel, or over --axes, as
-numpy.max does. The dtype stays; NaN propagates.`,
-		Example: `  # [N,H,W,C] to [N,C]
-  fusectl gmp map.npy -o peaks.npy
-  # the maximum over the channels: where anything responds
-  fusectl gmp map.npy --axes -1 --keepdims -o saliency.npy`,
-	}, ops.GlobalMaxPool)
-}
-
-func newPoolCommand(e *env, cmd *cobra.Command, pool func(ops.Array, ops.ReduceOptions) (ops.Array, error)) *cobra.Command {
-	var axes list
-	var keepdims bool
-	cmd.Args = inputs(1, 1)
-	cmd.RunE = fuses(e, func(xs []ops.Array) (ops.Array, error) {
-		over, err := numbers("axes", axes)
-		if err != nil {
-			return nil, err
-		}
-		return pool(xs[0], ops.ReduceOptions{Axes: over, KeepDims: keepdims, Layout: shape.Layout(e.layout)})
-	})
-	cmd.Flags().Var(&axes, "axes", "pool over these axes, such as 1,2; default all but batch and channel")
-	cmd.Flags().BoolVar(&keepdims, "keepdims", false, "leave the pooled axes in the shape, with extent 1")
+func newWindowPoolCommand(e *env) *cobra.Command {
+	var mode string
+	var window, stride, pad list
+	var countPadding bool
+	cmd := &cobra.Command{
+		Use:   "pool X --window N",
+		Short: "max or average pooling under a moving window",
+		Long: `Takes the maximum or the average under a window that moves over the two spatial
+axes of a feature map. Padding counts for neither, unless --count-include-pad
+counts it as zeros in averages (PyTorch's default). The maximum keeps the
+dtype; averages are summed in float64 and rounded once.`,
+		Example: `  fusectl pool map.npy --window 2 -o halved.npy`,
+		Args:    inputs(1, 1),
+		RunE: fuses(e, func(xs []ops.Array) (_ ops.Array, err error) {
+			if !slices.Contains(ops.PoolModes, mode) {
+				return nil, usagef("--mode %s: want max or average", mode)
+			}
+			o := ops.PoolOptions{CountPadding: countPadding, Layout: shape.Layout(e.layout)}
+			if o.Size, err = pair("window", window, 1); err != nil {
+				return nil, err
+			}
+			if o.Stride, err = pair("stride", stride, 1); err != nil {
+				return nil, err
+			}
+			if stride == nil {
+				o.Stride = o.Size
+			}
+			if o.Padding, err = padding(pad); err != nil {
+				return nil, err
+			}
+			return ops.Pool(xs[0], mode, o)
+		}),
+	}
+	f := cmd.Flags()
+	f.StringVar(&mode, "mode", "max", "`MODE`: max or average")
+	f.Var(&window, "window", "its extent, N or N,M")
+	f.Var(&stride, "stride", "positions between windows, N or N,M; default the window's extent")
+	f.Var(&pad, "padding", "same, valid (the default), N or N,M")
+	f.BoolVar(&countPadding, "count-include-pad", false, "padding counts as zeros in averages")
+	complete(cmd, "mode", ops.PoolModes)
+	needs(cmd, "window")
 	return cmd
 }

@@ -65,27 +65,37 @@ func (w Weights) torchKernel() (Array, error) {
 	return k, nil
 }
 
-// Linear maps an axis of x by weights, as Keras's Dense, torch.nn.Linear and
-// a 1×1 convolution do: y = x·W + b, with PyTorch's axis -1 or the channel
-// axis of a layout. x and the weights are float16, bfloat16, float32 or
-// float64 and promote; the work is done in float32 or float64.
-func Linear(x Array, w Weights, axis int) (Array, error) {
-	axis, err := shape.Axis(axis, len(x.Shape()))
-	if err != nil {
-		return nil, errorf(x, "%v: shape %v", err, x.Shape())
+// Linear maps the channels of x by weights, as Keras's Dense, torch.nn.Linear
+// and a 1×1 convolution do: y = activation(x·W + b), "" being none. x and the
+// weights are float16, bfloat16, float32 or float64 and promote; the work is
+// done in float32 or float64.
+func Linear(x Array, w Weights, activation string, l shape.Layout) (Array, error) {
+	if len(x.Shape()) == 0 {
+		return nil, errorf(x, "shape () has no channels to map")
 	}
 	work, t, err := floatWork("a linear map", x, w)
 	if err != nil {
 		return nil, err
 	}
-	out, err := linear(work, w, axis)
+	out, err := linear(work, w, l.Channel(len(x.Shape())))
 	if err != nil {
 		return nil, err
 	}
-	return cast(out, t), nil
+	return finish(out, activation, t, l)
 }
 
-// linear is Linear in x's dtype, which is float32 or float64, unrounded.
+// finish applies an activation, "" being none, and rounds to t.
+func finish(x Array, activation string, t dtype.Type, l shape.Layout) (Array, error) {
+	if activation != "" {
+		var err error
+		if x, err = activate(activation, x, l); err != nil {
+			return nil, err
+		}
+	}
+	return cast(x, t), nil
+}
+
+// linear maps one axis of x in x's dtype, which is float32 or float64.
 func linear(x Array, w Weights, axis int) (Array, error) {
 	t, s := x.DType(), x.Shape()
 	if w.Kernel != nil {

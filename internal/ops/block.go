@@ -1,0 +1,99 @@
+package ops
+
+import (
+	"fusectl/internal/dtype"
+	"fusectl/internal/shape"
+)
+
+// SE is squeeze-and-excitation (Hu et al. 2018): each channel of x is scaled by
+// sigmoid(fc2(relu(fc1(mean of the channel)))). fc1 and fc2 are linear maps of
+// the channels, such as from C to C/16 and back.
+func SE(x Array, fc1, fc2 Weights, l shape.Layout) (Array, error) {
+	x, t, err := floatWork("se", x, fc1, fc2)
+	if err != nil {
+		return nil, err
+	}
+	squeezed, err := GlobalAvgPool(x, ReduceOptions{KeepDims: true, Layout: l})
+	if err != nil {
+		return nil, err
+	}
+	gate, err := bottleneck(squeezed, fc1, fc2, l)
+	if err != nil {
+		return nil, err
+	}
+	return scaleBy(x, gate, t, l)
+}
+
+// CBAM is the convolutional block attention module (Woo et al. 2018): channels
+// are scaled by sigmoid(mlp(mean) + mlp(max)), mlp being fc2(relu(fc1)), and
+// then positions by the sigmoid of a convolution, padded to the same size, of
+// the mean and the maximum over the channels, stacked in that order.
+func CBAM(x Array, fc1, fc2, spatial Weights, l shape.Layout) (Array, error) {
+	x, t, err := floatWork("cbam", x, fc1, fc2, spatial)
+	if err != nil {
+		return nil, err
+	}
+	o := ReduceOptions{KeepDims: true, Layout: l}
+	mean, top, err := meanAndMax(x, o)
+	if err != nil {
+		return nil, err
+	}
+	if mean, err = bottleneck(mean, fc1, fc2, l); err != nil {
+		return nil, err
+	}
+	if top, err = bottleneck(top, fc1, fc2, l); err != nil {
+		return nil, err
+	}
+	gate, err := Add([]Array{mean, top}, AddOptions{})
+	if err != nil {
+		return nil, err
+	}
+	if x, err = scaleBy(x, gate, x.DType(), l); err != nil {
+		return nil, err
+	}
+	channel := l.Channel(len(x.Shape()))
+	o.Axes = []int{channel}
+	if mean, top, err = meanAndMax(x, o); err != nil {
+		return nil, err
+	}
+	stacked, err := Concat([]Array{mean, top}, channel)
+	if err != nil {
+		return nil, err
+	}
+	where, err := Conv(stacked, spatial, ConvOptions{Padding: Padding{Same: true}, Layout: l})
+	if err != nil {
+		return nil, err
+	}
+	return scaleBy(x, where, t, l)
+}
+
+// meanAndMax pools x both ways.
+func meanAndMax(x Array, o ReduceOptions) (mean, top Array, err error) {
+	if mean, err = GlobalAvgPool(x, o); err != nil {
+		return nil, nil, err
+	}
+	top, err = GlobalMaxPool(x, o)
+	return mean, top, err
+}
+
+// bottleneck is fc2(relu(fc1(x))) over the channels.
+func bottleneck(x Array, fc1, fc2 Weights, l shape.Layout) (Array, error) {
+	axis := l.Channel(len(x.Shape()))
+	z, err := linear(x, fc1, axis)
+	if err != nil {
+		return nil, err
+	}
+	if z, err = activate("relu", z, l); err != nil {
+		return nil, err
+	}
+	return linear(z, fc2, axis)
+}
+
+// scaleBy is x times the sigmoid of gate, rounded to t.
+func scaleBy(x, gate Array, t dtype.Type, l shape.Layout) (Array, error) {
+	y, err := Mul([]Array{x, gate}, MulOptions{Gate: "sigmoid", Layout: l})
+	if err != nil {
+		return nil, err
+	}
+	return cast(y, t), nil
+}

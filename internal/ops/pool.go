@@ -1,0 +1,143 @@
+package ops
+
+import (
+	"context"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
+)
+
+// PoolModes lists the modes of Pool.
+var PoolModes = []string{"max", "average"}
+
+// PoolOptions refine Pool.
+type PoolOptions struct {
+	Window
+	CountPadding bool // average: padding counts as zeros, as PyTorch's default has it
+	Layout       shape.Layout
+}
+
+// Pool takes the maximum or the average under a moving window, over the two
+// spatial axes of a rank-4 feature map, as tf.nn.max_pool2d and avg_pool2d and
+// PyTorch's. Padding counts for neither unless CountPadding says so. The
+// maximum keeps the dtype and lets NaN through; averages are summed in float64
+// and rounded once, integers and booleans giving float64.
+func Pool(x Array, mode string, o PoolOptions) (Array, error) {
+	if err := needArithmetic([]Array{x}); err != nil {
+		return nil, err
+	}
+	t := x.DType()
+	switch {
+	case len(x.Shape()) != 4:
+		return nil, errorf(x, "shape %v: pooling takes a feature map of 4 dimensions, %s", x.Shape(), o.Layout)
+	case t.IsComplex():
+		return nil, errorf(x, "dtype %v: pooling takes real numbers", t)
+	case o.Padding.Each[0] > o.Size[0]/2 || o.Padding.Each[1] > o.Size[1]/2:
+		return nil, &Error{Msg: "padding of more than half the window would pool nothing but padding"}
+	}
+	var failed error
+	out := onLast(x, o.Layout.Channel(4), func(x Array) Array {
+		on, err := o.over(x)
+		if err != nil {
+			failed = err
+			return x
+		}
+		s := shape.Shape{x.Shape()[0], on.y.out, on.x.out, on.ch}
+		p := &pooled{computed: computed{op: "pool", dt: t, sh: s, in: []Array{holdComputed(x)}}, windows: on, countPadding: o.CountPadding}
+		if mode == "average" {
+			p.dt, p.average = dtype.Float64, true
+		}
+		return p
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	if mode == "average" {
+		out = cast(out, t.Inexact())
+	}
+	return out, nil
+}
+
+// pooled reduces each window to one row of channels: the maximum in the
+// source's dtype, or the average in float64.
+type pooled struct {
+	computed
+	windows
+	average, countPadding bool
+}
+
+func (p *pooled) Tiling() Tiling { return Tiling{Unit: int64(p.x.out * p.ch)} }
+
+func (p *pooled) Memory(n int64) int64 {
+	read := p.covered(n/max(int64(p.ch), 1) + 2)
+	return read*int64(p.in[0].DType().Size()) + memoryOf(p.in[0], read)
+}
+
+func (p *pooled) Read(ctx context.Context, dst []byte, off int64) error {
+	row := int64(p.ch)
+	return wholeRows(&p.scratch, dst, off, row, p.size(), func(dst []byte, first, n int64) error {
+		return p.images(first, n, func(image, first, n int64) error {
+			err := p.pool(ctx, dst[:n*row*p.size()], image, first, n)
+			dst = dst[n*row*p.size():]
+			return err
+		})
+	})
+}
+
+// pool computes n windows of one image from number first on.
+func (p *pooled) pool(ctx context.Context, dst []byte, image, first, n int64) error {
+	src, lo, err := p.lines(ctx, &p.scratch, p.in[0], image, first, n)
+	defer p.put(src)
+	if err != nil {
+		return err
+	}
+	kind := p.in[0].DType().Kind()
+	loops := kernel.Active()
+	sum, most := loops.SumRows[kind], loops.Max[kind]
+	pixel := p.ch * p.in[0].DType().Size()
+	line := p.x.in * pixel
+	row := p.ch * int(p.size())
+	for i := range n {
+		acc := dst[int(i)*row : (int(i)+1)*row]
+		taps := 0
+		p.each(first+i, func(y, x int) {
+			tap := src[(y-lo)*line+x*pixel:][:pixel]
+			switch {
+			case p.average && taps == 0:
+				clear(acc)
+				fallthrough
+			case p.average:
+				sum(kernel.View[float64](acc), tap)
+			case taps == 0:
+				copy(acc, tap)
+			default:
+				most(acc, acc, tap)
+			}
+			taps++
+		})
+		if p.average {
+			if p.countPadding {
+				taps = p.y.size * p.x.size
+			}
+			divide(acc, acc, float64(taps))
+		}
+	}
+	return nil
+}
+
+// each calls f for the taps of the i-th window that lie inside.
+func (p *pooled) each(i int64, f func(y, x int)) {
+	oy, ox := p.at(i)
+	for ky := range p.y.size {
+		y := p.y.tap(oy, ky)
+		if y < 0 || y >= p.y.in {
+			continue
+		}
+		for kx := range p.x.size {
+			if x := p.x.tap(ox, kx); x >= 0 && x < p.x.in {
+				f(y, x)
+			}
+		}
+	}
+}

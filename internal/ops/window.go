@@ -1,0 +1,115 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+)
+
+// Window is how a kernel or a pooling window moves over the two spatial axes,
+// height first.
+type Window struct {
+	Size, Stride, Dilation [2]int // Stride and Dilation: 0 is 1
+	Padding                Padding
+}
+
+// Padding is what surrounds a feature map. Same pads as TensorFlow does: the
+// result has ceil(in/stride) positions, and an odd number of them gets the
+// extra one after. Otherwise Each says how many are added on either side, as
+// PyTorch does.
+type Padding struct {
+	Same bool
+	Each [2]int
+}
+
+// axisWindow is a window along one axis: the first tap of position i is at
+// i·stride - before.
+type axisWindow struct{ in, out, size, stride, dilation, before int }
+
+// along resolves the window along spatial axis i of in positions. It is an
+// error if no position remains.
+func (w Window) along(i, in int) (axisWindow, error) {
+	a := axisWindow{in: in, size: w.Size[i], stride: max(w.Stride[i], 1), dilation: max(w.Dilation[i], 1)}
+	if a.size < 1 {
+		return a, fmt.Errorf("a window of %d by %d: want at least 1 by 1", w.Size[0], w.Size[1])
+	}
+	reach := (a.size-1)*a.dilation + 1
+	total := 2 * w.Padding.Each[i]
+	a.before = w.Padding.Each[i]
+	if w.Padding.Same {
+		total = max((int(ceilDiv(int64(in), int64(a.stride)))-1)*a.stride+reach-in, 0)
+		a.before = total / 2
+	}
+	if in+total < reach {
+		return a, fmt.Errorf("a window that reaches over %d positions does not fit %d with %d of padding", reach, in, total)
+	}
+	a.out = (in+total-reach)/a.stride + 1
+	return a, nil
+}
+
+// plain reports whether the window visits every position and none beyond.
+func (w Window) plain() bool {
+	return max(w.Stride[0], w.Stride[1]) <= 1 && w.Padding.Each == [2]int{}
+}
+
+// over resolves the window on a feature map [N,H,W,C].
+func (w Window) over(x Array) (windows, error) {
+	s := x.Shape()
+	y, err := w.along(0, s[1])
+	if err != nil {
+		return windows{}, errorf(x, "shape %v: %v", s, err)
+	}
+	across, err := w.along(1, s[2])
+	if err != nil {
+		return windows{}, errorf(x, "shape %v: %v", s, err)
+	}
+	return windows{y, across, s[3]}, nil
+}
+
+// tap is the source position of a window's k-th tap at result position i; it
+// may lie outside.
+func (a axisWindow) tap(i, k int) int { return i*a.stride - a.before + k*a.dilation }
+
+// windows is a window that moves over feature maps of so many channels.
+type windows struct {
+	y, x axisWindow
+	ch   int
+}
+
+// at is the row and column of the i-th window of an image.
+func (w *windows) at(i int64) (y, x int) { return int(i / int64(w.x.out)), int(i % int64(w.x.out)) }
+
+// images calls f for n windows from row on, counted over all images, with
+// those of one image at a time.
+func (w *windows) images(row, n int64, f func(image, first, n int64) error) error {
+	per := int64(w.y.out) * int64(w.x.out)
+	for n > 0 {
+		image, first := row/per, row%per
+		take := min(n, per-first)
+		if err := f(image, first, take); err != nil {
+			return err
+		}
+		row, n = row+take, n-take
+	}
+	return nil
+}
+
+// covered is how many elements n windows in line can lie over.
+func (w *windows) covered(n int64) int64 {
+	rows := n/int64(w.x.out) + 2
+	return min(rows*int64(w.y.stride)+int64(w.y.size*w.y.dilation), int64(w.y.in)) * int64(w.x.in*w.ch)
+}
+
+// lines reads the source rows that n windows of an image lie over, once. The
+// first of them is row lo; src is borrowed from s.
+func (w *windows) lines(ctx context.Context, s *scratch, x Array, image, first, n int64) (src []byte, lo int, err error) {
+	y0, _ := w.at(first)
+	y1, _ := w.at(first + n - 1)
+	lo = max(w.y.tap(y0, 0), 0)
+	rows := max(min(w.y.tap(y1, w.y.size-1)+1, w.y.in)-lo, 0)
+	line := int64(w.x.in * w.ch)
+	src = s.get(int64(rows) * line * int64(x.DType().Size()))
+	if rows > 0 {
+		err = x.Read(ctx, src, (image*int64(w.y.in)+int64(lo))*line)
+	}
+	return src, lo, err
+}
