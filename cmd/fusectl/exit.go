@@ -9,7 +9,7 @@ import (
 	"fusectl/internal/ops"
 )
 
-// The exit statuses, as DESIGN.md and --help give them.
+// The exit statuses, as --help gives them.
 const (
 	exitDone        = 0
 	exitUsage       = 2
