@@ -85,10 +85,6 @@ func (e *env) laterals(n int, kernels, biases list, layout string) ([]ops.Weight
 	if kernels == nil && biases == nil {
 		return nil, nil
 	}
-	l, err := e.weightLayout(layout)
-	if err != nil {
-		return nil, err
-	}
 	for _, f := range []struct {
 		name string
 		list list
@@ -97,34 +93,14 @@ func (e *env) laterals(n int, kernels, biases list, layout string) ([]ops.Weight
 			return nil, usagef("--%s names %d for %d levels: want one each, none where a level has none", f.name, len(f.list), n)
 		}
 	}
-	out := make([]ops.Weights, n)
-	for i := range out {
-		out[i].Layout = l
+	flags := make([]weightFlags, n)
+	for i := range flags {
 		if kernels != nil {
-			if out[i].Kernel, err = e.openOptional(kernels[i]); err != nil {
-				return nil, err
-			}
+			flags[i].kernel = kernels[i]
 		}
 		if biases != nil {
-			if out[i].Bias, err = e.openOptional(biases[i]); err != nil {
-				return nil, err
-			}
+			flags[i].bias = biases[i]
 		}
 	}
-	return out, nil
-}
-
-func weightLayoutFlag(cmd *cobra.Command, to *string) {
-	cmd.Flags().StringVar(to, "weight-layout", "", "the order of weights' axes, keras or torch; default keras under nhwc, torch under nchw")
-	complete(cmd, "weight-layout", []string{string(ops.Keras), string(ops.Torch)})
-}
-
-func (e *env) weightLayout(name string) (ops.WeightLayout, error) {
-	switch l := ops.WeightLayout(name); l {
-	case "":
-		return ops.DefaultWeights(shape.Layout(e.layout)), nil
-	case ops.Keras, ops.Torch:
-		return l, nil
-	}
-	return "", usagef("--weight-layout %s: want keras or torch", name)
+	return e.openWeights(layout, flags...)
 }

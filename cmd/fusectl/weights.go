@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fusectl/internal/ops"
+	"fusectl/internal/shape"
 )
 
 // weightFlags is the paths of a weight and its bias.
@@ -79,4 +80,19 @@ func padding(words list) (p ops.Padding, err error) {
 		return p, usagef("--padding %s: want same, valid, N or N,M", words.String())
 	}
 	return p, nil
+}
+
+func weightLayoutFlag(cmd *cobra.Command, to *string) {
+	cmd.Flags().StringVar(to, "weight-layout", "", "the order of weights' axes, keras or torch; default keras under nhwc, torch under nchw")
+	complete(cmd, "weight-layout", []string{string(ops.Keras), string(ops.Torch)})
+}
+
+func (e *env) weightLayout(name string) (ops.WeightLayout, error) {
+	switch l := ops.WeightLayout(name); l {
+	case "":
+		return ops.DefaultWeights(shape.Layout(e.layout)), nil
+	case ops.Keras, ops.Torch:
+		return l, nil
+	}
+	return "", usagef("--weight-layout %s: want keras or torch", name)
 }
