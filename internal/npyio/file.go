@@ -157,6 +157,13 @@ func (f *File) Read(ctx context.Context, dst []byte, off int64) error {
 		}
 		err = fromBigEndian(ctx, dst, size)
 	}
+	if err == nil && f.header.DType == dtype.Bool {
+		for i, b := range dst { // any byte but 0 is true; arithmetic wants 1
+			if b > 1 {
+				dst[i] = 1
+			}
+		}
+	}
 	if err == nil || err == ctx.Err() {
 		return err
 	}
