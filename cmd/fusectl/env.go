@@ -2,51 +2,123 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/term"
 
+	"fusectl/internal/dtype"
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
+	"fusectl/internal/recipe"
 )
+
+// session is what all steps of one run of the program share.
+type session struct {
+	stdin, stdout, stderr *os.File
+	files                 map[fileKey]*input // what has been opened
+	mu                    sync.Mutex
+	begun                 []*npyio.Output
+	stdinUsed             bool
+	started               time.Time
+	reports               []stepReport // of a chain's or a recipe's steps, for --dry-run
+}
+
+// fileKey is a path with the options that it is read by.
+type fileKey struct {
+	path string
+	as   dtype.Type
+}
+
+// input is a file and the array in it, in C order.
+type input struct {
+	file  *npyio.File
+	array ops.Array
+}
 
 // env is what a command runs in: where its inputs come from and its result
 // goes, and the flags that all commands have. A command asks it for arrays and
-// hands it the one it made, and never learns what becomes of it.
+// hands it the one it made, and never learns whether that goes to a file, to
+// the next step of a chain or to a name in a recipe.
 type env struct {
-	stdin, stdout, stderr *os.File
+	*session
 	common
-	opened    []*npyio.File
-	mu        sync.Mutex
-	begun     []*npyio.Output
-	stdinUsed bool
-	started   time.Time
+	step  *recipe.Step // of a chain or a recipe; nil: the command is all there is
+	graph *graph       // in a recipe: what its names stand for
+	piped *piped       // in a later step of a chain: what - stands for
+	keep  func(name string, x ops.Array)
 }
 
-func (e *env) close() {
-	for _, f := range e.opened {
-		f.Close()
+// piped is the result of the step before.
+type piped struct {
+	array ops.Array
+	used  bool
+}
+
+// check refuses a step that leaves the result before it unused.
+func (p *piped) check() error {
+	if p == nil || p.used {
+		return nil
+	}
+	u := usagef("the result of the step before is not used")
+	u.hints = []string{"name it -, among the inputs"}
+	return u
+}
+
+func newEnv(stdin, stdout, stderr *os.File) *env {
+	return &env{
+		session: &session{stdin: stdin, stdout: stdout, stderr: stderr, files: map[fileKey]*input{}, started: time.Now()},
+		common:  defaults(),
+	}
+}
+
+func (s *session) close() {
+	for _, in := range s.files {
+		in.file.Close()
 	}
 }
 
 // abandon removes the outputs that were begun, whatever is still at work on
 // them.
-func (e *env) abandon() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, f := range e.begun {
+func (s *session) abandon() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.begun {
 		f.Abort()
 	}
 }
 
-// open is the array in the file at path, or on standard input if that is "-".
+// open is the array that path names: a result of a step before, the file of
+// that path, or standard input if it is "-".
 func (e *env) open(path string) (ops.Array, error) {
-	if e.started.IsZero() {
-		e.started = time.Now()
+	if e.graph != nil {
+		if x, ok, err := e.graph.open(path); ok || err != nil {
+			return x, err
+		}
+	}
+	if path == "-" && e.piped != nil {
+		e.piped.used = true
+		return e.piped.array, nil
+	}
+	in, err := e.openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return in.array, nil
+}
+
+// openFile opens a file, or finds it open.
+func (e *env) openFile(path string) (*input, error) {
+	key := fileKey{path, e.as.t}
+	if in, ok := e.files[key]; ok && path != "-" {
+		return in, nil
 	}
 	o := npyio.Options{MaxHeader: int(e.maxHeader), As: e.as.t}
 	var f *npyio.File
@@ -65,17 +137,21 @@ func (e *env) open(path string) (ops.Array, error) {
 	} else {
 		f, err = npyio.Open(path, o)
 	}
+	if r := (*npyio.ReadError)(nil); e.graph != nil && errors.As(err, &r) && errors.Is(err, fs.ErrNotExist) {
+		r.Hints = append(r.Hints, fmt.Sprintf("%s is no name of the recipe: give it a file on the command line, %s=FILE", path, path))
+	}
 	if err != nil {
 		return nil, err
 	}
-	e.opened = append(e.opened, f)
+	in := &input{f, f}
+	e.files[key] = in
 	for _, w := range f.Warnings() {
 		e.warn("%s: %s", f.Name(), w)
 	}
-	if !f.Header().FortranOrder {
-		return f, nil
+	if f.Header().FortranOrder {
+		in.array, err = ops.Transpose(f, reversed(len(f.Shape())))
 	}
-	return ops.Transpose(f, reversed(len(f.Shape())))
+	return in, err
 }
 
 func reversed(n int) []int {
@@ -112,51 +188,96 @@ func (e *env) warn(format string, args ...any) {
 }
 
 // finish takes a command's result: it casts it as --dtype says, and plans,
-// computes and writes it.
+// computes and writes it, or keeps it for the steps that come.
 func (e *env) finish(ctx context.Context, out ops.Array) error {
-	if strings.Contains(e.output, "{}") {
-		return usagef("-o %s: this command writes one array, which {} can't number", e.output)
+	if err := e.checkOutput(false); err != nil {
+		return err
 	}
 	return e.finishAll(ctx, []ops.Array{out}, []string{e.output})
+}
+
+// checkOutput refuses an output that doesn't go with one result, or several.
+func (e *env) checkOutput(several bool) error {
+	switch numbered := strings.Contains(e.output, "{}"); {
+	case several && !numbered:
+		u := usagef("several results need a {} in the output's name, which numbers them: got %s", e.output)
+		u.hints = []string{"-o 'p{}.npy' writes p2.npy, p3.npy, ..."}
+		return u
+	case numbered && !several:
+		return usagef("%s: one result, which {} can't number", e.output)
+	}
+	return nil
+}
+
+// finishNumbered is finish for several results, of which {} in the output's
+// name numbers the first by first.
+func (e *env) finishNumbered(ctx context.Context, outs []ops.Array, first int) error {
+	if err := e.checkOutput(true); err != nil {
+		return err
+	}
+	paths := make([]string, len(outs))
+	for i := range paths {
+		paths[i] = strings.ReplaceAll(e.output, "{}", strconv.Itoa(first+i))
+	}
+	return e.finishAll(ctx, outs, paths)
 }
 
 // finishAll is finish for several arrays that go to a path each. None of them
 // takes its name before all are complete.
 func (e *env) finishAll(ctx context.Context, outs []ops.Array, paths []string) error {
-	plans := make([]*ops.Plan, len(outs))
-	meter := newMeter(e)
-	if e.threads < 1 {
-		return usagef("--threads %d: want at least 1", e.threads)
-	}
+	outs = slices.Clone(outs)
 	for i, x := range outs {
 		if t := e.dtype.t; t.Size() > 0 {
 			var err error
-			if x, err = ops.Cast(x, t); err != nil {
+			if outs[i], err = ops.Cast(x, t); err != nil {
 				return err
 			}
 		}
-		var err error
-		plans[i], err = ops.NewPlan(x, ops.Options{Threads: e.threads, Memory: int64(e.memory), Progress: meter.add})
-		if err != nil {
+	}
+	if e.step != nil {
+		if err := e.piped.check(); err != nil {
 			return err
 		}
-		meter.total += plans[i].Work()
+		e.record(outs)
 	}
+	if e.keep != nil {
+		if e.output != e.step.Name && (e.step.Name != "" || e.output != "-") {
+			return usagef("-o %s: the result of this step goes to the next ones; only the whole has outputs", e.output)
+		}
+		for i, x := range outs {
+			e.keep(paths[i], x)
+		}
+		return nil
+	}
+	return e.compute(ctx, outs, paths)
+}
+
+// compute plans, computes and writes arrays.
+func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) error {
+	if e.threads < 1 {
+		return usagef("--threads %d: want at least 1", e.threads)
+	}
+	meter := newMeter(e)
+	o := ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory, InOrder: slices.Contains(paths, "-"), Progress: meter.add}
+	plan, err := ops.NewPlan(o, outs...)
+	if err != nil {
+		return err
+	}
+	meter.total = plan.Work()
 	if e.dryRun {
-		return e.describe(plans, paths)
+		return e.describe(plan, paths)
 	}
 	files := make([]*npyio.Output, len(outs))
 	defer e.abandon() // does nothing to those that are committed
-	for i, p := range plans {
-		var err error
-		if files[i], err = e.create(paths[i], p.Out()); err != nil {
+	for i, x := range outs {
+		if files[i], err = e.create(paths[i], x); err != nil {
 			return err
 		}
 	}
 	meter.start()
 	defer meter.stop()
-	for i, p := range plans {
-		if err := write(ctx, p, files[i]); err != nil {
+	for _, f := range files {
+		if err := write(ctx, plan, f); err != nil {
 			return err
 		}
 	}
@@ -166,12 +287,14 @@ func (e *env) finishAll(ctx context.Context, outs []ops.Array, paths []string) e
 			return err
 		}
 		if e.verbose {
-			x := plans[i].Out()
-			fmt.Fprintf(e.stderr, "fusectl: wrote %s: %v %v in %v\n", paths[i], x.DType(), x.Shape(), time.Since(e.started).Round(time.Microsecond))
+			fmt.Fprintf(e.stderr, "fusectl: wrote %s: %v %v in %v\n", paths[i], outs[i].DType(), outs[i].Shape(), time.Since(e.started).Round(time.Microsecond))
 		}
 	}
 	return nil
 }
+
+// ownMemory is about what the program takes before it holds any array.
+const ownMemory = 7 << 20
 
 func write(ctx context.Context, p *ops.Plan, f *npyio.Output) error {
 	if f.Seekable() {

@@ -24,11 +24,17 @@ var exampleInputs = map[string][]int{
 	"x.npy":  {2, 5, 16}, "wq.npy": {16, 16}, "wk.npy": {16, 16}, "wv.npy": {16, 16}, "wo.npy": {16, 16},
 }
 
+var exampleTexts = map[string]string{"se.fuse": `s = gap x --keepdims
+z = linear s --weight fc1.npy --activation relu
+g = linear z --weight fc2.npy --activation sigmoid
+y = mul x g
+`}
+
 var exampleOutput = regexp.MustCompile(`-o '?([\w.{}]+)'?`)
 
 // What the help shows must run as it stands, and leave the files it names.
 func TestExamplesRun(t *testing.T) {
-	root := newRootCommand(&env{})
+	root := newRootCommand(newEnv(nil, nil, nil))
 	var all []*cobra.Command
 	var walk func(*cobra.Command)
 	walk = func(c *cobra.Command) {
@@ -61,6 +67,11 @@ func runExamples(t *testing.T, text string) {
 	dir := t.TempDir()
 	for name, shape := range exampleInputs {
 		if err := (npySpec{dtype: "float32", shape: shape, values: []complex128{0.5}}).write(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range exampleTexts {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}

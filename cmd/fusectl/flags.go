@@ -32,24 +32,37 @@ type common struct {
 	verbose   bool
 }
 
+// defaults are the flags' values where none are given.
+func defaults() common {
+	return common{
+		output: "-", threads: runtime.GOMAXPROCS(0), layout: layoutFlag(shape.NHWC), maxHeader: 64 << 10,
+		progress: choice{"auto", []string{"auto", "always", "never"}},
+	}
+}
+
+// later is what a step leaves to those after it: all but what is said of its
+// own inputs and result.
+func (c common) later() common {
+	c.output, c.dtype, c.as = "-", typeFlag{}, typeFlag{}
+	return c
+}
+
+// addFlags defines the flags, with c's values as their defaults.
 func (c *common) addFlags(f *pflag.FlagSet) {
-	c.layout, c.threads = layoutFlag(shape.NHWC), runtime.GOMAXPROCS(0)
-	c.progress = choice{"auto", []string{"auto", "always", "never"}}
-	c.maxHeader = 64 << 10
 	f.SortFlags = false
-	f.StringVarP(&c.output, "output", "o", "-", "write the result to `PATH`; - is standard output")
+	f.StringVarP(&c.output, "output", "o", c.output, "write the result to `PATH`; - is standard output")
 	f.IntVarP(&c.threads, "threads", "j", c.threads, "workers; the result doesn't depend on `N`")
 	f.Var(&c.memory, "memory", "refuse work that needs more than `SIZE`, such as 512M; 0: no ceiling")
 	f.Var(&c.dtype, "dtype", "convert the result to dtype `T`")
 	f.Var(&c.as, "as", "read raw 2-byte void inputs as dtype `T`: bfloat16")
 	f.Var(&c.layout, "layout", "where the channels are: nhwc or nchw")
 	f.Var(&c.maxHeader, "max-header", "refuse inputs whose header is longer than `SIZE`")
-	f.BoolVar(&c.dryRun, "dry-run", false, "print what would be computed, from the headers alone")
-	f.BoolVar(&c.json, "json", false, "print errors, plans and reports as JSON")
-	f.BoolVar(&c.noClobber, "no-clobber", false, "refuse to replace an existing output")
+	f.BoolVar(&c.dryRun, "dry-run", c.dryRun, "print what would be computed, from the headers alone")
+	f.BoolVar(&c.json, "json", c.json, "print errors, plans and reports as JSON")
+	f.BoolVar(&c.noClobber, "no-clobber", c.noClobber, "refuse to replace an existing output")
 	f.Var(&c.progress, "progress", "progress on standard error: auto, always or never")
-	f.BoolVarP(&c.quiet, "quiet", "q", false, "no warnings and no progress")
-	f.BoolVarP(&c.verbose, "verbose", "v", false, "say what was done, and how long it took")
+	f.BoolVarP(&c.quiet, "quiet", "q", c.quiet, "no warnings and no progress")
+	f.BoolVarP(&c.verbose, "verbose", "v", c.verbose, "say what was done, and how long it took")
 }
 
 // size is a flag of bytes with an optional unit: 512M, 1.5GiB, 65536.

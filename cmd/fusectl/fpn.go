@@ -1,7 +1,6 @@
 package main
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,10 +40,8 @@ nchw, unless --weight-layout says otherwise.`,
 			if err := ops.CheckResizeMode(upsample); err != nil {
 				return usagef("--upsample: %v", err)
 			}
-			if all != strings.Contains(e.output, "{}") {
-				u := usagef("--all and a {} in -o go together: got -o %s", e.output)
-				u.hints = []string{"fusectl fpn ... --all -o 'p{}.npy' writes p2.npy, p3.npy, ..."}
-				return u
+			if err := e.checkOutput(all); err != nil {
+				return err
 			}
 			levels, err := e.openAll(args)
 			if err != nil {
@@ -61,11 +58,7 @@ nchw, unless --weight-layout says otherwise.`,
 			if !all {
 				return e.finish(cmd.Context(), fused[0])
 			}
-			paths := make([]string, len(fused))
-			for i := range paths {
-				paths[i] = strings.ReplaceAll(e.output, "{}", strconv.Itoa(first+i))
-			}
-			return e.finishAll(cmd.Context(), fused, paths)
+			return e.finishNumbered(cmd.Context(), fused, first)
 		},
 	}
 	f := cmd.Flags()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 
@@ -25,12 +24,14 @@ are NaN, infinite or zero. --json prints an object a line for each array.`,
   fusectl info --stats --json a.npy`,
 		Args: inputs(1, 0),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := e.mustBeLast(); err != nil {
+				return err
+			}
 			for _, path := range args {
-				x, err := e.open(path)
+				r, x, err := e.infoOf(path)
 				if err != nil {
 					return err
 				}
-				r := newInfoReport(e.opened[len(e.opened)-1])
 				if stats {
 					if err := r.measure(cmd.Context(), e, x); err != nil {
 						return err
@@ -55,10 +56,10 @@ type infoReport struct {
 	Elements  int64        `json:"elements"`
 	Bytes     int64        `json:"bytes"`
 	Order     string       `json:"order"`
-	ByteOrder string       `json:"byte_order"`
-	Descr     string       `json:"descr"`
-	Version   string       `json:"version"`
-	Offset    int64        `json:"data_offset"`
+	ByteOrder string       `json:"byte_order,omitempty"`
+	Descr     string       `json:"descr,omitempty"`
+	Version   string       `json:"version,omitempty"` // of the format; none: it is no file
+	Offset    int64        `json:"data_offset,omitempty"`
 	Stats     *statsReport `json:"stats,omitempty"`
 }
 
@@ -71,6 +72,20 @@ type statsReport struct {
 	NaN  int64    `json:"nan"`
 	Inf  int64    `json:"inf"`
 	Zero int64    `json:"zero"`
+}
+
+// infoOf describes what path names: a file by its header, a result of a step
+// by what it will be.
+func (e *env) infoOf(path string) (*infoReport, ops.Array, error) {
+	x, err := e.open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if in, ok := e.files[fileKey{path, e.as.t}]; ok && in.array == x {
+		return newInfoReport(in.file), x, nil
+	}
+	s, t := x.Shape(), x.DType()
+	return &infoReport{Name: path, DType: t.String(), Shape: append([]int{}, s...), Elements: s.Len(), Bytes: s.Len() * int64(t.Size()), Order: "C"}, x, nil
 }
 
 func newInfoReport(f *npyio.File) *infoReport {
@@ -109,17 +124,16 @@ func (r *infoReport) measure(ctx context.Context, e *env, x ops.Array) error {
 
 func (r *infoReport) print(e *env) error {
 	if e.json {
-		line, err := json.Marshal(r)
-		if err == nil {
-			_, err = fmt.Fprintf(e.stdout, "%s\n", line)
-		}
-		return err
+		return e.printJSON(r)
 	}
 	fmt.Fprintf(e.stdout, "%s: %s %v, %d bytes, %s order", r.Name, r.DType, shape.Shape(r.Shape), r.Bytes, r.Order)
 	if r.ByteOrder == "big" {
 		fmt.Fprint(e.stdout, ", big-endian")
 	}
-	fmt.Fprintf(e.stdout, ", version %s\n", r.Version)
+	if r.Version != "" {
+		fmt.Fprintf(e.stdout, ", version %s", r.Version)
+	}
+	fmt.Fprintln(e.stdout)
 	if s := r.Stats; s != nil {
 		fmt.Fprintf(e.stdout, "  min %s  max %s  mean %s  std %s  nan %d  inf %d  zero %d\n",
 			figure(s.Min), figure(s.Max), figure(s.Mean), figure(s.Std), s.NaN, s.Inf, s.Zero)

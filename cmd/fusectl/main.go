@@ -7,12 +7,14 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"fusectl/internal/ops"
+	"fusectl/internal/recipe"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -21,14 +23,9 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 func run(args []string, stdin, stdout, stderr *os.File) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	e := &env{stdin: stdin, stdout: stdout, stderr: stderr}
-	root := newRootCommand(e)
-	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	e := newEnv(stdin, stdout, stderr)
 	ended := make(chan outcome, 1)
-	go func() { ended <- execute(ctx, root) }()
+	go func() { ended <- execute(ctx, e, args) }()
 	var o outcome
 	select {
 	case o = <-ended:
@@ -58,20 +55,35 @@ type outcome struct {
 	err     error
 }
 
-// execute runs the command line; a panic is an error like others.
-func execute(ctx context.Context, root *cobra.Command) (o outcome) {
-	o.command = root.Name()
+// execute runs the command line, which may be a chain; a panic is an error
+// like others.
+func execute(ctx context.Context, e *env, args []string) (o outcome) {
+	o.command = "fusectl"
 	defer func() {
 		if r := recover(); r != nil {
 			o.err = &internalError{r}
 		}
 	}()
-	cmd, err := root.ExecuteContextC(ctx)
+	if slices.Contains(args, recipe.Then) {
+		o.err = e.chain(ctx, args)
+		return o
+	}
+	cmd, err := e.execute(ctx, args)
 	if cmd != nil {
 		o.command = cmd.CommandPath()
 	}
 	o.err = err
 	return o
+}
+
+// execute runs one command.
+func (e *env) execute(ctx context.Context, args []string) (*cobra.Command, error) {
+	root := newRootCommand(e)
+	root.SetArgs(args)
+	root.SetIn(e.stdin)
+	root.SetOut(e.stdout)
+	root.SetErr(e.stderr)
+	return root.ExecuteContextC(ctx)
 }
 
 func newRootCommand(e *env) *cobra.Command {
@@ -85,6 +97,11 @@ An input is a path, or - for standard input. The result goes to -o PATH, or to
 standard output, so that commands join in a pipe:
 
   fusectl add a.npy b.npy | fusectl gap - -o pooled.npy
+
+Inside one process, then joins them: - is the result so far, and stands first
+where a step names no input. Nothing is written between steps:
+
+  fusectl add a.npy b.npy then gap --keepdims then mul a.npy - -o scaled.npy
 
 An existing output is replaced whole once the result is complete, and may be
 one of the inputs.
@@ -131,7 +148,7 @@ one of the inputs.
 		c.GroupID = "part"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{newInfoCommand(e), newRandomCommand(e), newVersionCommand(e)} {
+	for _, c := range []*cobra.Command{newRunCommand(e), newInfoCommand(e), newRandomCommand(e), newVersionCommand(e)} {
 		c.GroupID = "other"
 		root.AddCommand(c)
 	}

@@ -3,22 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"fusectl/internal/ops"
+	"fusectl/internal/shape"
 )
-
-// planReport is what --dry-run prints of one result.
-type planReport struct {
-	Output string        `json:"output"`
-	Op     string        `json:"op"`
-	DType  string        `json:"dtype"`
-	Shape  []int         `json:"shape"`
-	Bytes  int64         `json:"bytes"`
-	Inputs []arrayReport `json:"inputs"`
-	Held   int64         `json:"held_bytes"`
-	Memory int64         `json:"memory_bytes"`
-}
 
 // arrayReport names an array.
 type arrayReport struct {
@@ -27,34 +15,85 @@ type arrayReport struct {
 	Shape []int  `json:"shape"`
 }
 
-// describe prints plans in place of carrying them out.
-func (e *env) describe(plans []*ops.Plan, paths []string) error {
-	for i, p := range plans {
-		x := p.Out()
-		r := planReport{
-			Output: paths[i], Op: p.Op(), DType: x.DType().String(), Shape: append([]int{}, x.Shape()...),
-			Bytes: x.Shape().Len() * int64(x.DType().Size()), Held: p.Held(), Memory: p.Memory(), Inputs: []arrayReport{},
-		}
-		var lines strings.Builder
-		for _, in := range p.Sources() {
-			r.Inputs = append(r.Inputs, arrayReport{ops.NameOf(in), in.DType().String(), append([]int{}, in.Shape()...)})
-			fmt.Fprintf(&lines, "  reads   %s: %v %v\n", ops.NameOf(in), in.DType(), in.Shape())
-		}
-		if e.json {
-			line, err := json.Marshal(r)
-			if err != nil {
+// resultReport is an array that an operation gives.
+type resultReport struct {
+	Op    string `json:"op"`
+	DType string `json:"dtype"`
+	Shape []int  `json:"shape"`
+	Bytes int64  `json:"bytes"`
+}
+
+func newResultReport(x ops.Array) resultReport {
+	s := x.Shape()
+	return resultReport{ops.OpOf(x), x.DType().String(), append([]int{}, s...), s.Len() * int64(x.DType().Size())}
+}
+
+// stepReport is what --dry-run prints of a step of a chain or a recipe.
+type stepReport struct {
+	Step int    `json:"step"` // its number, or its line
+	Text string `json:"text"`
+	resultReport
+	Moved int64 `json:"moved_bytes"`
+	Flops int64 `json:"operations"`
+}
+
+// planReport is what --dry-run prints of a result that is written. The memory
+// is what all results of the command line take together.
+type planReport struct {
+	Output string `json:"output"`
+	resultReport
+	Inputs []arrayReport `json:"inputs"`
+	Moved  int64         `json:"moved_bytes"`
+	Flops  int64         `json:"operations"`
+	Held   int64         `json:"held_bytes"`
+	Memory int64         `json:"memory_bytes"`
+}
+
+func shapeText(s []int) string { return shape.Shape(s).String() }
+
+// describe prints a plan in place of carrying it out.
+func (e *env) describe(p *ops.Plan, paths []string) error {
+	inputs := []arrayReport{}
+	for _, in := range p.Sources() {
+		inputs = append(inputs, arrayReport{ops.NameOf(in), in.DType().String(), append([]int{}, in.Shape()...)})
+	}
+	if e.json {
+		for _, s := range e.reports {
+			if err := e.printJSON(s); err != nil {
 				return err
 			}
-			fmt.Fprintf(e.stdout, "%s\n", line)
-			continue
 		}
-		to := r.Output
+		for i, x := range p.Outs() {
+			c := ops.CostOf(x, func(ops.Array) bool { return false })
+			if err := e.printJSON(planReport{paths[i], newResultReport(x), inputs, c.Moved, c.Flops, p.Held(), p.Memory()}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, s := range e.reports {
+		fmt.Fprintln(e.stdout, s)
+	}
+	for _, x := range inputs {
+		fmt.Fprintf(e.stdout, "  reads   %s: %s %s\n", x.Name, x.DType, shapeText(x.Shape))
+	}
+	for i, x := range p.Outs() {
+		to := paths[i]
 		if to == "-" {
 			to = "standard output"
 		}
-		fmt.Fprintf(e.stdout, "%s\n%s", r.Op, lines.String())
-		fmt.Fprintf(e.stdout, "  writes  %s: %v %v, %d bytes\n", to, x.DType(), x.Shape(), r.Bytes)
-		fmt.Fprintf(e.stdout, "  memory  %d bytes in buffers, %d of them for arrays held whole\n", r.Memory, r.Held)
+		r, c := newResultReport(x), ops.CostOf(x, func(ops.Array) bool { return false })
+		fmt.Fprintf(e.stdout, "  writes  %s: %s %s, %d bytes, by %s\n", to, r.DType, shapeText(r.Shape), r.Bytes, r.Op)
+		fmt.Fprintf(e.stdout, "  work    moves %d bytes, computes %d operations\n", c.Moved, c.Flops)
 	}
-	return nil
+	_, err := fmt.Fprintf(e.stdout, "  memory  %d bytes at the peak, %d of them for arrays held whole\n", p.Memory(), p.Held())
+	return err
+}
+
+func (e *env) printJSON(v any) error {
+	line, err := json.Marshal(v)
+	if err == nil {
+		_, err = fmt.Fprintf(e.stdout, "%s\n", line)
+	}
+	return err
 }

@@ -43,18 +43,18 @@ func TestInteropReadme(t *testing.T) {
 	}
 }
 
-// session is a command line and what is printed below it.
-type session struct{ command, prints string }
+// transcript is a command line and what is printed below it.
+type transcript struct{ command, prints string }
 
 // sessions finds the indented blocks whose lines start with "$ ".
-func sessions(text string) (all []session) {
+func sessions(text string) (all []transcript) {
 	open := false
 	for line := range strings.SplitSeq(text, "\n") {
 		body, indented := strings.CutPrefix(line, "    ")
 		command, isCommand := strings.CutPrefix(body, "$ ")
 		switch {
 		case indented && isCommand:
-			all = append(all, session{command: command})
+			all = append(all, transcript{command: command})
 			open = true
 		case !indented:
 			open = false

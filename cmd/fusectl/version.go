@@ -17,6 +17,9 @@ func newVersionCommand(e *env) *cobra.Command {
 		Example: "  fusectl version",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if err := e.mustBeLast(); err != nil {
+				return err
+			}
 			version := "unknown"
 			if b, ok := debug.ReadBuildInfo(); ok {
 				version = b.Main.Version

@@ -78,6 +78,8 @@ func softmax(x Array) Array {
 
 func (r *rowwise) Tiling() Tiling { return Tiling{Unit: r.cols} }
 
+func (r *rowwise) Flops() int64 { return elementary * r.sh.Len() }
+
 func (r *rowwise) Memory(n int64) int64 {
 	whole := n + 2*r.cols
 	return whole*r.size() + memoryOf(r.in[0], whole)

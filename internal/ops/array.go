@@ -155,6 +155,17 @@ func (s *scratch) put(b []byte) {
 	s.mu.Unlock()
 }
 
+// drop forgets the buffers and tells how many bytes they had.
+func (s *scratch) drop() (bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.free {
+		bytes += int64(cap(b))
+	}
+	s.free = nil
+	return bytes
+}
+
 // hull is the most a read of a region with small gaps may fetch in one piece.
 const hull = 64 << 10
 

@@ -42,6 +42,11 @@ func (a *attention) streams() bool {
 	return !held
 }
 
+func (a *attention) Flops() int64 {
+	rows := a.sh.Len() / max(a.dv, 1)
+	return rows * a.nk * (2*(a.d+a.dv) + elementary)
+}
+
 func (a *attention) Memory(n int64) int64 {
 	rows := n/max(a.dv, 1) + 2
 	m := rows*a.dv + queryBlock*(a.d+2*keyBlock) + keyBlock*a.dv

@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 
+	"fusectl/internal/dtype"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -107,97 +108,109 @@ func conv(x Array, w Weights, o ConvOptions) (Array, error) {
 // convolve is the convolution of x [N,H,W,C] with kernels [out,h,w,C/groups].
 func convolve(x, k Array, win Window, groups int) (Array, error) {
 	ks := k.Shape()
-	rows := ks[0] / groups
 	flat := Hold(reshape(k, shape.Shape{ks[0], int(ks.Product(1, 4))}))
 	if ks[1] == 1 && ks[2] == 1 && groups == 1 && win.plain() {
 		return multiplyRows(x, flat), nil
 	}
-	x = holdComputed(x) // rows of it are read for each row of the kernel
-	parts := make([]Array, groups)
-	for g := range parts {
-		u, err := unfold(x, win, g*ks[3], ks[3])
-		if err != nil {
-			return nil, err
-		}
-		w := flat
-		if groups > 1 {
-			w = Hold(rowsOf(flat, g*rows, rows))
-		}
-		parts[g] = multiplyRows(u, w)
-	}
-	if groups == 1 {
-		return parts[0], nil
-	}
-	return Concat(parts, -1)
-}
-
-// unfolded is x [N,H,W,C] as the patches under a window, [N,h,w,K], K being
-// the window's positions times some of the channels; what lies outside x is
-// zero. A convolution is a product of these rows, which are never held.
-type unfolded struct {
-	computed
-	windows
-	c0, cn int // channels of a patch
-}
-
-func unfold(x Array, w Window, c0, cn int) (*unfolded, error) {
-	on, err := w.over(x)
+	x = holdSmall(x) // rows of it are read for each row of the kernel
+	on, err := win.over(x)
 	if err != nil {
 		return nil, err
 	}
-	out := shape.Shape{x.Shape()[0], on.y.out, on.x.out, on.y.size * on.x.size * cn}
+	out := shape.Shape{x.Shape()[0], on.y.out, on.x.out, ks[0]}
 	if _, err := out.Check(x.DType().Size()); err != nil {
-		return nil, err
+		return nil, errorf(x, "the result is too large: %v", err)
 	}
-	return &unfolded{computed{op: "unfold", dt: x.DType(), sh: out, in: []Array{x}}, on, c0, cn}, nil
+	return &convolved{computed{op: "conv", dt: x.DType(), sh: out, in: []Array{x, flat}}, on, groups, ks[3]}, nil
 }
 
-func (u *unfolded) patch() int64 { return int64(u.y.size * u.x.size * u.cn) }
-
-func (u *unfolded) Tiling() Tiling { return Tiling{Unit: u.patch()} }
-
-func (u *unfolded) Memory(n int64) int64 {
-	read := u.covered(n/u.patch() + 2)
-	return (read+2*u.patch())*u.size() + memoryOf(u.in[0], read)
+// convolved is a convolution of input 0 [N,H,W,C] with input 1, a held matrix
+// [out, h·w·C/groups]. The patches under the window are laid out for a block of
+// positions at a time and multiplied by it.
+type convolved struct {
+	computed
+	windows
+	groups, cn int // cn: channels of a group
 }
 
-func (u *unfolded) Read(ctx context.Context, dst []byte, off int64) error {
-	k := u.patch()
-	return wholeRows(&u.scratch, dst, off, k, u.size(), func(dst []byte, row, n int64) error {
-		return u.images(row, n, func(image, first, n int64) error {
-			err := u.patches(ctx, dst[:n*k*u.size()], image, first, n)
-			dst = dst[n*k*u.size():]
-			return err
+const convBlock = 64 // positions whose patches are laid out at once
+
+func (c *convolved) patch() int64 { return int64(c.y.size * c.x.size * c.cn) }
+func (c *convolved) out() int64   { return int64(c.sh[3]) }
+
+func (c *convolved) Flops() int64 { return 2 * c.patch() * c.sh.Len() }
+
+// Tiling takes more rows where those of the input are computed, since tiles
+// next to each other both compute the rows between them.
+func (c *convolved) Tiling() Tiling {
+	return Tiling{Unit: c.out(), Size: c.windows.worth(c.in[0], convBlock) * c.out()}
+}
+
+func (c *convolved) Memory(n int64) int64 {
+	read := c.covered(n/max(c.out(), 1) + 2)
+	return (read+convBlock*c.patch())*c.size() + memoryOf(c.in[0], read)
+}
+
+func (c *convolved) Read(ctx context.Context, dst []byte, off int64) error {
+	row := c.out()
+	return wholeRows(&c.scratch, dst, off, row, c.size(), func(dst []byte, first, n int64) error {
+		return c.images(first, n, func(image, first, n int64) error {
+			part := dst[:n*row*c.size()]
+			dst = dst[len(part):]
+			src, lo, err := c.lines(ctx, &c.scratch, c.in[0], image, first, n)
+			defer c.put(src)
+			if err != nil {
+				return err
+			}
+			if c.dt == dtype.Float32 {
+				convolveLines[float32](c, part, src, lo, first, n)
+			} else {
+				convolveLines[float64](c, part, src, lo, first, n)
+			}
+			return ctx.Err()
 		})
 	})
 }
 
-// patches fills dst with n patches of one image from number first on.
-func (u *unfolded) patches(ctx context.Context, dst []byte, image, first, n int64) error {
-	src, lo, err := u.lines(ctx, &u.scratch, u.in[0], image, first, n)
-	defer u.put(src)
-	if err != nil {
-		return err
+// convolveLines computes n positions from number first on out of source lines.
+func convolveLines[T kernel.Float](c *convolved, dst, src []byte, lo int, first, n int64) {
+	k := c.patch()
+	w := kernel.View[T](c.in[1].(*Held).data)
+	out := kernel.View[T](dst)
+	buf := c.get(convBlock * k * c.size())
+	defer c.put(buf)
+	per := int(c.out()) / c.groups
+	for i := int64(0); i < n; i += convBlock {
+		m := min(convBlock, n-i)
+		for g := range c.groups {
+			c.patches(buf[:m*k*c.size()], src, lo, first+i, m, g*c.cn)
+			kernel.MatMul(out[i*c.out()+int64(g*per):], int(c.out()), kernel.View[T](buf), int(k), w[int64(g*per)*k:], int(k), int(m), per, int(k), 1, 0)
+		}
 	}
-	size := int(u.size())
-	cell, pixel, skip := u.cn*size, u.ch*size, u.c0*size
-	line := u.x.in * pixel
+}
+
+// patches fills dst with the patches of n positions from number first on, cn
+// channels each from channel c0 on; what lies outside is zero.
+func (c *convolved) patches(dst, src []byte, lo int, first, n int64, c0 int) {
+	size := int(c.size())
+	cell, pixel, skip := c.cn*size, c.ch*size, c0*size
+	line := c.x.in * pixel
 	for i := range n {
-		oy, ox := u.at(first + i)
-		for ky := range u.y.size {
-			y := u.y.tap(oy, ky)
-			taps := dst[:u.x.size*cell]
-			dst = dst[u.x.size*cell:]
-			x := u.x.tap(ox, 0)
+		oy, ox := c.at(first + i)
+		for ky := range c.y.size {
+			y := c.y.tap(oy, ky)
+			taps := dst[:c.x.size*cell]
+			dst = dst[c.x.size*cell:]
+			x := c.x.tap(ox, 0)
 			switch {
-			case y < 0 || y >= u.y.in:
+			case y < 0 || y >= c.y.in:
 				clear(taps)
-			case cell == pixel && u.x.dilation == 1 && x >= 0 && x+u.x.size <= u.x.in:
+			case cell == pixel && c.x.dilation == 1 && x >= 0 && x+c.x.size <= c.x.in:
 				copy(taps, src[(y-lo)*line+x*pixel:])
 			default:
-				for kx := range u.x.size {
+				for kx := range c.x.size {
 					tap := taps[kx*cell : (kx+1)*cell]
-					if at := u.x.tap(ox, kx); at < 0 || at >= u.x.in {
+					if at := c.x.tap(ox, kx); at < 0 || at >= c.x.in {
 						clear(tap)
 					} else {
 						copy(tap, src[(y-lo)*line+at*pixel+skip:])
@@ -206,7 +219,6 @@ func (u *unfolded) patches(ctx context.Context, dst []byte, image, first, n int6
 			}
 		}
 	}
-	return nil
 }
 
 // convTransposed is the transposed convolution of x [N,H,W,C] with kernels
@@ -242,7 +254,7 @@ func convTransposed(x, k Array, o ConvOptions) (Array, error) {
 		}
 		wide[1+i] = z.before[i] + (s[1+i]-1)*stride[i] + 1 + max(after, 0)
 	}
-	z.computed = computed{op: "stuff", dt: x.DType(), sh: wide, in: []Array{holdComputed(x)}}
+	z.computed = computed{op: "stuff", dt: x.DType(), sh: wide, in: []Array{holdSmall(x)}}
 	turned := reverse(reverse(k, 0), 1)
 	return convolve(z, transpose(turned, []int{2, 0, 1, 3}), Window{Size: [2]int{ks[0], ks[1]}}, 1)
 }

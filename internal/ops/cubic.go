@@ -32,6 +32,8 @@ func newCubic(r *resized) *cubic {
 func cubicNear(a, x float64) float64 { return ((a+2)*x-(a+3))*x*x + 1 }
 func cubicFar(a, x float64) float64  { return ((a*x-5*a)*x+8*a)*x - 4*a }
 
+func (c *cubic) Flops() int64 { return 2 * (4 + 4) * c.sh.Len() }
+
 func (c *cubic) Memory(n int64) int64 { return c.resized.Memory(n) + 2*c.row()*c.size() }
 
 func (c *cubic) Read(ctx context.Context, dst []byte, off int64) error {

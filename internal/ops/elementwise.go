@@ -17,6 +17,8 @@ type fold struct {
 	loop func(dst, a, b []byte)
 }
 
+func (f *fold) Flops() int64 { return int64(len(f.in)-1) * f.sh.Len() }
+
 func (f *fold) Memory(n int64) int64 {
 	most := int64(0)
 	for i, x := range f.in {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -14,8 +16,10 @@ import (
 // Options say how a graph is computed. No byte of the result depends on them.
 type Options struct {
 	Threads  int               // workers; at least 1
-	Memory   int64             // ceiling for arrays held and working buffers in bytes; 0: none
+	Memory   int64             // ceiling for what Plan.Memory counts; 0: none
+	Base     int64             // bytes that the program takes by itself
 	Tile     int64             // bytes a tile aims at; 0: DefaultTile
+	InOrder  bool              // results are written by WriteTo
 	Progress func(bytes int64) // told of each tile's bytes as it is done; may be nil
 }
 
@@ -25,25 +29,57 @@ type Options struct {
 const DefaultTile = 256 << 10
 
 // Plan is a graph laid out for computing: which arrays are held in memory, in
-// which order they are filled, and what all that takes.
+// which order they are filled and let go, and what all that takes.
 type Plan struct {
-	out     Array
-	held    []*Held
+	outs    []Array
+	stages  []stage
 	sources []Array
 	o       Options
+	next    int // the stage that comes next
 }
 
-// NewPlan lays out the graph of x. A graph that needs more than o.Memory bytes
-// is an *Error.
-func NewPlan(x Array, o Options) (*Plan, error) {
+// stage is an array that is computed as a whole: into memory, or as a result.
+type stage struct {
+	x     Array
+	into  *Held   // nil: it is a result
+	frees []*Held // what no later stage reads
+}
+
+// NewPlan lays out the graph of some arrays, its results. Values that several
+// nodes read are held where that is cheaper than computing them again. A graph
+// that needs more than o.Memory bytes is an *Error.
+func NewPlan(o Options, outs ...Array) (*Plan, error) {
 	if o.Threads < 1 {
 		o.Threads = 1
 	}
 	if o.Tile <= 0 {
 		o.Tile = DefaultTile
 	}
-	p := &Plan{out: x, o: o}
+	p := &Plan{outs: slices.Clone(outs), o: o}
+	if o.InOrder {
+		for i, x := range p.outs { // blocks too large to be computed whole as they come
+			if x.Shape().Len() == 0 {
+				continue
+			}
+			if t := tilingOf(x); t.Rows > 1 && t.Rows*t.Stride*int64(x.DType().Size()) > blockMost {
+				p.outs[i] = Hold(x)
+			}
+		}
+	}
+	share(p.outs, o.Memory)
+	p.lay()
+	if need := p.Memory(); o.Memory > 0 && need > o.Memory {
+		e := &Error{Msg: fmt.Sprintf("needs %d bytes of memory: --memory allows %d", need, o.Memory)}
+		return nil, e.hint("fewer --threads need less; %d bytes of it are arrays that must be held whole", p.Held())
+	}
+	return p, nil
+}
+
+// lay finds the stages: each result is preceded by what it needs held and
+// doesn't find held yet.
+func (p *Plan) lay() {
 	seen := map[Array]bool{}
+	last := map[*Held]int{} // the last stage that reads it
 	var walk func(Array)
 	walk = func(x Array) {
 		if seen[x] {
@@ -59,28 +95,60 @@ func NewPlan(x Array, o Options) (*Plan, error) {
 			walk(in)
 		}
 		if h, ok := x.(*Held); ok {
-			p.held = append(p.held, h)
+			p.stages = append(p.stages, stage{x: h.in[0], into: h})
+		}
+	}
+	for _, x := range p.outs {
+		walk(x)
+		p.stages = append(p.stages, stage{x: x})
+	}
+	for i, s := range p.stages {
+		if s.into != nil {
+			last[s.into] = i
+		}
+		under(s.x, func(n Node) {
+			if h, ok := n.(*Held); ok {
+				last[h] = i
+			}
+		})
+	}
+	for h, i := range last {
+		p.stages[i].frees = append(p.stages[i].frees, h)
+	}
+}
+
+// under calls f for each node that computing x runs, down to held arrays.
+func under(x Array, f func(Node)) {
+	seen := map[Array]bool{}
+	var walk func(Array)
+	walk = func(x Array) {
+		n, ok := x.(Node)
+		if !ok || seen[x] {
+			return
+		}
+		seen[x] = true
+		f(n)
+		if _, held := x.(*Held); held {
+			return
+		}
+		for _, in := range n.Inputs() {
+			walk(in)
 		}
 	}
 	walk(x)
-	if need := p.Memory(); o.Memory > 0 && need > o.Memory {
-		e := &Error{Msg: fmt.Sprintf("needs %d bytes of memory: --memory allows %d", need, o.Memory)}
-		return nil, e.hint("fewer --threads need less; %d bytes of it are arrays that must be held whole", p.Held())
-	}
-	return p, nil
 }
 
-// Out is the array that the plan computes.
-func (p *Plan) Out() Array { return p.out }
+// Outs are the results, in the order in which they are written.
+func (p *Plan) Outs() []Array { return p.outs }
 
-// Op names the operation that gives the result.
-func (p *Plan) Op() string {
-	for x := p.out; ; {
+// OpOf names the operation that gives x.
+func OpOf(x Array) string {
+	for {
 		n, ok := x.(Node)
 		switch {
 		case !ok:
 			return "copy"
-		case n.Op() != "view" && n.Op() != "cast":
+		case n.Op() != "view" && n.Op() != "cast" && n.Op() != "hold":
 			return n.Op()
 		}
 		x = n.Inputs()[0]
@@ -90,69 +158,98 @@ func (p *Plan) Op() string {
 // Sources are the arrays that the graph reads and doesn't compute, each once.
 func (p *Plan) Sources() []Array { return p.sources }
 
-// Held is the bytes of the arrays that are held whole.
-func (p *Plan) Held() int64 {
-	n := int64(0)
-	for _, h := range p.held {
-		n += sizeOf(h)
-	}
-	return n
+// Held is the most bytes of arrays that are held whole at one time.
+func (p *Plan) Held() int64 { return p.peak(func(stage) int64 { return 0 }) }
+
+// Memory is the bytes that the process is expected to hold at its peak.
+func (p *Plan) Memory() int64 {
+	return p.o.Base + p.peak(func(s stage) int64 {
+		t := newTiles(s.x, p.o, p.o.InOrder && s.into == nil)
+		work := t.most*int64(s.x.DType().Size()) + memoryOf(s.x, t.most)
+		return work * min(int64(p.o.Threads), max(t.count, 1))
+	})
 }
 
-// Memory is the bytes that the computation is expected to hold at its peak,
-// the program itself apart.
-func (p *Plan) Memory() int64 {
-	peak := int64(0)
-	for _, x := range p.stages() {
-		t := newTiles(x, p.o, false)
-		work := t.most*int64(x.DType().Size()) + memoryOf(x, t.most)
-		peak = max(peak, work*min(int64(p.o.Threads), max(t.count, 1)))
+// peak is the most that stages hold, with what each takes to compute.
+func (p *Plan) peak(work func(stage) int64) int64 {
+	most, live := int64(0), int64(0)
+	for _, s := range p.stages {
+		if s.into != nil {
+			live += sizeOf(s.into)
+		}
+		most = max(most, live+work(s))
+		for _, h := range s.frees {
+			live -= sizeOf(h)
+		}
 	}
-	return p.Held() + peak
+	return most
 }
 
 // Work is the bytes that the tiles of all stages add up to, for Progress.
 func (p *Plan) Work() int64 {
-	return sizeOf(p.out) + p.Held()
-}
-
-// stages are the arrays that are computed one after the other.
-func (p *Plan) stages() []Array {
-	var s []Array
-	for _, h := range p.held {
-		s = append(s, h.x)
+	n := int64(0)
+	for _, s := range p.stages {
+		n += sizeOf(s.x)
 	}
-	return append(s, p.out)
+	return n
 }
 
-// WriteAt computes the array and writes its elements to w, whose offset 0 is
-// the first one. Tiles are written in no certain order, several at a time.
+// WriteAt computes the next result and writes its elements to w, whose offset
+// 0 is the first one. Tiles are written in no certain order, several at a time.
 func (p *Plan) WriteAt(ctx context.Context, w io.WriterAt) error {
-	if err := p.hold(ctx); err != nil {
-		return err
-	}
-	return p.compute(ctx, p.out, &fileTarget{w: w, size: int64(p.out.DType().Size())}, false)
+	return p.write(ctx, func(x Array) error {
+		return p.compute(ctx, x, &fileTarget{w: w, size: int64(x.DType().Size())}, false)
+	})
 }
 
-// WriteTo computes the array and writes its elements to w in order, each as
-// soon as it and those before it are there.
+// WriteTo computes the next result and writes its elements to w in order, each
+// as soon as it and those before it are there.
 func (p *Plan) WriteTo(ctx context.Context, w io.Writer) error {
-	if err := p.hold(ctx); err != nil {
-		return err
-	}
-	s := &streamTarget{w: w}
-	s.moved.L = &s.mu
-	return p.compute(ctx, p.out, s, true)
+	return p.write(ctx, func(x Array) error {
+		s := &streamTarget{w: w}
+		s.moved.L = &s.mu
+		return p.compute(ctx, x, s, true)
+	})
 }
 
-func (p *Plan) hold(ctx context.Context) error {
-	for _, h := range p.held {
-		if err := h.fill(ctx, p); err != nil {
+// write computes the stages up to the next result, and the result by result.
+func (p *Plan) write(ctx context.Context, result func(Array) error) error {
+	for {
+		s := p.stages[p.next]
+		p.next++
+		var err error
+		if s.into == nil {
+			err = result(s.x)
+		} else {
+			err = s.into.fill(ctx, p)
+		}
+		s.end()
+		if err != nil || s.into == nil {
 			return err
 		}
 	}
-	return nil
 }
+
+// end lets go of what no later stage needs. Large arrays are collected at once,
+// so that the process never holds much more than the plan says.
+func (s stage) end() {
+	freed := int64(0)
+	under(s.x, func(n Node) {
+		if b, ok := n.(interface{ drop() int64 }); ok {
+			freed += b.drop()
+		}
+	})
+	for _, h := range s.frees {
+		freed += int64(len(h.data))
+		h.data = nil
+	}
+	if freed > collectFrom {
+		runtime.GC()
+	}
+}
+
+// collectFrom is the bytes of garbage from which on it is collected at once.
+const collectFrom = 32 << 20
 
 // PanicError is a panic in a worker: a fault of the program, not of its input.
 type PanicError struct {

@@ -13,7 +13,6 @@ import (
 // only place where a whole array is held.
 type Held struct {
 	computed
-	x    Array
 	data []byte
 }
 
@@ -22,7 +21,7 @@ func Hold(x Array) *Held {
 	if h, ok := x.(*Held); ok {
 		return h
 	}
-	return &Held{computed: computed{op: "hold", dt: x.DType(), sh: x.Shape(), in: []Array{x}}, x: x}
+	return &Held{computed: computed{op: "hold", dt: x.DType(), sh: x.Shape(), in: []Array{x}}}
 }
 
 // holdComputed returns x held if it is computed, and as it is if it is a file,
@@ -37,15 +36,24 @@ func holdComputed(x Array) Array {
 	return x
 }
 
+// holdMost is the bytes up to which an array is held for windows that overlap.
+const holdMost = 64 << 20
+
+// holdSmall is holdComputed for what windows move over: a large array isn't
+// held, since its rows between two tiles are cheap enough to compute twice.
+func holdSmall(x Array) Array {
+	if sizeOf(x) > holdMost {
+		return x
+	}
+	return holdComputed(x)
+}
+
 // Memory is 0: what is held is counted once, by the plan.
 func (h *Held) Memory(int64) int64 { return 0 }
 
 func (h *Held) fill(ctx context.Context, p *Plan) error {
-	if h.data != nil { // by an earlier plan of the same graph
-		return nil
-	}
 	data := kernel.Alloc(int(sizeOf(h)))
-	if err := p.compute(ctx, h.x, &memoryTarget{data, h.size()}, false); err != nil {
+	if err := p.compute(ctx, h.in[0], &memoryTarget{data, h.size()}, false); err != nil {
 		return err
 	}
 	h.data = data

@@ -87,7 +87,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 
 func writeAt(t testing.TB, x Array, o Options) []byte {
 	t.Helper()
-	p, err := NewPlan(x, o)
+	p, err := NewPlan(o, x)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,8 @@ func writeAt(t testing.TB, x Array, o Options) []byte {
 
 func writeTo(t testing.TB, x Array, o Options) []byte {
 	t.Helper()
-	p, err := NewPlan(x, o)
+	o.InOrder = true
+	p, err := NewPlan(o, x)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,13 +134,18 @@ func result(t testing.TB, build func() Array) []byte {
 		}
 	}
 	x := build()
-	p, err := NewPlan(x, Options{})
+	p, err := NewPlan(Options{}, x)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.hold(context.Background()); err != nil {
-		t.Fatal(err)
+	for _, s := range p.stages {
+		if s.into != nil {
+			if err := s.into.fill(context.Background(), p); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
+	x = p.outs[0]
 	size, n := int64(x.DType().Size()), x.Shape().Len()
 	r := rand.New(rand.NewPCG(uint64(n), 7))
 	for range 60 {

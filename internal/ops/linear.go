@@ -149,6 +149,8 @@ const productRows = 64 // rows of a tile: what a block of the product takes
 
 func (p *product) Tiling() Tiling { return Tiling{Unit: p.n, Size: productRows * p.n} }
 
+func (p *product) Flops() int64 { return 2 * p.k * p.sh.Len() }
+
 func (p *product) Memory(n int64) int64 {
 	rows := n/max(p.n, 1) + 2
 	return rows*(p.k+p.n)*p.size() + memoryOf(p.in[0], rows*p.k)

@@ -44,7 +44,7 @@ func Pool(x Array, mode string, o PoolOptions) (Array, error) {
 			return x
 		}
 		s := shape.Shape{x.Shape()[0], on.y.out, on.x.out, on.ch}
-		p := &pooled{computed: computed{op: "pool", dt: t, sh: s, in: []Array{holdComputed(x)}}, windows: on, countPadding: o.CountPadding}
+		p := &pooled{computed: computed{op: "pool", dt: t, sh: s, in: []Array{holdSmall(x)}}, windows: on, countPadding: o.CountPadding}
 		if mode == "average" {
 			p.dt, p.average = dtype.Float64, true
 		}
@@ -67,7 +67,11 @@ type pooled struct {
 	average, countPadding bool
 }
 
-func (p *pooled) Tiling() Tiling { return Tiling{Unit: int64(p.x.out * p.ch)} }
+func (p *pooled) Tiling() Tiling {
+	return Tiling{Unit: int64(p.x.out * p.ch), Size: p.worth(p.in[0], 1) * int64(p.ch)}
+}
+
+func (p *pooled) Flops() int64 { return int64(p.y.size*p.x.size) * p.sh.Len() }
 
 func (p *pooled) Memory(n int64) int64 {
 	read := p.covered(n/max(int64(p.ch), 1) + 2)

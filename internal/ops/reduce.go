@@ -74,6 +74,8 @@ func (r *reduced) Tiling() Tiling {
 	return Tiling{Most: min(r.g.Inner, pieceLen)}
 }
 
+func (r *reduced) Flops() int64 { return r.in[0].Shape().Len() }
+
 func (r *reduced) Memory(n int64) int64 {
 	piece := max(pieceLen, min(n, r.g.Inner))
 	return piece*int64(r.in[0].DType().Size()) + memoryOf(r.in[0], piece)
@@ -180,7 +182,7 @@ func GlobalAvgPool(x Array, o ReduceOptions) (Array, error) {
 		work = reduce("gap", dtype.Float64, work, g, summing(work.DType(), g))
 	}
 	work = cast(work, dtype.Float64) // no axis longer than 1: nothing was summed
-	work = mapTo("divide", dtype.Float64, work, func(dst, src []byte) { divide(dst, src, count) })
+	work = mapTo("gap", dtype.Float64, work, func(dst, src []byte) { divide(dst, src, count) })
 	if t.IsComplex() {
 		return cast(reinterpret(work, dtype.Complex128, out), t), nil
 	}

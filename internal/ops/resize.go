@@ -116,6 +116,13 @@ func (r *resized) Tiling() Tiling {
 	return Tiling{Unit: r.row(), Size: min(8*r.row(), 1<<20)}
 }
 
+func (r *resized) Flops() int64 {
+	if !r.blend {
+		return 0
+	}
+	return 6 * r.sh.Len() // three blends of two
+}
+
 func (r *resized) Memory(n int64) int64 {
 	rows := (n/r.row() + 2) * r.row()
 	return (2*r.row()+r.srcRow()+rows)*r.size() + memoryOf(r.in[0], r.srcRow())

@@ -27,15 +27,16 @@ func Measure(ctx context.Context, x Array, o Options) (Stats, error) {
 		return Stats{}, errorf(x, "dtype %v: statistics are of real numbers", x.DType())
 	}
 	o.Tile = DefaultTile // the tiles are the tree that sums are made in
-	p, err := NewPlan(cast(x, dtype.Float64), o)
+	p, err := NewPlan(o, cast(x, dtype.Float64))
 	if err != nil {
 		return Stats{}, err
 	}
-	if err := p.hold(ctx); err != nil {
-		return Stats{}, err
-	}
-	parts := make([]moments, newTiles(p.out, p.o, false).count)
-	if err := p.compute(ctx, p.out, statsTarget{parts}, false); err != nil {
+	var parts []moments
+	err = p.write(ctx, func(x Array) error {
+		parts = make([]moments, newTiles(x, p.o, false).count)
+		return p.compute(ctx, x, statsTarget{parts}, false)
+	})
+	if err != nil {
 		return Stats{}, err
 	}
 	all := newMoments()

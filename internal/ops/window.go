@@ -93,6 +93,21 @@ func (w *windows) images(row, n int64, f func(image, first, n int64) error) erro
 	return nil
 }
 
+// rowsWorth is the rows of a tile whose windows move over a computed array.
+const rowsWorth = 8
+
+// worth is how many windows of x a tile should have: least, or whole rows
+// where x is computed, of which tiles next to each other share some.
+func (w *windows) worth(x Array, least int64) int64 {
+	if _, held := x.(*Held); held {
+		return least
+	}
+	if _, computed := x.(Node); !computed {
+		return least
+	}
+	return max(least, rowsWorth*int64(w.x.out))
+}
+
 // covered is how many elements n windows in line can lie over.
 func (w *windows) covered(n int64) int64 {
 	rows := n/int64(w.x.out) + 2

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"fusectl/internal/ops"
+	"fusectl/internal/recipe"
+)
+
+// stepError is an error with the step of a chain or recipe that it comes from.
+type stepError struct {
+	step recipe.Step
+	err  error
+}
+
+func (e *stepError) Error() string { return e.step.Where() + ": " + e.err.Error() }
+func (e *stepError) Unwrap() error { return e.err }
+
+// chain carries out the steps of a chain, each on the result of the one
+// before. Only the last one writes.
+func (e *env) chain(ctx context.Context, args []string) error {
+	steps, err := recipe.Chain(args)
+	if err != nil {
+		return err
+	}
+	var before *piped
+	for i, s := range steps {
+		kept := false
+		step := &env{session: e.session, common: e.later(), step: &s, piped: before}
+		if i < len(steps)-1 {
+			step.keep = func(_ string, x ops.Array) { before, kept = &piped{array: x}, true }
+		}
+		if i > 0 && namesNoInput(s.Args) {
+			s.Args = append(slices.Clone(s.Args), "-")
+		}
+		_, err := step.execute(ctx, s.Args)
+		e.common = step.common // errors are reported as the last step has it
+		if err == nil {
+			err = step.piped.check()
+		}
+		if err == nil && step.keep != nil && !kept {
+			err = errNoArray // its help was asked for
+		}
+		if err != nil {
+			return &stepError{s, err}
+		}
+	}
+	return nil
+}
+
+var errNoArray = usagef("gives no array, which other steps could take")
+
+// mustBeLast refuses a command that gives no array where one is wanted of it.
+func (e *env) mustBeLast() error {
+	if e.keep == nil {
+		return nil
+	}
+	return errNoArray
+}
+
+// namesNoInput reports whether a command line has neither an input nor a flag
+// that takes the result so far.
+func namesNoInput(args []string) bool {
+	cmd, rest, err := newRootCommand(&env{session: &session{}, common: defaults()}).Find(args)
+	if err != nil || cmd.ParseFlags(rest) != nil {
+		return false // running it will tell what is wrong
+	}
+	none := len(cmd.Flags().Args()) == 0
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Name != "output" && slices.Contains(strings.Split(f.Value.String(), ","), "-") {
+			none = false
+		}
+	})
+	return none
+}
+
+// graph is a recipe that is being turned into arrays. A step is carried out
+// when another one, or an output, opens its result; so the order of the lines
+// is free.
+type graph struct {
+	*env  // with the flags that hold where a step doesn't say otherwise
+	ctx   context.Context
+	steps []recipe.Step
+	begun []bool
+	names map[string]ops.Array // inputs, and results of the steps carried out
+	used  map[string]bool
+}
+
+// open is the array of that name; ok is false if the recipe has none.
+func (g *graph) open(name string) (x ops.Array, ok bool, err error) {
+	g.used[name] = true
+	if x, ok := g.names[name]; ok {
+		return x, true, nil
+	}
+	i := recipe.Find(g.steps, name)
+	if i < 0 {
+		return nil, false, nil
+	}
+	s := g.steps[i]
+	switch {
+	case g.begun[i] && g.results(s) != nil:
+		return nil, true, &stepError{s, usagef("gives %s: there is no %s", strings.Join(g.results(s), ", "), name)}
+	case g.begun[i]:
+		return nil, true, &stepError{s, usagef("%s depends on itself, through the steps that it names", s.Name)}
+	}
+	g.begun[i] = true
+	if err := g.carryOut(s); err != nil {
+		return nil, true, err
+	}
+	if name == s.Name && s.Several() {
+		return nil, true, &stepError{s, usagef("%s stands for several results, %s: name one", name, strings.Join(g.results(s), ", "))}
+	}
+	return g.open(name)
+}
+
+// carryOut makes the results of a step.
+func (g *graph) carryOut(s recipe.Step) error {
+	step := &env{session: g.session, common: g.later(), step: &s, graph: g}
+	step.as, step.output = g.as, s.Name
+	step.keep = func(name string, x ops.Array) { g.names[name] = x }
+	_, err := step.execute(g.ctx, s.Args)
+	if inner := (*stepError)(nil); errors.As(err, &inner) {
+		return err // of a step that this one needs
+	}
+	if err == nil && g.results(s) == nil {
+		err = errNoArray
+	}
+	if err != nil {
+		return &stepError{s, err}
+	}
+	return nil
+}
+
+// results are the names of what a step has given, in order.
+func (g *graph) results(s recipe.Step) (all []string) {
+	for name := range g.names {
+		if _, one := s.Number(name); one || name == s.Name {
+			all = append(all, name)
+		}
+	}
+	slices.SortFunc(all, func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) // p9 before p10
+	})
+	return all
+}
+
+// output is the arrays that a name of an output stands for, with the paths
+// they go to.
+func (g *graph) output(name, path string) (outs []ops.Array, paths []string, err error) {
+	s := g.steps[recipe.Find(g.steps, name)]
+	if name != s.Name || !s.Several() {
+		x, _, err := g.open(name)
+		return []ops.Array{x}, []string{path}, err
+	}
+	if !strings.Contains(path, "{}") {
+		return nil, nil, usagef("%s=%s: several results need a {} in the output's name, which numbers them", name, path)
+	}
+	if g.results(s) == nil {
+		g.begun[slices.IndexFunc(g.steps, func(o recipe.Step) bool { return o.Name == s.Name })] = true
+		if err := g.carryOut(s); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, one := range g.results(s) {
+		number, _ := s.Number(one)
+		g.used[one] = true
+		outs, paths = append(outs, g.names[one]), append(paths, strings.ReplaceAll(path, "{}", number))
+	}
+	return outs, paths, nil
+}
+
+// check refuses a step or an input that nothing has opened.
+func (g *graph) check(inputs []string) error {
+	for _, name := range inputs {
+		if !g.used[name] {
+			return usagef("no step reads %s", name)
+		}
+	}
+	for i, s := range g.steps {
+		if !g.begun[i] {
+			u := usagef("%s is never used", s.Name)
+			u.hints = []string{fmt.Sprintf("write it, by %s=FILE on the command line, or leave the line out", s.Name)}
+			return &stepError{s, u}
+		}
+	}
+	return nil
+}
+
+// record notes what a step costs, for --dry-run. What steps before gave costs
+// nothing again.
+func (e *env) record(outs []ops.Array) {
+	given := map[ops.Array]bool{}
+	if e.piped != nil {
+		given[e.piped.array] = true
+	}
+	if e.graph != nil {
+		for _, x := range e.graph.names {
+			given[x] = true
+		}
+	}
+	for _, x := range outs {
+		c := ops.CostOf(x, func(x ops.Array) bool { return given[x] })
+		e.reports = append(e.reports, stepReport{
+			Step: e.step.Line, Text: e.step.Text, resultReport: newResultReport(x), Moved: c.Moved, Flops: c.Flops,
+		})
+	}
+}
+
+func (r stepReport) String() string {
+	return fmt.Sprintf("%2d  %s: %s %v, moves %d bytes, computes %d operations", r.Step, r.Text, r.DType, shapeText(r.Shape), r.Moved, r.Flops)
+}

@@ -1,0 +1,139 @@
+package ops
+
+// Worker is a node whose arithmetic isn't one operation an element.
+type Worker interface {
+	// Flops is the floating-point operations that computing the whole node
+	// takes, its inputs apart; moving data is none.
+	Flops() int64
+}
+
+func flopsOf(n Node) int64 {
+	if w, ok := n.(Worker); ok {
+		return w.Flops()
+	}
+	return n.Shape().Len()
+}
+
+// What moves data computes nothing.
+func (*Held) Flops() int64      { return 0 }
+func (*constant) Flops() int64  { return 0 }
+func (*view) Flops() int64      { return 0 }
+func (*swapped) Flops() int64   { return 0 }
+func (*concat) Flops() int64    { return 0 }
+func (*broadcast) Flops() int64 { return 0 }
+func (*part) Flops() int64      { return 0 }
+func (*stuffed) Flops() int64   { return 0 }
+
+// elementary is the operations that an exponential or the like counts for.
+const elementary = 10
+
+// Cost is what computing arrays takes.
+type Cost struct {
+	Flops int64 // floating-point operations
+	Moved int64 // bytes read from the inputs and written as results
+}
+
+// CostOf is the cost of computing x once, each of its nodes once, from the
+// arrays for which given holds and the sources.
+func CostOf(x Array, given func(Array) bool) Cost {
+	c := Cost{Moved: sizeOf(x)}
+	seen := map[Array]bool{}
+	var walk func(Array)
+	walk = func(in Array) {
+		if seen[in] {
+			return
+		}
+		seen[in] = true
+		n, ok := in.(Node)
+		if !ok || in != x && given(in) {
+			c.Moved += sizeOf(in)
+			return
+		}
+		c.Flops += flopsOf(n)
+		for _, in := range n.Inputs() {
+			walk(in)
+		}
+	}
+	walk(x)
+	return c
+}
+
+const (
+	// shareFlops is the operations an element from which on a value comes from
+	// memory for less than it is computed again.
+	shareFlops = 8
+	// shareMost is the bytes of a value up to which it is held for having
+	// several readers, where --memory allows it.
+	shareMost = 512 << 20
+)
+
+// reader is an input of a node, or a result of the graph.
+type reader struct {
+	at *Array
+	by *Held // what reads, if it is that
+}
+
+// share puts a Held between a node and its readers where there are several and
+// computing it for each of them would cost more. It changes the graph of xs in
+// place; the elements of xs count as readers.
+func share(xs []Array, memory int64) {
+	most := int64(shareMost)
+	if memory > 0 {
+		most = min(most, memory/4)
+	}
+	readers := map[Array][]reader{}
+	var order []Node // inputs first
+	var walk func(reader)
+	walk = func(r reader) {
+		n, ok := (*r.at).(Node)
+		if !ok {
+			return
+		}
+		readers[n] = append(readers[n], r)
+		if len(readers[n]) > 1 {
+			return
+		}
+		h, _ := n.(*Held)
+		in := n.Inputs()
+		for i := range in {
+			walk(reader{&in[i], h})
+		}
+		order = append(order, n)
+	}
+	for i := range xs {
+		walk(reader{at: &xs[i]})
+	}
+	for _, n := range order {
+		if _, held := n.(*Held); held || len(readers[n]) < 2 {
+			continue
+		}
+		var h *Held
+		for _, r := range readers[n] {
+			if r.by != nil {
+				h = r.by // it is held anyway
+			}
+		}
+		if h == nil {
+			if sizeOf(n) > most || heldCost(n) < shareFlops*n.Shape().Len() {
+				continue
+			}
+			h = Hold(n)
+		}
+		for _, r := range readers[n] {
+			switch r.by {
+			case h:
+			case nil:
+				*r.at = h
+			default: // a second Held of the same array
+				for _, r := range readers[r.by] {
+					*r.at = h
+				}
+			}
+		}
+	}
+}
+
+// heldCost is the operations that computing x takes once what it needs held is.
+func heldCost(x Array) int64 {
+	return CostOf(x, func(in Array) bool { _, ok := in.(*Held); return ok }).Flops
+}
