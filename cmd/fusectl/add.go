@@ -10,6 +10,7 @@ import (
 func newAddCommand(e *env) *cobra.Command {
 	var coef list
 	var activation string
+	var align alignFlags
 	cmd := &cobra.Command{
 		Use:   "add A B...",
 		Short: "sum arrays element by element (ResNet)",
@@ -24,7 +25,7 @@ leave integer arrays what they are and other numbers make them float64.`,
   # a difference
   fusectl add a.npy b.npy --coef 1,-1 -o difference.npy`,
 		Args: inputs(1, 0),
-		RunE: fuses(e, func(xs []ops.Array) (ops.Array, error) {
+		RunE: fuses(e, func(xs []ops.Array) (_ ops.Array, err error) {
 			if err := checkActivation("activation", activation); err != nil {
 				return nil, err
 			}
@@ -32,10 +33,14 @@ leave integer arrays what they are and other numbers make them float64.`,
 			if err != nil {
 				return nil, err
 			}
+			if xs, err = e.align(align, xs); err != nil {
+				return nil, err
+			}
 			return ops.Add(xs, ops.AddOptions{Coef: c, Activation: activation, Layout: shape.Layout(e.layout)})
 		}),
 	}
 	cmd.Flags().Var(&coef, "coef", "weights, one for each input, such as 0.5,2")
 	activationFlag(cmd, &activation, "activation", "apply `NAME` to the sum: "+activations())
+	align.addTo(cmd)
 	return cmd
 }

@@ -8,17 +8,30 @@ import (
 
 func newConcatCommand(e *env) *cobra.Command {
 	var axis int
+	var align alignFlags
 	cmd := &cobra.Command{
 		Use:   "concat A B...",
 		Short: "join arrays along one axis (U-Net, inception)",
 		Long: `Joins arrays along one axis, as numpy.concatenate does: all other axes must
 agree, and dtypes promote as NumPy 2 has it. Strings, dates and records join
-when their dtypes are the same.`,
+when their dtypes are the same.
+
+--align brings feature maps of unequal heights and widths to one size first:
+crop takes the centre, to the smallest; pad surrounds by zeros and resize
+scales, to the largest.`,
 		Example: `  # U-Net: a decoder's features beside the encoder's, along the channels
-  fusectl concat up.npy skip.npy -o joined.npy`,
+  fusectl concat up.npy skip.npy -o joined.npy
+  # the same where the encoder's are larger
+  fusectl concat up.npy wide.npy --align crop -o joined.npy`,
 		Args: inputs(1, 0),
-		RunE: fuses(e, func(xs []ops.Array) (ops.Array, error) { return ops.Concat(xs, axis) }),
+		RunE: fuses(e, func(xs []ops.Array) (_ ops.Array, err error) {
+			if xs, err = e.align(align, xs); err != nil {
+				return nil, err
+			}
+			return ops.Concat(xs, axis)
+		}),
 	}
 	cmd.Flags().IntVar(&axis, "axis", -1, "join along axis `N`; negative ones count from the end")
+	align.addTo(cmd)
 	return cmd
 }

@@ -15,7 +15,7 @@ import (
 // that names another one needs a line here.
 var exampleInputs = map[string][]int{
 	"a.npy": {1, 8, 8, 4}, "b.npy": {1, 8, 8, 4}, "branch.npy": {1, 8, 8, 4}, "shortcut.npy": {1, 8, 8, 4},
-	"map.npy": {2, 4, 4, 8}, "excitation.npy": {2, 1, 1, 8}, "up.npy": {1, 8, 8, 4}, "skip.npy": {1, 8, 8, 6},
+	"map.npy": {2, 4, 4, 8}, "excitation.npy": {2, 1, 1, 8}, "up.npy": {1, 8, 8, 4}, "skip.npy": {1, 8, 8, 6}, "wide.npy": {1, 10, 9, 6},
 	"image.npy": {3, 16}, "question.npy": {3, 16},
 	"c2.npy": {1, 8, 8, 4}, "c3.npy": {1, 4, 4, 4}, "c4.npy": {1, 2, 2, 4},
 	"w2.npy": {4, 6}, "w3.npy": {4, 6}, "w4.npy": {4, 6}, "b2.npy": {6}, "b3.npy": {6}, "b4.npy": {6},

@@ -11,6 +11,7 @@ import (
 
 func newMulCommand(e *env) *cobra.Command {
 	var gate, activation string
+	var align alignFlags
 	cmd := &cobra.Command{
 		Use:   "mul A B...",
 		Short: "multiply arrays element by element (SENet)",
@@ -23,11 +24,14 @@ product: A·sigmoid(B) is --gate sigmoid.`,
 		Example: `  # SENet: scale the channels of [N,H,W,C] by [N,1,1,C]
   fusectl mul map.npy excitation.npy --gate sigmoid -o scaled.npy`,
 		Args: inputs(1, 0),
-		RunE: fuses(e, func(xs []ops.Array) (ops.Array, error) {
+		RunE: fuses(e, func(xs []ops.Array) (_ ops.Array, err error) {
 			if err := checkActivation("gate", gate); err != nil {
 				return nil, err
 			}
 			if err := checkActivation("activation", activation); err != nil {
+				return nil, err
+			}
+			if xs, err = e.align(align, xs); err != nil {
 				return nil, err
 			}
 			return ops.Mul(xs, ops.MulOptions{Gate: gate, Activation: activation, Layout: shape.Layout(e.layout)})
@@ -35,6 +39,7 @@ product: A·sigmoid(B) is --gate sigmoid.`,
 	}
 	activationFlag(cmd, &gate, "gate", "apply `NAME` to every input after the first")
 	activationFlag(cmd, &activation, "activation", "apply `NAME` to the product: "+activations())
+	align.addTo(cmd)
 	return cmd
 }
 

@@ -34,7 +34,8 @@ func Concat(xs []Array, axis int) (Array, error) {
 		if m.Axis < 0 {
 			return nil, errorf(x, "shape %v has %d dimensions, %v of %s has %d", x.Shape(), len(x.Shape()), shapes[0], NameOf(xs[0]), len(shapes[0]))
 		}
-		return nil, errorf(x, "shape %v does not join with %v of %s along axis %d: axis %d differs", x.Shape(), shapes[0], NameOf(xs[0]), ax, m.Axis)
+		e := errorf(x, "shape %v does not join with %v of %s along axis %d: axis %d differs", x.Shape(), shapes[0], NameOf(xs[0]), ax, m.Axis)
+		return nil, hintAlign(e, x)
 	} else if err != nil {
 		return nil, &Error{Msg: "the result is too large: " + err.Error()}
 	}

@@ -13,8 +13,8 @@ type cubic struct {
 	yTaps, xTaps []kernel.Taps
 }
 
-func newCubic(r *resized) *cubic {
-	const a = -0.75 // the kernel's coefficient, as PyTorch has it
+// newCubic makes r one with coefficient a of the kernel.
+func newCubic(r *resized, a float64) *cubic {
 	taps := func(p axisPlan) []kernel.Taps {
 		out := make([]kernel.Taps, len(p.lo))
 		for i := range out {

@@ -180,7 +180,7 @@ func broadcastAll(xs []Array) ([]Array, error) {
 			if !s.Equal(widest.Shape()) {
 				return nil, errorf(x, "shape %v does not broadcast with %v of the inputs before it", x.Shape(), s)
 			}
-			return nil, errorf(x, "shape %v does not broadcast with %v of %s", x.Shape(), s, NameOf(widest))
+			return nil, hintAlign(errorf(x, "shape %v does not broadcast with %v of %s", x.Shape(), s, NameOf(widest)), x)
 		}
 		if !b.Equal(s) {
 			s, widest = b, x

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -24,15 +25,22 @@ func CheckResizeMode(mode string) error {
 
 // ResizeOptions refine Resize.
 type ResizeOptions struct {
-	Mode   string // one of ResizeModes
-	Layout shape.Layout
+	Mode         string  // one of ResizeModes
+	AlignCorners bool    // bilinear, bicubic: the corners' centres coincide, in place of the edges
+	CubicCoeff   float64 // bicubic: the coefficient of Keys's kernel; 0: DefaultCubicCoeff
+	Layout       shape.Layout
 }
+
+// DefaultCubicCoeff is PyTorch's and OpenCV's coefficient; Keys (1981) and
+// TensorFlow have -0.5.
+const DefaultCubicCoeff = -0.75
 
 // Resize scales the two spatial axes of a rank-4 feature map to height by
 // width. bilinear and bicubic have half-pixel centres without antialiasing, as
 // tf.image.resize (bilinear) and torch's interpolate, on float arrays; nearest
 // takes source position floor(i·in/out), as torch's; nearest-exact takes the
-// pixel whose centre is nearest, as TensorFlow's.
+// pixel whose centre is nearest, as TensorFlow's. AlignCorners is for bilinear
+// and bicubic, as PyTorch's align_corners.
 func Resize(x Array, height, width int, o ResizeOptions) (Array, error) {
 	s := x.Shape()
 	if len(s) != 4 {
@@ -48,8 +56,12 @@ func Resize(x Array, height, width int, o ResizeOptions) (Array, error) {
 	if _, err := out.Check(max(x.DType().Size(), 4)); err != nil {
 		return nil, errorf(x, "the result is too large: %v", err)
 	}
-	g.y, g.x = axisWeights(s[axes[0]], height, o.Mode), axisWeights(s[axes[1]], width, o.Mode)
-	if strings.HasPrefix(o.Mode, "nearest") {
+	nearest := strings.HasPrefix(o.Mode, "nearest")
+	if o.AlignCorners && nearest {
+		return nil, &Error{Msg: fmt.Sprintf("mode %s has no corners to align: --align-corners goes with bilinear and bicubic", o.Mode)}
+	}
+	g.y, g.x = axisWeights(s[axes[0]], height, o), axisWeights(s[axes[1]], width, o)
+	if nearest {
 		return &resized{computed: computed{op: "resize", dt: x.DType(), sh: out, in: []Array{x}}, plane: g}, nil
 	}
 	xs, t, err := needFloat(o.Mode+" resizing", []Array{x})
@@ -59,7 +71,7 @@ func Resize(x Array, height, width int, o ResizeOptions) (Array, error) {
 	work := cast(xs[0], t.Compute())
 	r := resized{computed: computed{op: "resize", dt: work.DType(), sh: out, in: []Array{work}}, plane: g, blend: true}
 	if o.Mode == "bicubic" {
-		return cast(newCubic(&r), t), nil
+		return cast(newCubic(&r, cmp.Or(o.CubicCoeff, DefaultCubicCoeff)), t), nil
 	}
 	return cast(&r, t), nil
 }
@@ -79,20 +91,22 @@ type axisPlan struct {
 	frac   []float64
 }
 
-func axisWeights(in, out int, mode string) axisPlan {
+func axisWeights(in, out int, o ResizeOptions) axisPlan {
 	p := axisPlan{in, make([]int32, out), make([]int32, out), make([]float64, out)}
 	scale := float64(in) / float64(out)
 	for i := range out {
 		var at float64
 		switch {
-		case mode == "nearest":
+		case o.Mode == "nearest":
 			at = math.Floor(float64(float32(i) * (float32(in) / float32(out)))) // float32, as torch has it
-		case mode == "nearest-exact":
+		case o.Mode == "nearest-exact":
 			at = math.Floor((float64(i) + 0.5) * scale)
+		case o.AlignCorners:
+			at = float64(i) * float64(in-1) / float64(max(out-1, 1))
 		default:
 			at = (float64(i)+0.5)*scale - 0.5
 		}
-		if mode != "bicubic" {
+		if o.Mode != "bicubic" {
 			at = min(max(at, 0), float64(in-1))
 		}
 		lo := int(math.Floor(at))

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"fusectl/internal/ops"
+	"fusectl/internal/shape"
+)
+
+// alignFlags is --align and --align-mode.
+type alignFlags struct{ how, mode string }
+
+func (a *alignFlags) addTo(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.how, "align", "none", "reconcile unequal heights and widths, `HOW`: "+strings.Join(ops.AlignModes, ", "))
+	cmd.Flags().StringVar(&a.mode, "align-mode", "bilinear", "how --align resize resizes, `MODE`: "+strings.Join(ops.ResizeModes, ", "))
+	complete(cmd, "align", ops.AlignModes)
+	complete(cmd, "align-mode", ops.ResizeModes)
+}
+
+// align brings feature maps to one size, as the flags say.
+func (e *env) align(a alignFlags, xs []ops.Array) ([]ops.Array, error) {
+	if err := ops.CheckAlignMode(a.how); err != nil {
+		return nil, usagef("--align: %v", err)
+	}
+	if err := ops.CheckResizeMode(a.mode); err != nil {
+		return nil, usagef("--align-mode: %v", err)
+	}
+	return ops.Align(xs, a.how, ops.ResizeOptions{Mode: a.mode, Layout: shape.Layout(e.layout)})
+}
