@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-SEED, EPOCHS, BATCH, RATE, DECAY, SMOOTHING = 1, 50, 32, 2e-3, 1e-4, 0.05
+SEED, EPOCHS, BATCH, RATE, DECAY, SMOOTHING = 1, 100, 32, 2e-3, 1e-4, 0.05
 WIDTHS, PYRAMID = (16, 24, 32), 24  # channels of the backbone's levels, and of the pyramid's
 ACCURACY, PICTURED = 0.985, 8
 
@@ -110,7 +110,7 @@ def shifted(pictures):
 
 
 def train(net, pictures, labels):
-    """A fixed number of epochs: no result on the test pictures says when to stop."""
+    """A fixed number of epochs, chosen on a held-out quarter of the training pictures."""
     steps = EPOCHS * -(-len(pictures) // BATCH)
     adam = torch.optim.Adam(net.parameters(), lr=RATE, weight_decay=DECAY)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
