@@ -42,6 +42,6 @@ interop:
 bench: build
 	$(PYTHON) bench/files.py
 
-# Makes testdata/golden and testdata/digits anew, with real NumPy, PyTorch and TensorFlow.js.
+# Makes testdata/golden, testdata/digits and testdata/network anew, with real NumPy, PyTorch and TensorFlow.js.
 golden:
 	testdata/make/run.sh

@@ -5,12 +5,14 @@ usage: check.py TESTDATA
 import collections
 import json
 import pathlib
+import re
 import sys
 
 import numpy as np
 
 LIMIT = 2_850_000  # bytes, golden and digits together
 DIGITS_LIMIT = 700_000
+WEIGHTS_LIMIT, NETWORK_LIMIT = 400_000, 550_000  # the network's weights, and its whole folder
 
 # Flags with a value that names files, flags with another value, flags with none.
 FILES = {f"--{n}" for n in "lateral lateral-bias context query key value mask wq wk wv wo bq bk bv bo weight bias fc1 fc1-bias fc2 fc2-bias conv conv-bias".split()}
@@ -65,10 +67,27 @@ for line in (golden / "cases.jsonl").read_text("utf-8").splitlines():
 present = {str(p.relative_to(golden)) for p in golden.rglob("*.npy")}
 if present != used:
     fail(f"unused: {sorted(present - used)}; missing: {sorted(used - present)}")
-for file in [*golden.rglob("*.npy"), *(root / "digits").glob("*.npy")]:
+for file in [*golden.rglob("*.npy"), *(root / "digits").glob("*.npy"), *(root / "network").glob("*.npy")]:
     np.load(file, allow_pickle=False)
 
-sizes = {d: sum(p.stat().st_size for p in (root / d).rglob("*") if p.is_file()) for d in ("golden", "digits")}
-if sum(sizes.values()) > LIMIT or sizes["digits"] > DIGITS_LIMIT:
+network = root / "network"
+with np.load(network / "weights.npz", allow_pickle=False) as weights:
+    arrays = {name: weights[name] for name in weights.files}
+if not all(w.dtype == "f4" and np.isfinite(w).all() for w in arrays.values()):
+    fail("network: weights are finite float32")
+for name, shape, dtype in [("images", (450, 1, 8, 8), "u1"), ("labels", (450,), "u1"), ("logits", (450, 10), "f4"), ("maps", (8, 24, 8, 8), "f4")]:
+    array = np.load(network / f"{name}.npy", allow_pickle=False)
+    if array.shape != shape or array.dtype != dtype:
+        fail(f"network: {name} is {array.dtype} {array.shape}")
+recipe = (network / "digits.fuse").read_text("utf-8")
+prefixes = tuple(re.findall(r"--weights-prefix (\S+)", recipe))
+asked = {*re.findall(r"weights\.npz:(\S+)", recipe), *(n for n in arrays if n.startswith(prefixes))}
+if asked != set(arrays):
+    fail(f"network: the recipe and weights.npz differ in {sorted(asked ^ set(arrays))}")
+
+sizes = {d: sum(p.stat().st_size for p in (root / d).rglob("*") if p.is_file()) for d in ("golden", "digits", "network")}
+if sizes["golden"] + sizes["digits"] > LIMIT or sizes["digits"] > DIGITS_LIMIT or sizes["network"] > NETWORK_LIMIT:
     fail(f"too large: {sizes}")
+if (network / "weights.npz").stat().st_size > WEIGHTS_LIMIT:
+    fail("network: weights.npz is too large")
 print(f"{sum(counts.values())} cases ({', '.join(f'{c} {n}' for c, n in sorted(counts.items()))}), {len(present)} arrays, {sizes} bytes")

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes testdata/golden and testdata/digits anew. README.md says what it needs.
+# Makes testdata/golden, testdata/digits and testdata/network anew. README.md says what it needs.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-/usr/bin/python3}
@@ -8,15 +8,17 @@ trap 'rm -rf "$new"' EXIT
 export PYTHONDONTWRITEBYTECODE=1
 
 chmod 755 "$new"
-mkdir "$new/golden" "$new/digits"
+mkdir "$new/golden" "$new/digits" "$new/network"
 "$python" "$here/numpy_cases.py" "$new/golden"
 "$python" "$here/torch_cases.py" "$new/golden"
 "$python" "$here/part_cases.py" "$new/golden"
 node "$here/tfjs_cases.mjs" "$new/golden"
 "$python" "$here/digits.py" "$new/digits"
 cp "$here/../digits/README.md" "$new/digits/"
+"$python" "$here/network.py" "$new"
+cp "$here/../network/digits.fuse" "$new/network/"
 "$python" "$here/check.py" "$new"
 
 # Only what passed the check takes the old files' place.
-rm -rf "$here/../golden" "$here/../digits"
-mv "$new/golden" "$new/digits" "$here/.."
+rm -rf "$here/../golden" "$here/../digits" "$here/../network"
+mv "$new/golden" "$new/digits" "$new/network" "$here/.."
