@@ -2,11 +2,13 @@ package npyio
 
 import (
 	"archive/zip"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"strings"
+	"syscall"
 )
 
 const (
@@ -154,11 +156,11 @@ func (a *Archive) open(f *File, e *zip.File) error {
 		return malformed("is compressed by method %d: want stored (0) or deflate (8)", e.Method).hint("save it again: " + savez)
 	}
 	start, err := e.DataOffset()
-	if err == zip.ErrFormat || err == io.EOF {
-		return malformed("is not where the directory of its archive says").hint("copy or save the archive again")
+	if errno := syscall.Errno(0); errors.As(err, &errno) || errors.Is(err, os.ErrClosed) {
+		return err
 	}
 	if err != nil {
-		return err
+		return malformed("is not where the directory of its archive says").hint("copy or save the archive again")
 	}
 	if room := a.size - start; room < 0 || e.CompressedSize64 > uint64(room) {
 		return malformed("is truncated: its archive claims %d bytes for it, and has %d", e.CompressedSize64, max(room, 0)).hint("copy or save the archive again")
