@@ -9,6 +9,7 @@ import (
 
 	"github.com/kshedden/gonpy"
 
+	"fusectl/internal/dtype"
 	"fusectl/internal/shape"
 )
 
@@ -32,6 +33,31 @@ func fromBigEndian(ctx context.Context, b []byte, word int) error {
 		b = b[n:]
 	}
 	return nil
+}
+
+// toBigEndian writes the words of src, of 2, 4 or 8 bytes, to dst as
+// big-endian.
+func toBigEndian(dst, src []byte, word int) {
+	le, be := binary.LittleEndian, binary.BigEndian
+	for i := 0; i < len(src); i += word {
+		switch word {
+		case 2:
+			be.PutUint16(dst[i:], le.Uint16(src[i:]))
+		case 4:
+			be.PutUint32(dst[i:], le.Uint32(src[i:]))
+		default:
+			be.PutUint64(dst[i:], le.Uint64(src[i:]))
+		}
+	}
+}
+
+// wordSize is the bytes of an element that have an order: of a complex number,
+// those of each part.
+func wordSize(t dtype.Type) int {
+	if t.IsComplex() {
+		return t.Size() / 2
+	}
+	return t.Size()
 }
 
 func decodeChunk(b []byte, word int) error {

@@ -36,16 +36,21 @@ func (e *WriteError) Error() string { return line(e.Name, e.Msg) }
 // Unwrap returns the cause.
 func (e *WriteError) Unwrap() error { return e.Err }
 
-// line is the message after the name, which is quoted if it would break the
-// line or trouble a terminal.
+// line is the message after the name.
 func line(name, msg string) string {
 	if name == "" {
 		return msg
 	}
+	return printable(name) + ": " + msg
+}
+
+// printable is a name as a message shows it: quoted if it would break the line
+// or trouble a terminal.
+func printable(name string) string {
 	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		name = strconv.Quote(name)
+		return strconv.Quote(name)
 	}
-	return name + ": " + msg
+	return name
 }
 
 // malformed is a ReadError that has yet to learn the name of its input.

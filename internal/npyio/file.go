@@ -18,7 +18,7 @@ type Options struct {
 	As        dtype.Type // what raw data of 2 bytes holds: BFloat16, or the zero Type for raw data
 }
 
-// File is the array in a .npy file. Its elements are fetched when they are
+// File is the array in a .npy file or a member of an archive. Its elements are fetched when they are
 // asked for. It is safe for concurrent use, Close apart.
 type File struct {
 	name     string
@@ -36,11 +36,24 @@ type source interface {
 
 // Open opens the .npy file at path and reads its header. A pipe or a device is
 // read as OpenReader does. What a regular file holds is checked against its
-// header: less is an error, more a warning. Errors are *ReadError.
+// header: less is an error, more a warning.
+//
+// A path like bundle.npz:name that is no file opens that member of an archive,
+// as Archive.Open does. A path to an archive, whatever it ends in, opens the
+// one array that it has. Errors are *ReadError, as for an archive of several.
 func Open(path string, o Options) (*File, error) {
+	if archive, member, ok := cutAddress(path); ok {
+		if _, err := os.Lstat(path); err != nil {
+			return openMember(archive, o, func(a *Archive) (*File, error) { return a.Open(member) })
+		}
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, readFailed(path, err)
+	}
+	if isZip(f) {
+		f.Close()
+		return openMember(path, o, (*Archive).only)
 	}
 	file, err := open(f, path, o)
 	if err != nil {
@@ -49,6 +62,21 @@ func Open(path string, o Options) (*File, error) {
 	}
 	file.closers = append(file.closers, f)
 	return file, nil
+}
+
+// openMember opens an archive for one of its members, with which it is closed.
+func openMember(path string, o Options, open func(*Archive) (*File, error)) (*File, error) {
+	a, err := OpenArchive(path, o)
+	if err != nil {
+		return nil, err
+	}
+	f, err := open(a)
+	if err != nil {
+		a.Close()
+		return nil, err
+	}
+	f.closers = append(f.closers, a)
+	return f, nil
 }
 
 // OpenStdin opens the array that f, standard input, has at its present
@@ -82,32 +110,38 @@ func open(f *os.File, name string, o Options) (*File, error) {
 	case !info.Mode().IsRegular():
 		return OpenReader(name, f, o)
 	}
-	file, err := openRegular(f, info.Size(), name, o)
+	file := &File{name: name}
+	start, err := f.Seek(0, io.SeekCurrent)
+	if err == nil {
+		err = file.openRegular(f, start, info.Size(), o)
+	}
 	if err != nil {
 		return nil, readFailed(name, err)
 	}
 	return file, nil
 }
 
-func openRegular(r *os.File, end int64, name string, o Options) (*File, error) {
-	start, err := r.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return nil, err
-	}
-	f := &File{name: name}
+// openRegular reads the header of the array between start and end of r, and
+// checks it against them.
+func (f *File) openRegular(r io.ReaderAt, start, end int64, o Options) error {
 	size, err := f.readHeader(io.NewSectionReader(r, start, end-start), o)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	start += f.header.DataOffset
-	switch found := end - start; {
+	f.data = &regular{r, start}
+	return f.checkSize(size, end-start)
+}
+
+// checkSize compares the bytes that the array takes with those that there are.
+func (f *File) checkSize(size, found int64) error {
+	switch {
 	case found < size:
-		return nil, malformed("is truncated: expected %d bytes of data for %v of shape %v, found %d", size, f.header.DType, f.header.Shape, found)
+		return malformed("is truncated: expected %d bytes of data for %v of shape %v, found %d", size, f.header.DType, f.header.Shape, found)
 	case found > size:
 		f.warnings = append(f.warnings, fmt.Sprintf("%d bytes after the array are ignored", found-size))
 	}
-	f.data = &regular{r, start}
-	return f, nil
+	return nil
 }
 
 // readHeader reads the header and returns the bytes that the array takes.
@@ -127,7 +161,8 @@ func (f *File) readHeader(r io.Reader, o Options) (int64, error) {
 	return h.Shape.Len() * int64(h.DType.Size()), nil
 }
 
-// Name is the path, or "standard input".
+// Name is the path, "standard input", or the address of a member of an
+// archive: bundle.npz:name.
 func (f *File) Name() string { return f.name }
 
 // Header is what the file says about the array; its shape is the logical one.
@@ -149,13 +184,9 @@ func (f *File) Warnings() []string { return f.warnings }
 // in which they are stored. len(dst) must be a whole number of elements inside
 // the array. Errors are *ReadError, or ctx's.
 func (f *File) Read(ctx context.Context, dst []byte, off int64) error {
-	size := f.header.DType.Size()
-	err := f.data.read(ctx, dst, off*int64(size))
+	err := f.data.read(ctx, dst, off*int64(f.header.DType.Size()))
 	if err == nil && f.header.BigEndian {
-		if f.header.DType.IsComplex() {
-			size /= 2 // a pair of numbers
-		}
-		err = fromBigEndian(ctx, dst, size)
+		err = fromBigEndian(ctx, dst, wordSize(f.header.DType))
 	}
 	if err == nil && f.header.DType == dtype.Bool {
 		for i, b := range dst { // any byte but 0 is true; arithmetic wants 1
@@ -182,9 +213,10 @@ func (f *File) Close() error {
 	return nil
 }
 
-// regular is the data of a regular file, which is there as a whole.
+// regular is the data of a regular file or a part of one, which is there as a
+// whole.
 type regular struct {
-	f     *os.File
+	f     io.ReaderAt
 	start int64
 }
 

@@ -212,8 +212,8 @@ func notNpy(start []byte, err error) error {
 		return malformed("is empty: want a .npy array")
 	case strings.HasPrefix(magic, string(start)) || err != nil && bytes.HasPrefix(start, []byte(magic)):
 		return malformed("is truncated: expected %d bytes of header, found %d", len(magic)+2, len(start))
-	case bytes.HasPrefix(start, []byte("PK\x03\x04")):
-		return malformed("is a zip archive, not a .npy array").hint("a member of an .npz archive is named so: bundle.npz:name")
+	case bytes.HasPrefix(start, []byte("PK\x03\x04")), bytes.HasPrefix(start, []byte("PK\x05\x06")):
+		return notRegular("is a zip archive, which can be read only from a file")
 	case bytes.HasPrefix(start, []byte("\x1f\x8b")):
 		return malformed("is compressed with gzip, not a .npy array").hint("unpack it into a pipe: gunzip -c FILE | fusectl COMMAND -")
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/kshedden/gonpy"
@@ -145,15 +146,22 @@ func TestInteropReadAndEncode(t *testing.T) {
 			continue
 		}
 		sameBytes(t, "header of "+c.Descr+" "+h.Shape.String(), h.Encode(), saved[:h.DataOffset])
-		if !c.Fortran && !c.Big {
-			path := filepath.Join(dir, "ours.npy")
-			writeAll(t, path, h.DType, h.Shape, want)
-			ours, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sameBytes(t, "file of "+c.Descr+" "+h.Shape.String(), ours, saved)
+		path := filepath.Join(dir, "ours.npy")
+		o, err := Create(path, h.DType, h.Shape, CreateOptions{BigEndian: c.Big, Fortran: c.Fortran})
+		if err != nil {
+			t.Fatal(err)
 		}
+		if _, err := o.Write(want); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		ours, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameBytes(t, "file of "+c.Descr+" "+h.Shape.String(), ours, saved)
 	}
 }
 
@@ -205,6 +213,147 @@ for name, (dt, shape) in json.loads(sys.argv[2]).items():
     if again.getvalue() != saved:
         print(name, 'would be other bytes')
 `, dir, string(b))
+	if len(out) > 0 {
+		t.Errorf("NumPy says: %s", out)
+	}
+}
+
+// numpy.savez and savez_compressed put the same files into archives. Afterwards
+// NumPy reads them again, with a member replaced and one added.
+func TestInteropArchives(t *testing.T) {
+	dir := t.TempDir()
+	python(t, `
+import sys, zipfile
+import numpy as np
+out = sys.argv[1] + '/'
+rng = np.random.default_rng(1)
+arrays = {}
+for k in ['?', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8', 'c8', 'c16', 'S5', 'U3', 'V2', 'V7', 'M8[ns]']:
+    for order in '<>':
+        dt = np.dtype(k).newbyteorder(order)
+        for s in [(), (0,), (3,), (2, 3, 4)]:
+            n = int(np.prod(s)) * dt.itemsize
+            a = rng.integers(0, 2, s).astype(bool) if k == '?' else np.full(s, 'aé', dt) if k == 'U3' else np.frombuffer(rng.bytes(n), dt).reshape(s)
+            for a in [a, np.asfortranarray(a)] if len(s) > 1 else [a]:
+                arrays['größe/%s %d' % (k, len(arrays))] = a
+arrays['large'] = (np.arange(9 << 20) // 7).astype('u1').reshape(3, -1) # beyond what is kept in memory
+np.savez(out + 'stored.npz', **arrays)
+np.savez_compressed(out + 'deflated.npz', **arrays)
+np.savez(out + 'one.npz', arrays['large'])
+with zipfile.ZipFile(out + 'stored.npz') as z:
+    for i, name in enumerate(arrays):
+        open(out + '%d.npy' % i, 'wb').write(z.read(name + '.npy'))
+`, dir)
+	for _, name := range []string{"stored.npz", "deflated.npz"} {
+		a, err := OpenArchive(filepath.Join(dir, name), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		if len(a.Names()) != 19*2*5+1 {
+			t.Fatalf("%s has %d arrays", name, len(a.Names()))
+		}
+		for i, member := range a.Names() {
+			f, err := a.Open(member)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := Open(filepath.Join(dir, strconv.Itoa(i)+".npy"), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := f.Header(); got.Descr != want.Header().Descr || !got.Shape.Equal(want.Header().Shape) || got.FortranOrder != want.Header().FortranOrder {
+				t.Errorf("%s: got %v: want %v", f.Name(), got, want.Header())
+			}
+			sameBytes(t, f.Name(), readAll(t, f), readAll(t, want))
+			f.Close()
+			want.Close()
+		}
+	}
+	one, err := Open(filepath.Join(dir, "one.npz"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer one.Close()
+
+	outs := NewOutputs(CreateOptions{})
+	for _, path := range []string{"stored.npz:large", "stored.npz:größe/new", "deflated.npz:large", "deflated.npz:größe/new", "new.npz:a", "new.npz:b/中", "default.npz", "default.npz"} {
+		put(t, begin(t, outs, filepath.Join(dir, path)))
+	}
+	if err := outs.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	out := python(t, `
+import sys, zipfile
+import numpy as np
+out = sys.argv[1] + '/'
+want = np.arange(24, dtype='u1').view('<f4')
+for name, n, members in [('stored', 192, ['large', 'größe/new']), ('deflated', 192, ['large', 'größe/new']), ('new', 2, ['a', 'b/中']), ('default', 2, ['arr_0', 'arr_1'])]:
+    if zipfile.ZipFile(out + name + '.npz').testzip() is not None:
+        print(name, 'is damaged')
+    with np.load(out + name + '.npz', allow_pickle=False) as z:
+        if len(z.files) != n:
+            print(name, 'holds', len(z.files))
+        for m in z.files:
+            a = z[m]
+            if m in members and not (a.dtype == want.dtype and a.shape == want.shape and a.tobytes() == want.tobytes()):
+                print(name, m, a)
+            if m not in members:
+                old = np.load(out + '%d.npy' % (z.files.index(m) - 2))
+                if a.dtype != old.dtype or a.shape != old.shape or a.tobytes() != old.tobytes():
+                    print(name, m, 'is not what it was')
+        for m in members:
+            z[m]
+`, dir)
+	if len(out) > 0 {
+		t.Errorf("NumPy says: %s", out)
+	}
+}
+
+// Every type, order and shape that Outputs writes into archives.
+func TestInteropArchivesWritten(t *testing.T) {
+	dir := t.TempDir()
+	for i, opt := range []CreateOptions{{}, {BigEndian: true}, {Fortran: true}, {BigEndian: true, Fortran: true}} {
+		outs := NewOutputs(opt)
+		for _, dt := range dtype.All() {
+			for _, s := range []shape.Shape{{}, {0}, {5}, {2, 3, 4}, {2, 0, 3}} {
+				data := counting(int(s.Len()) * dt.Size())
+				if dt == dtype.Bool {
+					for i := range data {
+						data[i] &= 1
+					}
+				}
+				o, err := outs.Create(filepath.Join(dir, strconv.Itoa(i)+".npz:"+dt.String()+s.String()), dt, s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := o.Write(data); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := outs.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := python(t, `
+import sys
+import numpy as np
+for i in range(4):
+    with np.load('%s/%d.npz' % (sys.argv[1], i), allow_pickle=False) as z:
+        if len(z.files) != 75:
+            print(i, len(z.files))
+        for name in z.files:
+            a = z[name]
+            dt, shape = name.split('(', 1)
+            shape = tuple(int(n) for n in shape.rstrip(')').split(',') if n)
+            big, fortran = i % 2 == 1, i > 1
+            raw = (np.arange(a.nbytes) % 251).astype('u1')
+            native = np.dtype('V2' if dt == 'bfloat16' else dt)
+            want = (raw & 1 if dt == 'bool' else raw).view(native).reshape(shape, order='F' if fortran else 'C')
+            if a.dtype != want.dtype.newbyteorder('>' if big else '<') or a.shape != shape or a.astype(native).tobytes() != want.tobytes():
+                print(i, name, a.dtype, a.shape)
+`, dir)
 	if len(out) > 0 {
 		t.Errorf("NumPy says: %s", out)
 	}

@@ -188,16 +188,19 @@ func TestNoClobber(t *testing.T) {
 // The same must hold where files can't be without a name.
 func TestNamedTemporary(t *testing.T) {
 	dir := t.TempDir()
-	target := filepath.Join(dir, "x.npy")
+	path := filepath.Join(dir, "x.npy")
 	begin := func(exclude bool) *Output {
-		o := newOutput(target, dtype.Float32, six)
-		o.target, o.temp, o.exclude = target, tempName(target), exclude
-		f, err := os.OpenFile(o.temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		if err != nil {
+		file := &target{name: path, path: path, temp: tempName(path), exclude: exclude}
+		var err error
+		if file.f, err = os.OpenFile(file.temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666); err != nil {
 			t.Fatal(err)
 		}
-		o.f = f
-		if _, err := o.begin(NewHeader(dtype.Float32, six)); err != nil {
+		set := NewOutputs(CreateOptions{})
+		if err := set.add(file); err != nil {
+			t.Fatal(err)
+		}
+		o, err := set.whole(file, dtype.Float32, six)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := o.Write(sixData); err != nil {
@@ -211,7 +214,7 @@ func TestNamedTemporary(t *testing.T) {
 		if err := begin(exclude).Commit(); err != nil {
 			t.Fatal(err)
 		}
-		sameBytes(t, "file", content(t, target), sixFile)
+		sameBytes(t, "file", content(t, path), sixFile)
 	}
 	wantWriteError(t, begin(true).Commit(), "exists already")
 	wantFolder(t, dir, "x.npy")

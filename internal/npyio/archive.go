@@ -1,0 +1,223 @@
+package npyio
+
+import (
+	"archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"syscall"
+)
+
+const (
+	// maxRatio is the most bytes that a byte of deflate can stand for.
+	maxRatio = 1032
+	// maxSurplus bounds what a deflated member may hold after its array.
+	maxSurplus = 1 << 20
+)
+
+// Archive is a .npz file: a zip archive of .npy files. Its directory has been
+// read, its members are opened when they are asked for. It is safe for
+// concurrent use, Close apart.
+type Archive struct {
+	name    string
+	opt     Options
+	f       *os.File
+	size    int64
+	zip     *zip.Reader
+	names   []string
+	entries map[string]*zip.File
+}
+
+// OpenArchive opens the .npz file at path and reads its directory. The options
+// are for all members. Errors are *ReadError.
+func OpenArchive(path string, o Options) (*Archive, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, readFailed(path, err)
+	}
+	a, err := newArchive(f, path, o)
+	if err != nil {
+		f.Close()
+		return nil, readFailed(path, err)
+	}
+	return a, nil
+}
+
+func newArchive(f *os.File, path string, o Options) (*Archive, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case info.IsDir():
+		return nil, malformed("is a directory: want a .npz archive")
+	case !info.Mode().IsRegular():
+		return nil, notRegular("is not a regular file, as an archive must be")
+	}
+	r, err := zip.NewReader(f, info.Size())
+	if err != nil {
+		return nil, damaged(f, err)
+	}
+	a := &Archive{name: path, opt: o, f: f, size: info.Size(), zip: r, entries: map[string]*zip.File{}}
+	for _, e := range r.File {
+		name, ok := strings.CutSuffix(e.Name, ".npy")
+		if ok && a.entries[e.Name] == nil {
+			a.names = append(a.names, name)
+		}
+		a.entries[e.Name] = e // the last of several, as Python's zipfile has it
+	}
+	return a, nil
+}
+
+// notRegular is the error for an archive that can't be read at any place.
+func notRegular(msg string) *ReadError {
+	return malformed("%s", msg).hint("save the archive as a file and give its name, or that of a member: bundle.npz:name")
+}
+
+// damaged says why f is no archive that can be read.
+func damaged(f *os.File, err error) error {
+	if !isZip(f) && err == zip.ErrFormat {
+		return malformed("is not a .npz archive: it has no directory of a zip archive")
+	}
+	if err == zip.ErrFormat || err == io.EOF || err == io.ErrUnexpectedEOF {
+		return malformed("is a zip archive that is truncated or damaged: its directory, which stands at the end, can't be read").hint("copy or save the archive again")
+	}
+	return err
+}
+
+// isZip reports whether f starts as a zip archive does, or as an empty one.
+func isZip(f *os.File) bool {
+	b := make([]byte, 4)
+	n, _ := f.ReadAt(b, 0)
+	return string(b[:n]) == "PK\x03\x04" || string(b[:n]) == "PK\x05\x06"
+}
+
+// Names are the names of the arrays, in the order of the archive and without
+// the .npy that their entries end in.
+func (a *Archive) Names() []string { return a.names }
+
+// Open opens the array of that name: the entry name.npy, or else the one that
+// is called exactly so. If there are several, the last counts. The file is
+// good until the archive is closed. Nothing is believed of the entry before it
+// is checked against the size of the archive. The CRC-32 of a deflated member
+// is checked when its elements have been read to the end; a stored one is read
+// at any place, so its CRC-32 is not. Errors are *ReadError.
+func (a *Archive) Open(name string) (*File, error) {
+	e := a.entries[name+".npy"]
+	if e == nil {
+		e = a.entries[name]
+	}
+	if e == nil {
+		return nil, readFailed(a.name, a.unknown(name))
+	}
+	f := &File{name: a.name + ":" + name}
+	if err := a.open(f, e); err != nil {
+		return nil, readFailed(f.name, err)
+	}
+	return f, nil
+}
+
+func (a *Archive) unknown(name string) error {
+	if len(a.names) == 0 {
+		return malformed("has no array %s: it has none at all", quoted(name))
+	}
+	return malformed("has no array %s: it has %s", quoted(name), listed(a.names))
+}
+
+// only opens the one array that the archive has.
+func (a *Archive) only() (*File, error) {
+	switch len(a.names) {
+	case 0:
+		return nil, readFailed(a.name, malformed("is a zip archive without an array: want members that end in .npy"))
+	case 1:
+		return a.Open(a.names[0])
+	}
+	return nil, readFailed(a.name, malformed("holds several arrays: %s", listed(a.names)).hint(
+		"name one: "+printable(a.name)+":"+listed(a.names[:1])))
+}
+
+// Close closes the archive, and with it the files that were opened from it.
+func (a *Archive) Close() error {
+	if err := a.f.Close(); err != nil {
+		return readFailed(a.name, err)
+	}
+	return nil
+}
+
+func (a *Archive) open(f *File, e *zip.File) error {
+	const savez = "numpy.savez and numpy.savez_compressed write what can be read"
+	switch {
+	case e.Flags&1 != 0:
+		return malformed("is encrypted").hint("unpack the archive and save it again: " + savez)
+	case e.Method != zip.Store && e.Method != zip.Deflate:
+		return malformed("is compressed by method %d: want stored (0) or deflate (8)", e.Method).hint("save it again: " + savez)
+	}
+	start, err := e.DataOffset()
+	if errno := syscall.Errno(0); errors.As(err, &errno) || errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	if err != nil {
+		return malformed("is not where the directory of its archive says").hint("copy or save the archive again")
+	}
+	if room := a.size - start; room < 0 || e.CompressedSize64 > uint64(room) {
+		return malformed("is truncated: its archive claims %d bytes for it, and has %d", e.CompressedSize64, max(room, 0)).hint("copy or save the archive again")
+	}
+	size := e.UncompressedSize64
+	if e.Method == zip.Store {
+		if size != e.CompressedSize64 {
+			return malformed("is malformed: its archive claims %d bytes for it, stored as %d", size, e.CompressedSize64)
+		}
+		return f.openRegular(a.f, start, start+int64(size), a.opt)
+	}
+	if size/maxRatio > e.CompressedSize64 || size > math.MaxInt64 {
+		return malformed("is malformed: its archive claims %d bytes for it, more than %d deflated ones can hold", size, e.CompressedSize64)
+	}
+	return f.openDeflated(e, a.opt)
+}
+
+// cutAddress cuts the address of a member, such as bundle.npz:name, into the
+// path of the archive and the name.
+func cutAddress(s string) (path, member string, ok bool) {
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i] == ':' && isNpz(s[:i]) {
+			return s[:i], s[i+1:], true
+		}
+	}
+	return "", "", false
+}
+
+func isNpz(path string) bool {
+	return len(path) >= 4 && strings.EqualFold(path[len(path)-4:], ".npz")
+}
+
+// npySuffix is what the entry of a member has after its name. A name that
+// ends in .npy is taken for the entry's, as it is when it is read.
+func npySuffix(member string) string {
+	if strings.HasSuffix(member, ".npy") {
+		return ""
+	}
+	return ".npy"
+}
+
+// listed is a list of names from a file as a message may show it.
+func listed(names []string) string {
+	var b strings.Builder
+	for i, name := range names {
+		if i > 0 && (i == 10 || b.Len() > 150) {
+			fmt.Fprintf(&b, " and %d more", len(names)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		if q := quoted(name); q == `"`+name+`"` && name != "" && !strings.ContainsAny(name, ", ") {
+			b.WriteString(name)
+		} else {
+			b.WriteString(q)
+		}
+	}
+	return b.String()
+}
