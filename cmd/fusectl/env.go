@@ -25,7 +25,8 @@ type session struct {
 	stdin, stdout, stderr *os.File
 	files                 map[fileKey]*input // what has been opened
 	mu                    sync.Mutex
-	begun                 []*npyio.Output
+	begun                 []*npyio.Outputs
+	archives              map[string]*npyio.Archive
 	stdinUsed             bool
 	started               time.Time
 	reports               []stepReport // of a chain's or a recipe's steps, for --dry-run
@@ -54,6 +55,7 @@ type env struct {
 	graph *graph       // in a recipe: what its names stand for
 	piped *piped       // in a later step of a chain: what - stands for
 	keep  func(name string, x ops.Array)
+	order npyio.CreateOptions // of the bytes that are written
 }
 
 // piped is the result of the step before.
@@ -74,7 +76,7 @@ func (p *piped) check() error {
 
 func newEnv(stdin, stdout, stderr *os.File) *env {
 	return &env{
-		session: &session{stdin: stdin, stdout: stdout, stderr: stderr, files: map[fileKey]*input{}, started: time.Now()},
+		session: &session{stdin: stdin, stdout: stdout, stderr: stderr, files: map[fileKey]*input{}, archives: map[string]*npyio.Archive{}, started: time.Now()},
 		common:  defaults(),
 	}
 }
@@ -82,6 +84,9 @@ func newEnv(stdin, stdout, stderr *os.File) *env {
 func (s *session) close() {
 	for _, in := range s.files {
 		in.file.Close()
+	}
+	for _, a := range s.archives {
+		a.Close()
 	}
 }
 
@@ -199,9 +204,9 @@ func (e *env) finish(ctx context.Context, out ops.Array) error {
 // checkOutput refuses an output that doesn't go with one result, or several.
 func (e *env) checkOutput(several bool) error {
 	switch numbered := strings.Contains(e.output, "{}"); {
-	case several && !numbered:
-		u := usagef("several results need a {} in the output's name, which numbers them: got %s", e.output)
-		u.hints = []string{"-o 'p{}.npy' writes p2.npy, p3.npy, ..."}
+	case several && !numbered && !(npyio.InArchive(e.output) && e.step == nil):
+		u := usagef("several results need a {} in the output's name, which numbers them, or an archive: got %s", e.output)
+		u.hints = []string{"-o 'p{}.npy' writes p2.npy, p3.npy, ...; -o 'p.npz:p{}' one archive of them"}
 		return u
 	case numbered && !several:
 		return usagef("%s: one result, which {} can't number", e.output)
@@ -258,7 +263,7 @@ func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) err
 		return usagef("--threads %d: want at least 1", e.threads)
 	}
 	meter := newMeter(e)
-	o := ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory, InOrder: slices.Contains(paths, "-"), Progress: meter.add}
+	o := ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory, InOrder: slices.ContainsFunc(paths, inOrder), Progress: meter.add}
 	plan, err := ops.NewPlan(o, outs...)
 	if err != nil {
 		return err
@@ -267,10 +272,11 @@ func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) err
 	if e.dryRun {
 		return e.describe(plan, paths)
 	}
+	set := e.newOutputs()
+	defer set.Abort() // does nothing to what is committed
 	files := make([]*npyio.Output, len(outs))
-	defer e.abandon() // does nothing to those that are committed
 	for i, x := range outs {
-		if files[i], err = e.create(paths[i], x); err != nil {
+		if files[i], err = e.create(set, paths[i], x); err != nil {
 			return err
 		}
 	}
@@ -282,12 +288,12 @@ func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) err
 		}
 	}
 	meter.stop()
-	for i, f := range files {
-		if err := f.Commit(); err != nil {
-			return err
-		}
+	if err := set.Commit(); err != nil {
+		return err
+	}
+	for i, x := range outs {
 		if e.verbose {
-			fmt.Fprintf(e.stderr, "fusectl: wrote %s: %v %v in %v\n", paths[i], outs[i].DType(), outs[i].Shape(), time.Since(e.started).Round(time.Microsecond))
+			fmt.Fprintf(e.stderr, "fusectl: wrote %s: %v %v in %v\n", paths[i], x.DType(), x.Shape(), time.Since(e.started).Round(time.Microsecond))
 		}
 	}
 	return nil
@@ -303,23 +309,33 @@ func write(ctx context.Context, p *ops.Plan, f *npyio.Output) error {
 	return p.WriteTo(ctx, f)
 }
 
-// create begins the output at path, or on standard output if that is "-".
-func (e *env) create(path string, x ops.Array) (f *npyio.Output, err error) {
-	if path == "-" {
-		if term.IsTerminal(int(e.stdout.Fd())) {
-			err := usagef("standard output is a terminal, which can't show an array")
-			err.hints = []string{"write it to a file with -o PATH, or pipe it on"}
-			return nil, err
-		}
-		f, err = npyio.Stdout(e.stdout, x.DType(), x.Shape())
-	} else {
-		f, err = npyio.Create(path, x.DType(), x.Shape(), npyio.CreateOptions{NoClobber: e.noClobber})
-	}
-	if err != nil {
-		return nil, err
-	}
+// inOrder reports whether what goes to path is written in order.
+func inOrder(path string) bool { return path == "-" || npyio.InArchive(path) }
+
+// newOutputs begins a set of outputs that abandon knows of.
+func (e *env) newOutputs() *npyio.Outputs {
+	o := e.order
+	o.NoClobber = e.noClobber
+	set := npyio.NewOutputs(o)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.begun = append(e.begun, f)
-	return f, nil
+	e.begun = append(e.begun, set)
+	return set
+}
+
+// create begins the output at path, or on standard output if that is "-".
+func (e *env) create(set *npyio.Outputs, path string, x ops.Array) (*npyio.Output, error) {
+	s := x.Shape()
+	if e.order.Fortran { // x comes transposed
+		s = s.Permute(reversed(len(s)))
+	}
+	if path != "-" {
+		return set.Create(path, x.DType(), s)
+	}
+	if term.IsTerminal(int(e.stdout.Fd())) {
+		err := usagef("standard output is a terminal, which can't show an array")
+		err.hints = []string{"write it to a file with -o PATH, or pipe it on"}
+		return nil, err
+	}
+	return set.Stdout(e.stdout, x.DType(), s)
 }

@@ -28,6 +28,13 @@ func NewOutputs(o CreateOptions) *Outputs {
 	return &Outputs{opt: o, archives: map[string]*archiveWriter{}, taken: map[string]bool{}}
 }
 
+// InArchive reports whether an output at path is a member of an archive, which
+// is written in order.
+func InArchive(path string) bool {
+	_, _, member := cutAddress(path)
+	return member || isNpz(path)
+}
+
 // Create starts the output at path, for an array of dtype t and shape s, which
 // is the logical shape. After an error the set is good for Abort only.
 //
