@@ -1,10 +1,14 @@
 package main
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -13,7 +17,9 @@ import (
 type attentionFlags struct {
 	context, query, key, value     string
 	wq, bq, wk, bk, wv, bv, wo, bo string
+	weights, prefix                string
 	mask, scale, weightLayout      string
+	form, wf, scores               string
 	heads, kvHeads                 int
 	causal, spatial, residual      bool
 }
@@ -40,75 +46,100 @@ scores; it broadcasts to [batch..., queries, keys], or with heads to
 [batch..., heads, queries, keys]. A query that attends to nothing gives zeros.
 
 --spatial makes one sequence of all positions of a feature map: Non-local.
+--form dot-product weighs values by Q·K'·scale/N, concatenation by
+relu(WF·[q,k])/N, N being the number of keys.
+
 Weights are [in,out] under nhwc, [out,in] under nchw, unless --weight-layout
-says otherwise; an absent one is the identity.`,
+says otherwise; an absent one is the identity. --weights names an archive with
+wq, bq, wk, ..., bo, or with the names of torch.nn.MultiheadAttention
+(in_proj_weight, out_proj.weight, ...) or of Keras's MultiHeadAttention
+(query/kernel, attention_output/kernel, ...): then in the framework's layout,
+with its scale, auto, and Keras's also with its heads.`,
 		Example: `  # a Transformer layer's self-attention, 8 heads, and its residual
   fusectl attention x.npy --wq wq.npy --wk wk.npy --wv wv.npy --wo wo.npy \
       --heads 8 --scale auto --residual -o y.npy
+  # the same by a module's own weights, and where each position looks
+  fusectl attention x.npy --weights mha.npz --heads 8 --residual -o y.npy \
+      --save-scores scores.npy
   # Non-local, Gaussian: every position of a map attends to every other
   fusectl attention map.npy --spatial --residual -o z.npy`,
 		Args: inputs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			out, err := e.attention(a, args)
+			o, err := e.attention(a)
 			if err != nil {
 				return err
 			}
-			return e.finish(cmd.Context(), out)
+			var x ops.Array
+			if len(args) == 1 {
+				if x, err = e.open(args[0]); err != nil {
+					return err
+				}
+			}
+			out, scores, err := ops.AttentionScores(x, o)
+			if err != nil {
+				return err
+			}
+			return e.finishWith(cmd.Context(), out, a.scores, scores)
 		},
 	}
+	f := cmd.Flags()
+	f.StringVar(&a.context, "context", "", "keys and values come from `Y`: cross-attention")
+	f.StringVar(&a.query, "query", "", "projected queries, with --key and --value in place of X")
+	f.StringVar(&a.key, "key", "", "projected keys")
+	f.StringVar(&a.value, "value", "", "projected values")
+	f.BoolVar(&a.spatial, "spatial", false, "all spatial positions form one sequence")
+	a.addTo(cmd)
+	weightLayoutFlag(cmd, &a.weightLayout)
+	return cmd
+}
+
+// addTo defines the flags that self-attention and attention between modalities
+// have in common.
+func (a *attentionFlags) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
 	for _, p := range []struct {
 		to          *string
 		name, usage string
 	}{
-		{&a.context, "context", "keys and values come from `Y`: cross-attention"},
-		{&a.query, "query", "projected queries, with --key and --value in place of X"},
-		{&a.key, "key", "projected keys"}, {&a.value, "value", "projected values"},
+		{&a.weights, "weights", "archive of all weights, `W.npz`"},
+		{&a.prefix, "weights-prefix", "`TEXT` before the names in it, such as layers.0.self_attn."},
 		{&a.wq, "wq", "weights of the queries"}, {&a.bq, "bq", "their bias"},
 		{&a.wk, "wk", "weights of the keys"}, {&a.bk, "bk", "their bias"},
 		{&a.wv, "wv", "weights of the values"}, {&a.bv, "bv", "their bias"},
 		{&a.wo, "wo", "weights of the output"}, {&a.bo, "bo", "their bias"},
+		{&a.wf, "wf", "weight of query and key features, 2d numbers, for --form concatenation"},
 		{&a.mask, "mask", "boolean (true: attend) or float (added to the scores)"},
+		{&a.scores, "save-scores", "write the weights given to the values, [..,heads,queries,keys], to `PATH`"},
 	} {
 		f.StringVar(p.to, p.name, "", p.usage)
 	}
 	f.IntVar(&a.heads, "heads", 1, "split features into `N` heads")
 	f.IntVar(&a.kvHeads, "kv-heads", 0, "heads of keys and values; default as many as --heads")
-	f.StringVar(&a.scale, "scale", "none", "multiply scores: none, auto or a `NUMBER`")
+	f.StringVar(&a.scale, "scale", "", "multiply scores: none (the default), auto or a `NUMBER`")
+	f.StringVar(&a.form, "form", "gaussian", "pairwise `FUNCTION`: "+strings.Join(ops.AttentionForms, ", "))
 	f.BoolVar(&a.causal, "causal", false, "position i attends to positions up to i")
-	f.BoolVar(&a.spatial, "spatial", false, "all spatial positions form one sequence")
 	f.BoolVar(&a.residual, "residual", false, "add X to the result")
-	weightLayoutFlag(cmd, &a.weightLayout)
-	return cmd
+	complete(cmd, "form", ops.AttentionForms)
 }
 
-// attention opens what the flags name and builds the array.
-func (e *env) attention(a attentionFlags, args []string) (ops.Array, error) {
+// attention opens what the flags name.
+func (e *env) attention(a attentionFlags) (o ops.AttentionOptions, err error) {
 	l, err := e.weightLayout(a.weightLayout)
 	if err != nil {
-		return nil, err
+		return o, err
 	}
 	if a.heads < 1 || a.kvHeads < 0 {
-		return nil, usagef("--heads %d --kv-heads %d: want at least 1", a.heads, a.kvHeads)
+		return o, usagef("--heads %d --kv-heads %d: want at least 1", a.heads, a.kvHeads)
 	}
-	o := ops.AttentionOptions{
+	if err := ops.CheckAttentionForm(a.form); err != nil {
+		return o, usagef("--form: %v", err)
+	}
+	o = ops.AttentionOptions{
 		Heads: a.heads, KVHeads: a.kvHeads, Scale: 1, Causal: a.causal, Spatial: a.spatial,
-		Residual: a.residual, Layout: shape.Layout(e.layout),
+		Residual: a.residual, Form: a.form, Layout: shape.Layout(e.layout),
 	}
-	switch a.scale {
-	case "none":
-	case "auto":
-		o.AutoScale = true
-	default:
-		if o.Scale, err = strconv.ParseFloat(a.scale, 64); err != nil {
-			return nil, usagef("--scale %s: want none, auto or a number", a.scale)
-		}
-	}
-	var x ops.Array
-	if len(args) == 1 {
-		if x, err = e.open(args[0]); err != nil {
-			return nil, err
-		}
+	for _, w := range []*ops.Weights{&o.WQ, &o.WK, &o.WV, &o.WO} {
+		w.Layout = l
 	}
 	for _, f := range []struct {
 		to   *ops.Array
@@ -117,14 +148,136 @@ func (e *env) attention(a attentionFlags, args []string) (ops.Array, error) {
 		{&o.Context, a.context}, {&o.Query, a.query}, {&o.Key, a.key}, {&o.Value, a.value},
 		{&o.WQ.Kernel, a.wq}, {&o.WQ.Bias, a.bq}, {&o.WK.Kernel, a.wk}, {&o.WK.Bias, a.bk},
 		{&o.WV.Kernel, a.wv}, {&o.WV.Bias, a.bv}, {&o.WO.Kernel, a.wo}, {&o.WO.Bias, a.bo},
-		{&o.Mask, a.mask},
+		{&o.WF, a.wf}, {&o.Mask, a.mask},
 	} {
 		if *f.to, err = e.openOptional(f.path); err != nil {
-			return nil, err
+			return o, err
 		}
 	}
-	for _, w := range []*ops.Weights{&o.WQ, &o.WK, &o.WV, &o.WO} {
-		w.Layout = l
+	if a.weights != "" {
+		if a.wq+a.bq+a.wk+a.bk+a.wv+a.bv+a.wo+a.bo != "" {
+			return o, usagef("--weights has all weights: name them there or one by one")
+		}
+		b, err := e.openBundle(a.weights, a.prefix)
+		if err != nil {
+			return o, err
+		}
+		if err := b.attention(&o); err != nil {
+			return o, err
+		}
 	}
-	return ops.Attention(x, o)
+	switch a.scale {
+	case "":
+	case "none":
+		o.AutoScale = false
+	case "auto":
+		o.AutoScale = true
+	default:
+		o.AutoScale = false
+		if o.Scale, err = strconv.ParseFloat(a.scale, 64); err != nil {
+			return o, usagef("--scale %s: want none, auto or a number", a.scale)
+		}
+	}
+	return o, nil
+}
+
+// attention takes the weights of an attention from a bundle, by the names that
+// a framework or fusectl itself gives them. A framework's module also scales
+// as it does.
+func (b *bundle) attention(o *ops.AttentionOptions) error {
+	switch {
+	case b.has("in_proj_weight", "q_proj_weight"):
+		o.AutoScale = true
+		return b.torchAttention(o)
+	case b.has("query/kernel", "query/kernel:0"):
+		o.AutoScale = true
+		return b.kerasAttention(o)
+	}
+	if !slices.ContainsFunc([]string{"wq", "wk", "wv", "wo"}, func(n string) bool { return b.has(n) }) {
+		_, err := b.need("in_proj_weight")
+		return err
+	}
+	for _, w := range []struct {
+		to   *ops.Weights
+		name string
+	}{{&o.WQ, "q"}, {&o.WK, "k"}, {&o.WV, "v"}, {&o.WO, "o"}} {
+		var err error
+		if w.to.Kernel, err = b.optional("w" + w.name); err != nil {
+			return err
+		}
+		if w.to.Bias, err = b.optional("b" + w.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// torchAttention takes the weights of a torch.nn.MultiheadAttention.
+func (b *bundle) torchAttention(o *ops.AttentionOptions) (err error) {
+	if b.has("bias_k", "bias_v") {
+		return usagef("%s: has bias_k and bias_v, a key and a value added to the sequence, which fusectl doesn't know", b.path)
+	}
+	if o.WO, err = b.convolution("out_proj"); err != nil {
+		return err
+	}
+	var joined ops.Array
+	if b.has("in_proj_weight") {
+		if joined, err = b.need("in_proj_weight"); err != nil {
+			return err
+		}
+	}
+	bias, err := b.optional("in_proj_bias")
+	if err != nil {
+		return err
+	}
+	for i, w := range []struct {
+		to   *ops.Weights
+		name string
+	}{{&o.WQ, "q"}, {&o.WK, "k"}, {&o.WV, "v"}} {
+		w.to.Layout = ops.Torch
+		if joined == nil {
+			w.to.Kernel, err = b.need(w.name + "_proj_weight")
+		} else {
+			w.to.Kernel, err = ops.Part(joined, i, 3)
+		}
+		if err == nil && bias != nil {
+			w.to.Bias, err = ops.Part(bias, i, 3)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kerasAttention takes the weights of a keras.layers.MultiHeadAttention, whose
+// kernels [features, heads, d] also say how many heads there are.
+func (b *bundle) kerasAttention(o *ops.AttentionOptions) error {
+	for _, w := range []struct {
+		to   *ops.Weights
+		name string
+	}{{&o.WQ, "query"}, {&o.WK, "key"}, {&o.WV, "value"}, {&o.WO, "attention_output"}} {
+		k, err := b.need(w.name+"/kernel", w.name+"/kernel:0")
+		if err != nil {
+			return err
+		}
+		s := k.Shape()
+		if len(s) != 3 {
+			return &npyio.ReadError{Name: ops.NameOf(k), Msg: fmt.Sprintf("shape %v: want a kernel of 3 dimensions, as Keras's MultiHeadAttention has", s)}
+		}
+		w.to.Layout = ops.Keras
+		into := shape.Shape{s[0], s[1] * s[2]}
+		if w.to == &o.WO {
+			into = shape.Shape{s[0] * s[1], s[2]}
+		} else {
+			o.Heads = s[1]
+		}
+		if w.to.Kernel, err = ops.Reshape(k, into); err != nil {
+			return err
+		}
+		if w.to.Bias, err = b.optional(w.name+"/bias", w.name+"/bias:0"); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -9,32 +11,172 @@ import (
 	"fusectl/internal/shape"
 )
 
+// crossModalFlags is the flags of crossmodal.
+type crossModalFlags struct {
+	mode, activation, weightLayout string
+	gamma, beta, u, v, p           weightFlags
+	project, projectBias           []string
+	attention                      attentionFlags
+	axis, factor                   int
+	normalize                      bool
+}
+
 func newCrossModalCommand(e *env) *cobra.Command {
-	var mode string
-	var axis int
+	var c crossModalFlags
 	cmd := &cobra.Command{
 		Use:   "crossmodal A B...",
 		Short: "fuse modalities (VQA)",
 		Long: `Fuses arrays of several modalities, such as image and text features:
 
-  concat  joins them along --axis
-  add     sums them element by element
-  mul     multiplies them element by element
-  gate    A·sigmoid(B): each input after the first gates it
+  concat     joins them along --axis
+  add        sums them element by element
+  mul        multiplies them element by element
+  gate       A·sigmoid(B): each input after the first gates it
+  film       γ(B)·A + β(B), the linear maps --gamma and --beta (FiLM)
+  bilinear   (A·U ∘ B·V)·P, --activation before the product (MLB); --factor k
+             sums each k neighbours of it, --normalize takes signed roots and
+             divides by the length, both before P (MFB)
+  attention  A's positions attend to B's, with the flags of attention
 
-Shapes broadcast and dtypes promote as for the commands of these names.`,
+Shapes broadcast and dtypes promote as for the commands of these names. In film
+and bilinear, vectors [N,D] count for all positions of a map. --project I=W
+maps input I by a matrix first. Weights map the last axis of arrays of up to 3
+dimensions, and the channels of larger ones; an absent one is the identity.`,
 		Example: `  # VQA: question features gate image features
-  fusectl crossmodal image.npy question.npy --mode gate -o fused.npy`,
+  fusectl crossmodal image.npy question.npy --mode gate -o fused.npy
+  # the question scales and shifts the channels of a map
+  fusectl crossmodal map.npy question.npy --mode film --gamma g.npy --beta s.npy -o film.npy
+  # words attend to the positions of a map, mapped to their width first
+  fusectl crossmodal words.npy map.npy --mode attention --project 1=p.npy --scale auto -o seen.npy`,
 		Args: inputs(2, 0),
-		RunE: fuses(e, func(xs []ops.Array) (ops.Array, error) {
-			if err := ops.CheckCrossModalMode(mode); err != nil {
-				return nil, usagef("--mode: %v", err)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := c.check(cmd); err != nil {
+				return err
 			}
-			return ops.CrossModal(xs, mode, axis, shape.Layout(e.layout))
-		}),
+			xs, err := e.openAll(args)
+			if err != nil {
+				return err
+			}
+			o, err := e.crossModal(c)
+			if err != nil {
+				return err
+			}
+			if c.mode != "attention" {
+				out, err := ops.CrossModal(xs, c.mode, o)
+				if err != nil {
+					return err
+				}
+				return e.finish(cmd.Context(), out)
+			}
+			out, scores, err := ops.CrossAttention(xs, o)
+			if err != nil {
+				return err
+			}
+			return e.finishWith(cmd.Context(), out, c.attention.scores, scores)
+		},
 	}
-	cmd.Flags().StringVar(&mode, "mode", "concat", "how to fuse, `MODE`: "+strings.Join(ops.CrossModalModes, ", "))
-	cmd.Flags().IntVar(&axis, "axis", 1, "join along axis `N`, in mode concat")
+	f := cmd.Flags()
+	f.StringVar(&c.mode, "mode", "concat", "how to fuse, `MODE`: "+strings.Join(ops.CrossModalModes, ", "))
+	f.IntVar(&c.axis, "axis", 1, "join along axis `N`, in mode concat")
+	f.StringArrayVar(&c.project, "project", nil, "map input I by a matrix first, `I=W`; may be repeated")
+	f.StringArrayVar(&c.projectBias, "project-bias", nil, "the bias of a projection, `I=B`")
+	c.gamma.addTo(cmd, "gamma", "film: the `MATRIX` of what scales")
+	c.beta.addTo(cmd, "beta", "film: the `MATRIX` of what shifts")
+	c.u.addTo(cmd, "u", "bilinear: the `MATRIX` of A")
+	c.v.addTo(cmd, "v", "bilinear: the `MATRIX` of B")
+	c.p.addTo(cmd, "p", "bilinear: the `MATRIX` of the product")
+	activationFlag(cmd, &c.activation, "activation", "bilinear: apply `NAME` to both sides: "+activations())
+	f.IntVar(&c.factor, "factor", 1, "bilinear: sum each `K` neighbours of the product")
+	f.BoolVar(&c.normalize, "normalize", false, "bilinear: signed square roots over their length")
+	c.attention.addTo(cmd)
+	weightLayoutFlag(cmd, &c.weightLayout)
 	complete(cmd, "mode", ops.CrossModalModes)
 	return cmd
+}
+
+// modeFlags says which mode a flag belongs to.
+var modeFlags = map[string][]string{
+	"concat":    {"axis"},
+	"film":      {"gamma", "gamma-bias", "beta", "beta-bias"},
+	"bilinear":  {"u", "u-bias", "v", "v-bias", "p", "p-bias", "activation", "factor", "normalize"},
+	"attention": {"weights", "weights-prefix", "wq", "bq", "wk", "bk", "wv", "bv", "wo", "bo", "wf", "mask", "save-scores", "heads", "kv-heads", "scale", "form", "causal", "residual"},
+}
+
+// check refuses a mode that there isn't, and flags of another one, which would
+// do nothing.
+func (c *crossModalFlags) check(cmd *cobra.Command) error {
+	if err := ops.CheckCrossModalMode(c.mode); err != nil {
+		return usagef("--mode: %v", err)
+	}
+	if err := checkActivation("activation", c.activation); err != nil {
+		return err
+	}
+	for mode, flags := range modeFlags {
+		for _, f := range flags {
+			if mode != c.mode && cmd.Flags().Changed(f) && !slices.Contains(modeFlags[c.mode], f) {
+				return usagef("--%s goes with --mode %s: got mode %s", f, mode, c.mode)
+			}
+		}
+	}
+	switch {
+	case c.mode == "film" && (c.gamma.kernel == "" || c.beta.kernel == ""):
+		return usagef("mode film needs --gamma and --beta; none is the identity")
+	case c.factor < 1:
+		return usagef("--factor %d: want at least 1", c.factor)
+	}
+	return nil
+}
+
+// crossModal opens what the flags name.
+func (e *env) crossModal(c crossModalFlags) (o ops.CrossModalOptions, err error) {
+	o = ops.CrossModalOptions{
+		Axis: c.axis, Activation: c.activation, Factor: c.factor, Normalize: c.normalize, Layout: shape.Layout(e.layout),
+	}
+	ws, err := e.openWeights(c.weightLayout, c.gamma, c.beta, c.u, c.v, c.p)
+	if err != nil {
+		return o, err
+	}
+	o.Gamma, o.Beta, o.U, o.V, o.P = ws[0], ws[1], ws[2], ws[3], ws[4]
+	paths := map[int]weightFlags{}
+	for _, text := range c.project {
+		i, path, err := indexed("project", text)
+		if err != nil {
+			return o, err
+		}
+		w := paths[i]
+		w.kernel = path
+		paths[i] = w
+	}
+	for _, text := range c.projectBias {
+		i, path, err := indexed("project-bias", text)
+		if err != nil {
+			return o, err
+		}
+		w := paths[i]
+		w.bias = path
+		paths[i] = w
+	}
+	o.Project = map[int]ops.Weights{}
+	for i, f := range paths {
+		w, err := e.openWeights(c.weightLayout, f)
+		if err != nil {
+			return o, err
+		}
+		o.Project[i] = w[0]
+	}
+	if c.mode == "attention" {
+		c.attention.weightLayout = c.weightLayout
+		o.Attention, err = e.attention(c.attention)
+	}
+	return o, err
+}
+
+// indexed reads I=PATH.
+func indexed(flag, text string) (int, string, error) {
+	number, path, ok := strings.Cut(text, "=")
+	i, err := strconv.Atoi(number)
+	if !ok || err != nil || i < 0 || path == "" {
+		return 0, "", usagef("--%s %s: want I=FILE, the number of an input, from 0 on, and its matrix", flag, text)
+	}
+	return i, path, nil
 }

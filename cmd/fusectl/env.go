@@ -148,7 +148,12 @@ func (e *env) openFile(path string) (*input, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &input{f, f}
+	return e.keepFile(key, f)
+}
+
+// keepFile takes an open file among those of the session.
+func (e *env) keepFile(key fileKey, f *npyio.File) (in *input, err error) {
+	in = &input{f, f}
 	e.files[key] = in
 	for _, w := range f.Warnings() {
 		e.warn("%s: %s", f.Name(), w)
@@ -225,6 +230,21 @@ func (e *env) finishNumbered(ctx context.Context, outs []ops.Array, first int) e
 		paths[i] = strings.ReplaceAll(e.output, "{}", strconv.Itoa(first+i))
 	}
 	return e.finishAll(ctx, outs, paths)
+}
+
+// finishWith is finish for a result and another one that goes to a path of its
+// own, if that isn't "".
+func (e *env) finishWith(ctx context.Context, out ops.Array, path string, other ops.Array) error {
+	if path == "" {
+		return e.finish(ctx, out)
+	}
+	if err := e.checkOutput(false); err != nil {
+		return err
+	}
+	if e.keep != nil {
+		return usagef("%s: only the last step writes", path)
+	}
+	return e.finishAll(ctx, []ops.Array{out, other}, []string{e.output, path})
 }
 
 // finishAll is finish for several arrays that go to a path each. None of them

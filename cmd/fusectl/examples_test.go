@@ -9,6 +9,10 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/npyio"
+	"fusectl/internal/shape"
 )
 
 // exampleInputs are the files that the examples of the help name. An example
@@ -16,12 +20,16 @@ import (
 var exampleInputs = map[string][]int{
 	"a.npy": {1, 8, 8, 4}, "b.npy": {1, 8, 8, 4}, "branch.npy": {1, 8, 8, 4}, "shortcut.npy": {1, 8, 8, 4},
 	"map.npy": {2, 4, 4, 8}, "excitation.npy": {2, 1, 1, 8}, "up.npy": {1, 8, 8, 4}, "skip.npy": {1, 8, 8, 6}, "wide.npy": {1, 10, 9, 6},
-	"image.npy": {3, 16}, "question.npy": {3, 16},
+	"image.npy": {2, 16}, "question.npy": {2, 16}, "words.npy": {2, 5, 16}, "p.npy": {8, 16}, "g.npy": {16, 8}, "s.npy": {16, 8},
 	"c2.npy": {1, 8, 8, 4}, "c3.npy": {1, 4, 4, 4}, "c4.npy": {1, 2, 2, 4},
 	"w2.npy": {4, 6}, "w3.npy": {4, 6}, "w4.npy": {4, 6}, "b2.npy": {6}, "b3.npy": {6}, "b4.npy": {6},
 	"fc.npy": {8, 10}, "fc-bias.npy": {10}, "fc1.npy": {8, 2}, "fc2.npy": {2, 8}, "k.npy": {3, 3, 8, 5}, "k1.npy": {1, 1, 8, 4},
 	"k7.npy": {7, 7, 2, 1},
 	"x.npy":  {2, 5, 16}, "wq.npy": {16, 16}, "wk.npy": {16, 16}, "wv.npy": {16, 16}, "wo.npy": {16, 16},
+}
+
+var exampleArchives = map[string]map[string][]int{
+	"mha.npz": {"in_proj_weight": {48, 16}, "in_proj_bias": {48}, "out_proj.weight": {16, 16}, "out_proj.bias": {16}},
 }
 
 var exampleTexts = map[string]string{"se.fuse": `s = gap x --keepdims
@@ -65,8 +73,23 @@ func TestExamplesRun(t *testing.T) {
 
 func runExamples(t *testing.T, text string) {
 	dir := t.TempDir()
-	for name, shape := range exampleInputs {
-		if err := (npySpec{dtype: "float32", shape: shape, values: []complex128{0.5}}).write(filepath.Join(dir, name)); err != nil {
+	for name, s := range exampleInputs {
+		if err := (npySpec{dtype: "float32", shape: s, values: []complex128{0.5}}).write(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, members := range exampleArchives {
+		set := npyio.NewOutputs(npyio.CreateOptions{})
+		for member, s := range members {
+			f, err := set.Create(filepath.Join(dir, name)+":"+member, dtype.Float32, s)
+			if err == nil {
+				_, err = f.Write(make([]byte, 4*shape.Shape(s).Len()))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := set.Commit(); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,99 +1,199 @@
 package main
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
 
+// pyramidFlags is the flags of fpn.
+type pyramidFlags struct {
+	upsample, merge, extra, weightLayout string
+	weights, prefix                      string
+	mergeWeights, bottomUpWeights        string
+	lateral, output, down, up, more      convList
+	all, bottomUp                        bool
+	first                                int
+}
+
+// convList is the paths of a list of kernels and of one of biases.
+type convList struct{ kernels, biases list }
+
+func (c *convList) addTo(f *pflag.FlagSet, name, biasName, usage string) {
+	f.Var(&c.kernels, name, usage)
+	f.Var(&c.biases, biasName, "their biases, likewise")
+}
+
 func newFPNCommand(e *env) *cobra.Command {
-	var (
-		upsample, weightLayout string
-		lateral, bias          list
-		all                    bool
-		first                  int
-	)
+	var p pyramidFlags
 	cmd := &cobra.Command{
 		Use:   "fpn C2 C3...",
-		Short: "top-down feature pyramid (FPN in RetinaNet, Faster R-CNN)",
+		Short: "feature pyramid (FPN in RetinaNet, Faster R-CNN; PANet, BiFPN)",
 		Long: `Fuses the levels of a feature pyramid from the top down: each level is
-lateral(level) + upsample(coarser level). Levels are feature maps of 4
-dimensions, given finest or coarsest first. The result is the finest fused
-level; --all writes all of them, finest first.
+lateral(level) + upsample(coarser level), convolved if --output-conv says so.
+Levels are feature maps of 4 dimensions, given finest or coarsest first. The
+result is the finest fused level; --all writes all of them, finest first.
 
 Bilinear upsampling has half-pixel centres, as tf.image.resize; nearest is
 torch.nn.functional.interpolate's, as torchvision's pyramid uses it.
 
-Laterals are 1x1 convolutions, named finest level first, none where a level
-has none: [in,out] or [1,1,in,out] under nhwc, [out,in] or [out,in,1,1] under
-nchw, unless --weight-layout says otherwise.`,
+--weights takes an archive with the names of torchvision's
+FeaturePyramidNetwork: inner_blocks.N.0.weight and .bias, layer_blocks.N.0...,
+extra_blocks.p6... Or weights are named in lists, finest level first, none
+where a level has none: laterals are 1x1 convolutions, all others 3x3.
+Kernels are [in,out] or [h,w,in,out] under nhwc, [out,in] or [out,in,h,w]
+under nchw, unless --weight-layout says otherwise.
+
+--merge weighted is BiFPN's fast normalised fusion, by --merge-weights
+[levels-1,2], a row for each merge, the level's own weight first. --bottom-up
+adds PANet's second pathway: each level is merged with the finer one, halved
+by --down-conv or by taking every second position, and convolved by
+--bottom-up-conv. --extra appends coarser levels: maxpool one, p6p7 two.`,
 		Example: `  # three levels with as many channels
   fusectl fpn c2.npy c3.npy c4.npy -o p2.npy
   # laterals bring 256, 512 and 1024 channels to 256
   fusectl fpn c2.npy c3.npy c4.npy --lateral w2.npy,w3.npy,w4.npy \
-      --lateral-bias b2.npy,b3.npy,b4.npy --all -o 'p{}.npy'`,
+      --lateral-bias b2.npy,b3.npy,b4.npy --all -o 'p{}.npy'
+  # PANet, all levels in one archive
+  fusectl fpn c2.npy c3.npy c4.npy --bottom-up --all -o 'pan.npz:n{}'`,
 		Args: inputs(2, 0),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := ops.CheckResizeMode(upsample); err != nil {
-				return usagef("--upsample: %v", err)
+			if err := p.check(); err != nil {
+				return err
 			}
-			if err := e.checkOutput(all); err != nil {
+			if err := e.checkOutput(p.all); err != nil {
 				return err
 			}
 			levels, err := e.openAll(args)
 			if err != nil {
 				return err
 			}
-			weights, err := e.laterals(len(levels), lateral, bias, weightLayout)
+			o, err := e.pyramid(p, len(levels))
 			if err != nil {
 				return err
 			}
-			fused, err := ops.FPN(levels, ops.FPNOptions{Upsample: upsample, Lateral: weights, Layout: shape.Layout(e.layout)})
+			fused, err := ops.FPN(levels, o)
 			if err != nil {
 				return err
 			}
-			if !all {
-				return e.finish(cmd.Context(), fused[0])
+			if p.all {
+				return e.finishNumbered(cmd.Context(), fused, p.first)
 			}
-			return e.finishNumbered(cmd.Context(), fused, first)
+			return e.finish(cmd.Context(), fused[0])
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&upsample, "upsample", "bilinear", "upsampling `MODE`: "+strings.Join(ops.ResizeModes, ", "))
-	f.Var(&lateral, "lateral", "1x1 convolutions of the levels, finest first; none is the identity")
-	f.Var(&bias, "lateral-bias", "their biases, likewise")
-	f.BoolVar(&all, "all", false, "write all fused levels, to an output with {} in its name")
-	f.IntVar(&first, "first-level", 2, "the `NUMBER` of the finest level in the names of --all")
-	weightLayoutFlag(cmd, &weightLayout)
+	f.StringVar(&p.upsample, "upsample", "bilinear", "upsampling `MODE`: "+strings.Join(ops.ResizeModes, ", "))
+	f.StringVar(&p.weights, "weights", "", "archive of all weights, `W.npz`, named as torchvision names them")
+	f.StringVar(&p.prefix, "weights-prefix", "", "`TEXT` before the names in it, such as backbone.fpn.")
+	p.lateral.addTo(f, "lateral", "lateral-bias", "1x1 convolutions of the levels, finest first; none is the identity")
+	p.output.addTo(f, "output-conv", "output-bias", "3x3 convolutions of the fused levels, likewise")
+	f.StringVar(&p.merge, "merge", "add", "how two levels merge, `HOW`: "+strings.Join(ops.MergeModes, ", "))
+	f.StringVar(&p.mergeWeights, "merge-weights", "", "[levels-1,2], with --merge weighted; default ones")
+	f.BoolVar(&p.bottomUp, "bottom-up", false, "add the pathway from the bottom up (PANet)")
+	p.down.addTo(f, "down-conv", "down-bias", "3x3 convolutions of stride 2 from each level to the next, with --bottom-up")
+	p.up.addTo(f, "bottom-up-conv", "bottom-up-conv-bias", "3x3 convolutions of all levels but the finest, with --bottom-up")
+	f.StringVar(&p.bottomUpWeights, "bottom-up-weights", "", "as --merge-weights, for --bottom-up")
+	f.StringVar(&p.extra, "extra", "none", "coarser levels, `WHICH`: "+strings.Join(ops.ExtraModes, ", "))
+	p.more.addTo(f, "extra-weight", "extra-bias", "the two convolutions of p6p7")
+	f.BoolVar(&p.all, "all", false, "write all fused levels, to an output with {} in its name")
+	f.IntVar(&p.first, "first-level", 2, "the `NUMBER` of the finest level in the names of --all")
+	weightLayoutFlag(cmd, &p.weightLayout)
 	complete(cmd, "upsample", ops.ResizeModes)
+	complete(cmd, "merge", ops.MergeModes)
+	complete(cmd, "extra", ops.ExtraModes)
 	return cmd
 }
 
-// laterals opens the lateral convolutions of a pyramid of n levels; nil where
-// there are none.
-func (e *env) laterals(n int, kernels, biases list, layout string) ([]ops.Weights, error) {
-	if kernels == nil && biases == nil {
-		return nil, nil
+// check refuses words that mean nothing and flags that would do nothing.
+func (p *pyramidFlags) check() error {
+	if err := ops.CheckResizeMode(p.upsample); err != nil {
+		return usagef("--upsample: %v", err)
 	}
 	for _, f := range []struct {
-		name string
-		list list
-	}{{"lateral", kernels}, {"lateral-bias", biases}} {
-		if f.list != nil && len(f.list) != n {
-			return nil, usagef("--%s names %d for %d levels: want one each, none where a level has none", f.name, len(f.list), n)
+		name, value string
+		of          []string
+	}{{"merge", p.merge, ops.MergeModes}, {"extra", p.extra, ops.ExtraModes}} {
+		if !slices.Contains(f.of, f.value) {
+			return usagef("--%s: unknown way %q: want one of %s", f.name, f.value, strings.Join(f.of, ", "))
 		}
 	}
-	flags := make([]weightFlags, n)
-	for i := range flags {
-		if kernels != nil {
-			flags[i].kernel = kernels[i]
-		}
-		if biases != nil {
-			flags[i].bias = biases[i]
+	lists := func(cs ...convList) bool {
+		return slices.ContainsFunc(cs, func(c convList) bool { return c.kernels != nil || c.biases != nil })
+	}
+	switch {
+	case p.weights != "" && lists(p.lateral, p.output):
+		return usagef("--weights has the laterals and the output convolutions: name them there or in lists")
+	case p.merge != "weighted" && p.mergeWeights+p.bottomUpWeights != "":
+		return usagef("--merge-weights and --bottom-up-weights go with --merge weighted")
+	case !p.bottomUp && (lists(p.down, p.up) || p.bottomUpWeights != ""):
+		return usagef("--down-conv, --bottom-up-conv and --bottom-up-weights go with --bottom-up")
+	case p.extra != "p6p7" && lists(p.more):
+		return usagef("--extra-weight goes with --extra p6p7")
+	}
+	return nil
+}
+
+// pyramid opens what the flags name, for n levels.
+func (e *env) pyramid(p pyramidFlags, n int) (o ops.FPNOptions, err error) {
+	o = ops.FPNOptions{Upsample: p.upsample, Merge: p.merge, Extra: p.extra, BottomUp: p.bottomUp, Layout: shape.Layout(e.layout)}
+	for _, l := range []struct {
+		to             *[]ops.Weights
+		name, biasName string
+		paths          convList
+		n              int
+	}{
+		{&o.Lateral, "lateral", "lateral-bias", p.lateral, n}, {&o.Output, "output-conv", "output-bias", p.output, n},
+		{&o.Down, "down-conv", "down-bias", p.down, n - 1},
+		{&o.BottomUpConv, "bottom-up-conv", "bottom-up-conv-bias", p.up, n - 1},
+		{&o.ExtraConv, "extra-weight", "extra-bias", p.more, 2},
+	} {
+		if *l.to, err = e.openList(l.name, l.biasName, l.paths.kernels, l.paths.biases, l.n, p.weightLayout); err != nil {
+			return o, err
 		}
 	}
-	return e.openWeights(layout, flags...)
+	if o.MergeWeights, err = e.openOptional(p.mergeWeights); err != nil {
+		return o, err
+	}
+	if o.BottomUpMerge, err = e.openOptional(p.bottomUpWeights); err != nil || p.weights == "" {
+		return o, err
+	}
+	b, err := e.openBundle(p.weights, p.prefix)
+	if err != nil {
+		return o, err
+	}
+	return o, b.pyramid(&o, n)
+}
+
+// pyramid takes the weights of a pyramid of n levels from a bundle with
+// torchvision's names, of which there are older ones without the 0.
+func (b *bundle) pyramid(o *ops.FPNOptions, n int) (err error) {
+	if more := fmt.Sprintf("inner_blocks.%d", n); b.has(more+".0.weight", more+".weight") {
+		return usagef("%s: has weights for more than the %d levels given: it has %s, too", b.path, n, b.prefix+more)
+	}
+	o.Lateral, o.Output = make([]ops.Weights, n), make([]ops.Weights, n)
+	for i := range n {
+		if o.Lateral[i], err = b.convolution(fmt.Sprintf("inner_blocks.%d.0", i), fmt.Sprintf("inner_blocks.%d", i)); err != nil {
+			return err
+		}
+		if o.Output[i], err = b.convolution(fmt.Sprintf("layer_blocks.%d.0", i), fmt.Sprintf("layer_blocks.%d", i)); err != nil {
+			return err
+		}
+	}
+	if o.Extra != "p6p7" || o.ExtraConv != nil {
+		return nil
+	}
+	o.ExtraConv = make([]ops.Weights, 2)
+	for i, name := range []string{"extra_blocks.p6", "extra_blocks.p7"} {
+		if o.ExtraConv[i], err = b.convolution(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }

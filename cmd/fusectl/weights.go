@@ -1,8 +1,12 @@
 package main
 
 import (
+	"errors"
+	"slices"
+
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -38,6 +42,112 @@ func (e *env) openWeights(layout string, flags ...weightFlags) ([]ops.Weights, e
 		}
 	}
 	return out, nil
+}
+
+// bundle is an archive of weights, named as a framework names them.
+type bundle struct {
+	e       *env
+	archive *npyio.Archive
+	path    string
+	prefix  string // of the names that count
+}
+
+// openBundle opens the archive at path.
+func (e *env) openBundle(path, prefix string) (*bundle, error) {
+	a := e.archives[path]
+	if a == nil {
+		var err error
+		if a, err = npyio.OpenArchive(path, npyio.Options{MaxHeader: int(e.maxHeader), As: e.as.t}); err != nil {
+			return nil, err
+		}
+		e.archives[path] = a
+	}
+	return &bundle{e, a, path, prefix}, nil
+}
+
+// has reports whether the bundle has one of some names.
+func (b *bundle) has(names ...string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(b.archive.Names(), b.prefix+n) })
+}
+
+// need is the array of the first name that the bundle has. If it has none of
+// them, the error lists what it has.
+func (b *bundle) need(names ...string) (ops.Array, error) {
+	name := names[0]
+	for _, n := range names {
+		if b.has(n) {
+			name = n
+			break
+		}
+	}
+	name = b.prefix + name
+	key := fileKey{b.path + ":" + name, b.e.as.t}
+	if in, ok := b.e.files[key]; ok {
+		return in.array, nil
+	}
+	f, err := b.archive.Open(name)
+	if err != nil {
+		if r := (*npyio.ReadError)(nil); errors.As(err, &r) && !slices.Contains(b.archive.Names(), name) {
+			r.Hints = append(r.Hints, "--weights-prefix is what stands before a module's own names, such as fpn.")
+		}
+		return nil, err
+	}
+	in, err := b.e.keepFile(key, f)
+	if err != nil {
+		return nil, err
+	}
+	return in.array, nil
+}
+
+// optional is need, or nil where the bundle has none of the names.
+func (b *bundle) optional(names ...string) (ops.Array, error) {
+	if !b.has(names...) {
+		return nil, nil
+	}
+	return b.need(names...)
+}
+
+// convolution is the weights of a PyTorch module by one of some names.
+func (b *bundle) convolution(names ...string) (w ops.Weights, err error) {
+	w.Layout = ops.Torch
+	if w.Kernel, err = b.need(withSuffix(names, ".weight")...); err == nil {
+		w.Bias, err = b.optional(withSuffix(names, ".bias")...)
+	}
+	return w, err
+}
+
+func withSuffix(names []string, suffix string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = n + suffix
+	}
+	return out
+}
+
+// openList opens lists of kernels and of biases, --NAME and --NAME-bias, of n
+// weights each; nil where there are none.
+func (e *env) openList(name, biasName string, kernels, biases list, n int, layout string) ([]ops.Weights, error) {
+	if kernels == nil && biases == nil {
+		return nil, nil
+	}
+	for _, f := range []struct {
+		name string
+		list list
+	}{{name, kernels}, {biasName, biases}} {
+		if f.list != nil && len(f.list) != n {
+			return nil, usagef("--%s names %d: want %d, none where there is none", f.name, len(f.list), n)
+		}
+	}
+	flags := make([]weightFlags, n)
+	for i := range flags {
+		if kernels != nil {
+			flags[i].kernel = kernels[i]
+		}
+		if biases != nil {
+			flags[i].bias = biases[i]
+		}
+	}
+	return e.openWeights(layout, flags...)
 }
 
 // needs marks flags that a command can't do without.

@@ -71,9 +71,12 @@ type rowwise struct {
 // array. A row of nothing but -inf, which leaves nothing to attend to, gives
 // zeros.
 func softmax(x Array) Array {
-	s := x.Shape()
-	loop := kernel.Active().SoftmaxRows[x.DType().Kind()]
-	return &rowwise{computed{op: softmaxName, dt: x.DType(), sh: s, in: []Array{x}}, int64(s[len(s)-1]), loop}
+	return eachRow(softmaxName, x, kernel.Active().SoftmaxRows[x.DType().Kind()])
+}
+
+// eachRow is x through loop, row by row along the last axis.
+func eachRow(op string, x Array, loop func(dst, src []byte, cols int)) Array {
+	return &rowwise{computed{op: op, dt: x.DType(), sh: x.Shape(), in: []Array{x}}, int64(last(x)), loop}
 }
 
 func (r *rowwise) Tiling() Tiling { return Tiling{Unit: r.cols} }

@@ -1,8 +1,10 @@
 package ops
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/shape"
@@ -15,12 +17,25 @@ type AttentionOptions struct {
 	WQ, WK, WV, WO    Weights
 	Heads, KVHeads    int // 0: one head; as many as Heads
 	Scale             float64
-	AutoScale         bool  // 1/√d of a head in place of Scale
-	Mask              Array // broadcasts to the scores; nil: none
-	Causal            bool  // position i attends to positions up to i
-	Spatial           bool  // all spatial positions form one sequence
-	Residual          bool  // X is added to the result
+	AutoScale         bool   // 1/√d of a head in place of Scale
+	Mask              Array  // broadcasts to the scores; nil: none
+	Causal            bool   // position i attends to positions up to i
+	Spatial           bool   // all spatial positions form one sequence
+	Residual          bool   // X is added to the result
+	Form              string // one of AttentionForms; "": gaussian
+	WF                Array  // concatenation: the weight of query and key features, 2d numbers
 	Layout            shape.Layout
+}
+
+// AttentionForms lists the pairwise functions of Non-local Neural Networks.
+var AttentionForms = []string{"gaussian", "dot-product", "concatenation"}
+
+// CheckAttentionForm refuses a name that is none of AttentionForms.
+func CheckAttentionForm(form string) error {
+	if slices.Contains(AttentionForms, form) {
+		return nil
+	}
+	return fmt.Errorf("unknown form %q: want one of %s", form, strings.Join(AttentionForms, ", "))
 }
 
 // Attention is softmax(Q·Kᵀ·scale + mask)·V over the last two axes, sequence
@@ -31,22 +46,37 @@ type AttentionOptions struct {
 // queries (grouped-query attention). A boolean mask is true where a query
 // attends, a float mask is added to the scores; a query that attends to
 // nothing gives zeros. Scores are never held whole: memory is O(N·d).
+//
+// The other forms are Non-local's: dot-product weighs the values by
+// Q·Kᵀ·scale/N, N being the number of keys, and concatenation by
+// relu(WF·[q, k])/N; neither takes a mask.
 func Attention(x Array, o AttentionOptions) (Array, error) {
+	out, _, err := AttentionScores(x, o)
+	return out, err
+}
+
+// AttentionScores is Attention together with the weights that it gives the
+// values, [.., queries, keys], or with heads [.., heads, queries, keys]. They
+// cost nothing unless they are read.
+func AttentionScores(x Array, o AttentionOptions) (out, scores Array, err error) {
 	q, k, v, err := o.inputs(x)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all := []Array{q, k, v}
+	if o.WF != nil {
+		all = append(all, o.WF)
+	}
 	for _, w := range []Weights{o.WQ, o.WK, o.WV, o.WO} {
 		all = append(all, w.arrays()...)
 	}
 	if all, _, err = needFloat("attention", all); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	t := all[0].DType()
 	sequence := func(a Array) Array {
 		a = cast(a, t.Compute())
-		if o.Spatial {
+		if o.Spatial && (len(a.Shape()) > 3 || a.Shape().Equal(x.Shape())) { // else words that a map attends to
 			a = o.flatten(a)
 		}
 		return a
@@ -61,31 +91,31 @@ func Attention(x Array, o AttentionOptions) (Array, error) {
 		w Weights
 	}{{&q, o.WQ}, {&k, o.WK}, {&v, o.WV}} {
 		if *p.x, err = linear(*p.x, p.w, len((*p.x).Shape())-1); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	out, err := o.heads(q, k, v)
+	out, scores, err = o.heads(q, k, v)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if out, err = linear(out, o.WO, len(out.Shape())-1); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if o.Spatial {
 		out = o.unflatten(out, x.Shape())
 	}
 	if !o.Residual {
-		return cast(out, t), nil
+		return cast(out, t), cast(scores, t), nil
 	}
 	if !out.Shape().Equal(x.Shape()) {
-		return nil, errorf(x, "shape %v can't be added to the attention's result of shape %v: --residual wants equal shapes", x.Shape(), out.Shape()).
+		return nil, nil, errorf(x, "shape %v can't be added to the attention's result of shape %v: --residual wants equal shapes", x.Shape(), out.Shape()).
 			hint("an output projection of the input's width makes them equal")
 	}
 	sum, err := Add([]Array{cast(x, t.Compute()), out}, AddOptions{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return cast(sum, t), nil
+	return cast(sum, t), cast(scores, t), nil
 }
 
 // inputs settles which arrays give queries, keys and values.
@@ -141,7 +171,7 @@ func (o AttentionOptions) unflatten(x Array, s shape.Shape) Array {
 }
 
 // heads splits features into heads, attends, and joins them again.
-func (o AttentionOptions) heads(q, k, v Array) (Array, error) {
+func (o AttentionOptions) heads(q, k, v Array) (out, scores Array, err error) {
 	h, kv := max(o.Heads, 1), o.KVHeads
 	if kv == 0 {
 		kv = h
@@ -149,25 +179,28 @@ func (o AttentionOptions) heads(q, k, v Array) (Array, error) {
 	split := h > 1 || kv > 1
 	if split {
 		if o.Query != nil && len(q.Shape()) == 4 {
-			return nil, &Error{Msg: "--heads splits features of sequences; projected inputs of 4 dimensions have their heads on the second axis"}
+			return nil, nil, &Error{Msg: "--heads splits features of sequences; projected inputs of 4 dimensions have their heads on the second axis"}
 		}
-		var err error
 		if q, err = splitHeads(q, h); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if k, err = splitHeads(k, kv); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if v, err = splitHeads(v, kv); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if split && k.Shape()[len(k.Shape())-1] != q.Shape()[len(q.Shape())-1] && kv != h {
-		return nil, errorf(k, "keys have %d features a head, queries %d: want as many", last(k), last(q))
+		return nil, nil, errorf(k, "keys have %d features a head, queries %d: want as many", last(k), last(q))
 	}
-	out, err := attend(q, k, v, split, o)
-	if err != nil || !split {
-		return out, err
+	a, err := newAttention(q, k, v, split, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	out, scores = a, a.scores()
+	if !split {
+		return out, scores, nil
 	}
 	n := len(out.Shape())
 	perm := make([]int, n)
@@ -177,7 +210,7 @@ func (o AttentionOptions) heads(q, k, v Array) (Array, error) {
 	perm[n-3], perm[n-2] = n-2, n-3
 	joined := transpose(out, perm)
 	s := joined.Shape()
-	return reshape(joined, append(s[:n-2].Clone(), s[n-2]*s[n-1])), nil
+	return reshape(joined, append(s[:n-2].Clone(), s[n-2]*s[n-1])), scores, nil
 }
 
 func last(x Array) int { return x.Shape()[len(x.Shape())-1] }
@@ -198,8 +231,8 @@ func splitHeads(x Array, h int) (Array, error) {
 	return transpose(reshape(x, parts), perm), nil
 }
 
-// attend is attention proper, of [.., Nq, d], [.., Nk, d] and [.., Nk, dv].
-func attend(q, k, v Array, split bool, o AttentionOptions) (Array, error) {
+// newAttention is attention proper, of [.., Nq, d], [.., Nk, d] and [.., Nk, dv].
+func newAttention(q, k, v Array, split bool, o AttentionOptions) (_ *attention, err error) {
 	qs, ks, vs := q.Shape(), k.Shape(), v.Shape()
 	n := len(qs)
 	if len(ks) != n || len(vs) != n {
@@ -232,7 +265,22 @@ func attend(q, k, v Array, split bool, o AttentionOptions) (Array, error) {
 	if o.AutoScale {
 		a.scale = 1 / math.Sqrt(float64(max(a.d, 1)))
 	}
+	if err := o.checkForm(k); err != nil {
+		return nil, err
+	}
 	sameKV := k == v
+	if o.Form == "concatenation" {
+		// WF·[q, k] is a number of each query plus one of each key: the product of
+		// [a, 1] and [1, b].
+		if q, err = withOnes(q, o.WF, 0); err != nil {
+			return nil, err
+		}
+		if k, err = withOnes(k, o.WF, 1); err != nil {
+			return nil, err
+		}
+		a.d, a.scale, sameKV = 2, 1, false
+	}
+	a.form = o.Form
 	if batches := ks[:n-2].Len(); batches < 16 || sizeOf(k)+sizeOf(v) <= heldKeys {
 		k = Hold(k)
 		if sameKV {
@@ -248,6 +296,40 @@ func attend(q, k, v Array, split bool, o AttentionOptions) (Array, error) {
 		}
 	}
 	return a, nil
+}
+
+// checkForm refuses what the forms without softmax have no place for.
+func (o AttentionOptions) checkForm(k Array) error {
+	plain := o.Form == "" || o.Form == "gaussian"
+	switch {
+	case plain && o.WF == nil, o.Form == "dot-product" && o.WF == nil && o.Mask == nil && !o.Causal:
+		return nil
+	case !plain && (o.Mask != nil || o.Causal):
+		return &Error{Msg: fmt.Sprintf("form %s has no softmax: --mask and --causal go with gaussian", o.Form)}
+	case o.Form != "concatenation":
+		return &Error{Msg: "--wf goes with form concatenation"}
+	case o.WF == nil:
+		return &Error{Msg: "form concatenation needs --wf, the weight of query and key features"}
+	case o.WF.Shape().Len() != 2*int64(last(k)):
+		return errorf(o.WF, "shape %v: want %d numbers, one for each feature of a query and of a key", o.WF.Shape(), 2*last(k))
+	}
+	return nil
+}
+
+// withOnes is [.., N, 2]: x's features times half number i of wf, and ones,
+// the product standing at place i.
+func withOnes(x, wf Array, i int) (Array, error) {
+	d := last(x)
+	half := rowsOf(reshape(wf, shape.Shape{2, d}), i, 1)
+	y, err := linear(x, Weights{Kernel: half, Layout: Torch}, len(x.Shape())-1)
+	if err != nil {
+		return nil, err
+	}
+	pair := []Array{y, repeat(Constant(x.DType(), 1), y.Shape())}
+	if i == 1 {
+		slices.Reverse(pair)
+	}
+	return Concat(pair, -1)
 }
 
 // heldKeys is the bytes of keys and values that are held whatever the batch.

@@ -295,6 +295,15 @@ func (z *stuffed) Read(ctx context.Context, dst []byte, off int64) error {
 	})
 }
 
+// Part is part i of x cut into n equal parts along its first axis.
+func Part(x Array, i, n int) (Array, error) {
+	s := x.Shape()
+	if len(s) == 0 || s[0]%n != 0 {
+		return nil, errorf(x, "shape %v doesn't split into %d parts along its first axis", s, n)
+	}
+	return rowsOf(x, i*(s[0]/n), s[0]/n), nil
+}
+
 // rowsOf is n rows of x from row first on.
 func rowsOf(x Array, first, n int) Array {
 	s := x.Shape().Clone()

@@ -4,81 +4,276 @@ import (
 	"fmt"
 	"slices"
 
-	"fusectl/internal/dtype"
+	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
 
-// FPNOptions refine FPN.
+// MergeModes lists the ways in which a pyramid merges two levels.
+var MergeModes = []string{"add", "concat", "mul", "weighted"}
+
+// ExtraModes lists the coarser levels that a pyramid may be given.
+var ExtraModes = []string{"none", "maxpool", "p6p7"}
+
+// FPNOptions refine FPN. Lists of weights have one for each level, finest
+// first, or are nil; a Weights without a kernel is the identity.
 type FPNOptions struct {
-	Upsample string    // one of ResizeModes; "": bilinear
-	Lateral  []Weights // 1×1 convolutions, finest level first; nil: identities
-	Layout   shape.Layout
+	Upsample      string    // one of ResizeModes; "": bilinear
+	Lateral       []Weights // 1×1 convolutions of the levels
+	Output        []Weights // 3×3 convolutions of the fused levels
+	Merge         string    // one of MergeModes; "": add
+	MergeWeights  Array     // weighted: [levels-1, 2], of a level and of the coarser one; nil: ones
+	Extra         string    // one of ExtraModes; "": none
+	ExtraConv     []Weights // p6p7: the two 3×3 convolutions
+	BottomUp      bool
+	Down          []Weights // BottomUp: 3×3 convolutions of stride 2 from each level to the next; nil: every second position
+	BottomUpConv  []Weights // BottomUp: 3×3 convolutions of all levels but the finest
+	BottomUpMerge Array     // BottomUp, weighted: [levels-1, 2], of a level and of the finer one; nil: ones
+	Layout        shape.Layout
 }
 
-// FPN is the top-down pathway of a feature pyramid (Lin et al. 2017): each
-// level is lateral(level) + upsample(coarser level). Levels are rank-4 feature
-// maps, given finest or coarsest first, and the fused ones are returned finest
-// first. All have the dtype that the levels and weights promote to; between
-// levels nothing is rounded to 16 bits. A computed coarser level is held, since
-// several rows of the finer one read each of its rows.
+// FPN is a feature pyramid (Lin et al. 2017), as torchvision's
+// FeaturePyramidNetwork: each level is merged, by addition, with the coarser
+// fused level, upsampled, and then convolved. Levels are rank-4 feature maps,
+// given finest or coarsest first, and the fused ones are returned finest first.
+// All have the dtype that the levels and weights promote to; between levels
+// nothing is rounded to 16 bits.
+//
+// Merge weighted is BiFPN's fast normalised fusion (Tan et al. 2020):
+// Σ relu(wᵢ)·xᵢ / (Σ relu(wᵢ) + 1e-4). BottomUp is PANet's second pathway (Liu
+// et al. 2018) as MMDetection's PAFPN has it: every level but the finest is
+// merged with the finer one, halved, and then convolved. Extra maxpool appends
+// every second position of the coarsest result; p6p7 (RetinaNet) convolutions
+// of stride 2, the first of the coarsest result or, where its channels say so,
+// of the coarsest input, the second of the first's relu.
+//
+// A computed coarser level is held, since several rows of the finer one read
+// each of its rows.
 func FPN(levels []Array, o FPNOptions) ([]Array, error) {
 	if len(levels) < 2 {
 		return nil, &Error{Msg: fmt.Sprintf("fpn needs at least 2 levels: got %d", len(levels))}
-	}
-	if o.Lateral != nil && len(o.Lateral) != len(levels) {
-		return nil, &Error{Msg: fmt.Sprintf("--lateral names %d weights for %d levels: want one each, or none", len(o.Lateral), len(levels))}
 	}
 	levels, err := finestFirst(levels, o.Layout)
 	if err != nil {
 		return nil, err
 	}
 	all := slices.Clone(levels)
-	for _, w := range o.Lateral {
-		all = append(all, w.arrays()...)
+	for _, f := range []struct {
+		flag string
+		ws   []Weights
+		n    int
+	}{
+		{"lateral", o.Lateral, len(levels)}, {"output-conv", o.Output, len(levels)}, {"down-conv", o.Down, len(levels) - 1},
+		{"bottom-up-conv", o.BottomUpConv, len(levels) - 1}, {"extra-weight", o.ExtraConv, 2},
+	} {
+		if f.ws != nil && len(f.ws) != f.n {
+			return nil, &Error{Msg: fmt.Sprintf("--%s names %d weights: want %d for %d levels, or none", f.flag, len(f.ws), f.n, len(levels))}
+		}
+		for _, w := range f.ws {
+			all = append(all, w.arrays()...)
+		}
 	}
 	_, t, err := needFloat("fpn", all)
 	if err != nil {
 		return nil, err
 	}
-	channel := o.Layout.Channel(4)
-	lateral := make([]Array, len(levels))
+	work := make([]Array, len(levels))
 	for i, x := range levels {
-		lateral[i] = cast(x, t.Compute())
-		if o.Lateral != nil {
-			if lateral[i], err = linear(lateral[i], o.Lateral[i], channel); err != nil {
-				return nil, err
-			}
+		work[i] = cast(x, t.Compute())
+	}
+	p := pyramid{o, levels}
+	lateral := slices.Clone(work)
+	for i := range o.Lateral {
+		if lateral[i], err = linear(work[i], o.Lateral[i], o.Layout.Channel(4)); err != nil {
+			return nil, err
 		}
 	}
-	if err := sameButSpace(levels, lateral, o.Layout); err != nil {
+	if err := p.sameButSpace(lateral); err != nil {
 		return nil, err
 	}
-	return topDown(lateral, t, o)
-}
-
-func topDown(lateral []Array, t dtype.Type, o FPNOptions) ([]Array, error) {
-	mode := o.Upsample
-	if mode == "" {
-		mode = "bilinear"
+	fused, err := p.topDown(lateral)
+	if err == nil {
+		fused, err = p.convolveAll(fused, o.Output)
 	}
-	axes := o.Layout.Spatial(4)
-	fused := slices.Clone(lateral)
-	for i := len(fused) - 2; i >= 0; i-- {
-		s := lateral[i].Shape()
-		coarser := holdComputed(fused[i+1])
-		fused[i+1] = coarser
-		up, err := Resize(coarser, s[axes[0]], s[axes[1]], ResizeOptions{Mode: mode, Layout: o.Layout})
-		if err != nil {
-			return nil, err
-		}
-		if fused[i], err = Add([]Array{lateral[i], up}, AddOptions{}); err != nil {
-			return nil, err
-		}
+	if err == nil && o.BottomUp {
+		fused, err = p.bottomUp(fused)
+	}
+	if err == nil {
+		fused, err = p.extra(fused, work[len(work)-1])
+	}
+	if err != nil {
+		return nil, err
 	}
 	for i, x := range fused {
 		fused[i] = cast(x, t)
 	}
 	return fused, nil
+}
+
+// pyramid is a pyramid in the making.
+type pyramid struct {
+	FPNOptions
+	levels []Array // as they came, for messages
+}
+
+// topDown merges each level with the coarser fused one.
+func (p *pyramid) topDown(lateral []Array) ([]Array, error) {
+	mode := p.Upsample
+	if mode == "" {
+		mode = "bilinear"
+	}
+	axes := p.Layout.Spatial(4)
+	fused := slices.Clone(lateral)
+	for i := len(fused) - 2; i >= 0; i-- {
+		s := lateral[i].Shape()
+		fused[i+1] = holdComputed(fused[i+1])
+		up, err := Resize(fused[i+1], s[axes[0]], s[axes[1]], ResizeOptions{Mode: mode, Layout: p.Layout})
+		if err != nil {
+			return nil, err
+		}
+		if fused[i], err = p.merge("--merge-weights", p.MergeWeights, i, lateral[i], up); err != nil {
+			return nil, err
+		}
+	}
+	return fused, nil
+}
+
+// bottomUp merges each level with the finer one, halved.
+func (p *pyramid) bottomUp(fused []Array) ([]Array, error) {
+	out := slices.Clone(fused)
+	for i := range len(out) - 1 {
+		w := Weights{}
+		if p.Down != nil {
+			w = p.Down[i]
+		}
+		down, err := p.halve(out[i], w)
+		if err != nil {
+			return nil, err
+		}
+		want := out[i+1].Shape()
+		for _, a := range p.Layout.Spatial(4) {
+			if down.Shape()[a] != want[a] {
+				return nil, errorf(p.levels[i+1], "shape %v is not half of %v of %s, rounded up: --bottom-up halves each level", p.levels[i+1].Shape(), p.levels[i].Shape(), NameOf(p.levels[i]))
+			}
+		}
+		if out[i+1], err = p.merge("--bottom-up-weights", p.BottomUpMerge, i, out[i+1], down); err != nil {
+			return nil, err
+		}
+	}
+	convolved, err := p.convolveAll(out[1:], p.BottomUpConv)
+	return append(out[:1], convolved...), err
+}
+
+// halve is a 3×3 convolution of stride 2, or without a kernel every second
+// position.
+func (p *pyramid) halve(x Array, w Weights) (Array, error) {
+	if w.Kernel == nil {
+		return Pool(x, "max", PoolOptions{Window: Window{Size: [2]int{1, 1}, Stride: [2]int{2, 2}}, Layout: p.Layout})
+	}
+	return conv(x, w, ConvOptions{Stride: [2]int{2, 2}, Padding: Padding{Each: [2]int{1, 1}}, Layout: p.Layout})
+}
+
+// convolveAll convolves levels 3×3, each by its weights; nil leaves them.
+func (p *pyramid) convolveAll(xs []Array, ws []Weights) ([]Array, error) {
+	out := slices.Clone(xs)
+	for i, w := range ws {
+		var err error
+		if w.Kernel == nil {
+			out[i], err = addBias(out[i], w.Bias, p.Layout.Channel(4))
+		} else {
+			out[i], err = conv(out[i], w, ConvOptions{Padding: Padding{Each: [2]int{1, 1}}, Layout: p.Layout})
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// extra appends coarser levels; last is the coarsest input.
+func (p *pyramid) extra(fused []Array, last Array) ([]Array, error) {
+	coarsest := fused[len(fused)-1]
+	switch p.Extra {
+	case "maxpool":
+		x, err := p.halve(coarsest, Weights{})
+		return append(fused, x), err
+	case "p6p7":
+		if p.ExtraConv == nil || p.ExtraConv[0].Kernel == nil || p.ExtraConv[1].Kernel == nil {
+			return nil, &Error{Msg: "--extra p6p7 needs the weights of two convolutions"}
+		}
+		from := coarsest
+		w, channel := p.ExtraConv[0], p.Layout.Channel(4)
+		if in, ok := w.convIn(); ok && in != coarsest.Shape()[channel] && in == last.Shape()[channel] {
+			from = last
+		}
+		p6, err := p.halve(from, w)
+		if err != nil {
+			return nil, err
+		}
+		active, err := activate("relu", p6, p.Layout)
+		if err != nil {
+			return nil, err
+		}
+		p7, err := p.halve(active, p.ExtraConv[1])
+		return append(fused, p6, p7), err
+	}
+	return fused, nil
+}
+
+// convIn is the channels that a kernel of four dimensions takes.
+func (w Weights) convIn() (int, bool) {
+	s := w.Kernel.Shape()
+	if len(s) != 4 {
+		return 0, false
+	}
+	if w.Layout == Torch {
+		return s[1], true
+	}
+	return s[2], true
+}
+
+// merge is a level x merged with y, of the same size; row i of weights, which
+// flag names, is theirs.
+func (p *pyramid) merge(flag string, weights Array, i int, x, y Array) (Array, error) {
+	switch p.Merge {
+	case "concat":
+		return Concat([]Array{x, y}, p.Layout.Channel(4))
+	case "mul":
+		return Mul([]Array{x, y}, MulOptions{})
+	case "weighted":
+		return p.weighted(flag, weights, i, x, y)
+	}
+	return Add([]Array{x, y}, AddOptions{})
+}
+
+// fastEpsilon keeps BiFPN's fast normalised fusion from dividing by 0.
+const fastEpsilon = 1e-4
+
+// weighted is the fast normalised fusion of x and y.
+func (p *pyramid) weighted(flag string, weights Array, i int, x, y Array) (Array, error) {
+	if weights == nil {
+		each := 1 / (2 + fastEpsilon)
+		return Add([]Array{scale(x, each), scale(y, each)}, AddOptions{})
+	}
+	want := shape.Shape{len(p.levels) - 1, 2}
+	switch {
+	case !weights.Shape().Equal(want):
+		return nil, errorf(weights, "shape %v: %s wants %v, a row for each merge, finest first", weights.Shape(), flag, want)
+	case !weights.DType().IsFloat():
+		return nil, errorf(weights, "dtype %v: %s wants float16, bfloat16, float32 or float64", weights.DType(), flag)
+	}
+	w := cast(weights, x.DType())
+	w = eachRow("normalize", w, func(dst, src []byte, cols int) {
+		kernel.NormalizeRows(x.DType().Kind(), dst, src, cols, fastEpsilon)
+	})
+	w = reshape(w, shape.Shape{2 * want[0]})
+	var terms [2]Array
+	for k, v := range []Array{x, y} {
+		var err error
+		if terms[k], err = Mul([]Array{v, rowsOf(w, 2*i+k, 1)}, MulOptions{}); err != nil {
+			return nil, err
+		}
+	}
+	return Add(terms[:], AddOptions{})
 }
 
 // finestFirst orders levels by their spatial size, which must fall or rise
@@ -103,17 +298,18 @@ func finestFirst(levels []Array, l shape.Layout) ([]Array, error) {
 	return levels, nil
 }
 
-// sameButSpace checks that laterals agree in batch and channels.
-func sameButSpace(levels, lateral []Array, l shape.Layout) error {
-	first, channel := lateral[0].Shape(), l.Channel(4)
+// sameButSpace checks that laterals agree in batch and, unless they are joined
+// along them, in channels.
+func (p *pyramid) sameButSpace(lateral []Array) error {
+	first, channel := lateral[0].Shape(), p.Layout.Channel(4)
 	for i, x := range lateral {
 		s := x.Shape()
 		switch {
-		case s[channel] != first[channel]:
-			return errorf(levels[i], "%d channels, its shape is %v: %s has %d, its shape is %v", s[channel], s, NameOf(levels[0]), first[channel], first).
+		case s[channel] != first[channel] && p.Merge != "concat":
+			return errorf(p.levels[i], "%d channels, its shape is %v: %s has %d, its shape is %v", s[channel], s, NameOf(p.levels[0]), first[channel], first).
 				hint("bring all levels to as many channels with 1x1 convolutions: --lateral w2.npy,w3.npy,...")
 		case s[0] != first[0]:
-			return errorf(levels[i], "batch of %d, its shape is %v: %s has %d, its shape is %v", s[0], s, NameOf(levels[0]), first[0], first)
+			return errorf(p.levels[i], "batch of %d, its shape is %v: %s has %d, its shape is %v", s[0], s, NameOf(p.levels[0]), first[0], first)
 		}
 	}
 	return nil
