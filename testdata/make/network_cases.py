@@ -121,7 +121,7 @@ def depends(arg):
 def both(what, args, want, dtype="f4", tol=None, by="", out=None, moved=None, layouts=None):
     """A case a layout. A wanted map, channels first, has them last in nhwc; moved says whether it is one.
 
-    Where nothing depends on the layout, one of the two by turns.
+    Where nothing depends on the layout, one of the two by turns. Arguments are words, several in a string, and arrays.
     """
     if not torch.isfinite(want).all():
         raise ValueError(f"{what}: not finite")
@@ -138,10 +138,10 @@ def both(what, args, want, dtype="f4", tol=None, by="", out=None, moved=None, la
     for layout in layouts:
         line = []
         for arg in [*args, "then"]:
-            if arg == "then":
-                line += ["--layout", layout]
-            line.append(word(arg, layout))
-        g.case(f"{args[0]}/torch/{what}-{layout}", line[:-1], to_last(want) if move and layout == "nhwc" else want, tol or TOLERANCE[dtype], by or what, out)
+            for w in arg.split() if isinstance(arg, str) else [word(arg, layout)]:
+                line += ["--layout", layout, w] if w == "then" else [w]
+        g.case(f"{args[0]}/torch/{what}-{layout}", line[:-1], to_last(want) if move and layout == "nhwc" else want,
+               tol or TOLERANCE[dtype], by or what, out)
 
 
 def torch_only(what, args, want):
@@ -190,7 +190,8 @@ def product(xs):
 
 def alignments():
     join = {"concat": lambda xs: torch.cat(xs, 1), "add": sum, "mul": product}
-    sizes = {"contained": [(6, 5), (3, 2)], "crossed": [(6, 3), (5, 6)], "three": [(7, 2), (3, 3), (4, 5)], "from-one": [(3, 4), (1, 1)]}
+    sizes = {"contained": [(6, 5), (3, 2)], "crossed": [(6, 3), (5, 6)], "three": [(7, 2), (3, 3), (4, 5)],
+             "from-one": [(3, 4), (1, 1)]}
 
     def case(command, shape, how, mode=None, dtype="f4", channels=(2, 2, 2)):
         if command == "concat":
@@ -198,7 +199,8 @@ def alignments():
         xs = [fmap(f"align{i}", (1, c, *s), dtype) for i, (c, s) in enumerate(zip(channels, sizes[shape]))]
         exact = how != "resize" or (mode or "").startswith("nearest")
         both(f"align-{how}{'-' + mode if mode else ''}-{shape}-{dtype}",
-             [command, *xs, *(["--axis", CHANNELS] if command == "concat" else []), "--align", how, *(["--align-mode", mode] if mode else [])],
+             [command, *xs, *(["--axis", CHANNELS] if command == "concat" else []), "--align", how,
+              *(["--align-mode", mode] if mode else [])],
              join[command](aligned([x.t for x in xs], how, mode or "bilinear")), dtype, EXACT if exact else None)
 
     for command in join:
@@ -227,7 +229,8 @@ def alignments():
     a, b, one = fmap("align0", (2, 2, 5, 3)), fmap("align1", (2, 2, 4, 6)), fmap("align2", (1, 1, 3, 2))
     for how in ("crop", "pad", "resize"):
         xa, xb = aligned([a.t, b.t], how)
-        both(f"align-{how}-coef-relu", ["add", a, b, "--coef", "1,-0.5", "--align", how, "--activation", "relu"], F.relu(xa - 0.5 * xb),
+        both(f"align-{how}-coef-relu", ["add", a, b, "--coef", "1,-0.5", "--align", how, "--activation", "relu"],
+             F.relu(xa - 0.5 * xb),
              tol=None if how == "resize" else EXACT)
         # Inputs are aligned first, then gated: a gate's padding counts as sigmoid(0).
         both(f"align-{how}-gate", ["mul", a, b, "--gate", "sigmoid", "--align", how], xa * torch.sigmoid(xb))
@@ -389,7 +392,8 @@ def torchvision_pyramids():
         both("bundle-bicubic", ["fpn", *xs, "--weights", bundle, "--upsample", "bicubic"], pyramid(ts, inner, layer, "bicubic")[0])
         older = {name[:-2]: c for name, c in names.items()}
         whole = state(older, "backbone.fpn.") | {"backbone.body.conv1.weight": plain("other", (2, 3, 3, 3))}
-        both("bundle-older-names-prefix", ["fpn", *xs, "--weights", Bundle("fpn_prefix", whole), "--weights-prefix", "backbone.fpn.", *nearest], want[0])
+        both("bundle-older-names-prefix", ["fpn", *xs, "--weights", Bundle("fpn_prefix", whole), "--weights-prefix",
+                                           "backbone.fpn.", *nearest], want[0])
         bare = state({name: (w, None) for name, (w, _) in names.items()})
         both("bundle-no-bias", ["fpn", *xs, "--weights", Bundle("fpn_bare", bare), *nearest],
              pyramid(ts, *([(w, None) for w, _ in c] for c in (inner, layer)), "nearest")[0])
@@ -433,9 +437,11 @@ def listed_pyramids():
     xs = levels("same", (2, 2, 2))
     ts = [x.t for x in xs]
     _, layer = laterals_and_outputs(xs, 2)
-    both("output-conv-only", ["fpn", *xs, "--output-conv", [w for w, _ in layer]], pyramid(ts, None, [(w, None) for w, _ in layer])[0])
+    both("output-conv-only", ["fpn", *xs, "--output-conv", [w for w, _ in layer]],
+         pyramid(ts, None, [(w, None) for w, _ in layer])[0])
     some = [layer[0], None, layer[2]]
-    all_levels("output-conv-some", ["fpn", *xs, "--output-conv", [layer[0][0], None, layer[2][0]], "--output-bias", [layer[0][1], None, None]],
+    all_levels("output-conv-some", ["fpn", *xs, "--output-conv", [layer[0][0], None, layer[2][0]], "--output-bias",
+                                    [layer[0][1], None, None]],
                pyramid(ts, None, [some[0], None, (layer[2][0], None)]))
     all_levels("no-weights", ["fpn", *xs, "--upsample", "nearest"], pyramid(ts, mode="nearest"), tol=EXACT)
     all_levels("no-weights-maxpool", ["fpn", *xs, "--upsample", "nearest", "--extra", "maxpool"],
@@ -460,9 +466,11 @@ def paths():
         def lists(flag, pairs, bias=None):
             bias = bias or f"{flag.rsplit('-', 1)[0]}-bias"
             return [flag, [w for w, _ in pairs], bias, [b for _, b in pairs]]
-        base = ["fpn", *xs, *lists("--lateral", inner, "--lateral-bias"), *lists("--output-conv", layer), "--upsample", "nearest", "--bottom-up"]
+        base = ["fpn", *xs, *lists("--lateral", inner, "--lateral-bias"), *lists("--output-conv", layer),
+                "--upsample nearest --bottom-up"]
         down, up = lists("--down-conv", downs), lists("--bottom-up-conv", convs, "--bottom-up-conv-bias")
-        all_levels("pafpn", [*base, *down, *up], bottom_up(ps, downs, convs), dtype, only=None if dtype == "f4" else [4], by="mmdetection's PAFPN")
+        all_levels("pafpn", [*base, *down, *up], bottom_up(ps, downs, convs), dtype, only=None if dtype == "f4" else [4],
+                   by="mmdetection's PAFPN")
         if dtype != "f4":
             continue
         all_levels("pafpn-no-conv", [*base, *down], bottom_up(ps, downs), only=[4])
@@ -510,7 +518,8 @@ def films():
             def film(a, bg=None, bb=None):
                 return spread(on_axis(b.t, wg, bg), a) * a + spread(on_axis(b.t, wb, bb), a)
             args = ["crossmodal", a, b, "--mode", "film", "--gamma", wg, "--beta", wb]
-            both(f"film-{dims(shape)}-{dtype}", [*args, "--gamma-bias", bg, "--beta-bias", bb], film(a.t, bg, bb), dtype, by="γ(B)·A + β(B)")
+            both(f"film-{dims(shape)}-{dtype}", [*args, "--gamma-bias", bg, "--beta-bias", bb], film(a.t, bg, bb), dtype,
+                 by="γ(B)·A + β(B)")
             if shape == (2, 4, 3, 2) and dtype == "f4":
                 both(f"film-no-bias-{dtype}", args, film(a.t), dtype, by="γ(B)·A + β(B)")
             if dtype == "f4" and len(shape) == 4:
@@ -524,8 +533,10 @@ def bilinears():
     """MLB (Kim et al. 2017): P((act(UA)) ∘ (act(VB))). MFB (Yu et al. 2017): sums of K features, sign(z)·√|z|, l2-normalised."""
     for dtype in ("f4", "f8", "f2"):
         # Few bits: products and sums before the root are exact.
-        u, ub, v, vb, p, pb = (Array("weight", f"mlb_{n}", s, dtype, array=(grid(f"mlb {n}", s, 2.0**-4, 1.0)).astype(dtype)) for n, s in
-                               (("u", (12, 6)), ("ub", (12,)), ("v", (12, 5)), ("vb", (12,)), ("p", (4, 12)), ("pb", (4,))))
+        def weights(name, shape):
+            return Array("weight", f"mlb_{name}", shape, dtype, array=grid(f"mlb {name}", shape, 2.0**-4, 1.0).astype(dtype))
+        sizes = {"u": (12, 6), "ub": (12,), "v": (12, 5), "vb": (12,), "p": (4, 12), "pb": (4,)}
+        u, ub, v, vb, p, pb = (weights(*item) for item in sizes.items())
         short_p = Array("weight", "mlb_short", (5, 4), dtype, array=grid("mlb short", (5, 4), 2.0**-4, 1.0).astype(dtype))
 
         def few(make, name, shape):
@@ -595,10 +606,12 @@ def projections():
         both(f"project-{mode}-map", ["crossmodal", z, y, "--mode", mode, *(["--axis", CHANNELS] if mode == "concat" else []),
                                      "--project", (1, pb), "--project-bias", (1, bb)], f(z.t, on_axis(y.t, pb, bb)))
     one = fmap("project_one", (2, 5, 1, 1))
-    both("project-gate-channels", ["crossmodal", z, one, "--mode", "gate", "--project", (1, pb)], z.t * torch.sigmoid(on_axis(one.t, pb)))
+    both("project-gate-channels", ["crossmodal", z, one, "--mode", "gate", "--project", (1, pb)],
+         z.t * torch.sigmoid(on_axis(one.t, pb)))
     wg, wb = weight("project_gamma", (6, 6)), weight("project_beta", (6, 6))
     v = on_axis(b.t, pb, bb)
-    both("project-film", ["crossmodal", z, b, "--mode", "film", "--gamma", wg, "--beta", wb, "--project", (1, pb), "--project-bias", (1, bb)],
+    both("project-film", ["crossmodal", z, b, "--mode", "film", "--gamma", wg, "--beta", wb, "--project", (1, pb),
+                          "--project-bias", (1, bb)],
          spread(F.linear(v, wg.t), z.t) * z.t + spread(F.linear(v, wb.t), z.t), by="γ(B)·A + β(B)")
     both("project-attention", ["crossmodal", regions, words, "--mode", "attention", "--project", (0, pa), "--project", (1, pb)],
          attend(on_axis(regions.t, pa), *[on_axis(words.t, pb)] * 2, 1.0)[0])
@@ -681,7 +694,8 @@ def modules():
             args = ["attention", x, *(["--context", y] if y else []), *flags, *(["--heads", heads] if heads > 1 else [])]
             both(f"bundle-{what}-{dtype}", args, out, dtype, by=by)
             if scores:
-                both(f"bundle-{what}-scores-{dtype}", [*args, *Y], p if heads > 1 else p[:, 0], dtype, by=by, out="p.npy", moved=False)
+                both(f"bundle-{what}-scores-{dtype}", [*args, *Y], p if heads > 1 else p[:, 0], dtype, by=by, out="p.npy",
+                     moved=False)
 
         w = ["--weights", bundle]
         case("self", m, w, x)
@@ -713,7 +727,8 @@ def modules():
             return boolean(f"mask_{what}", a)
 
         def masked(what, mask, x, y=None, flags=(), **how):
-            case(f"mask-{what}", m, [*w, "--mask", mask, *flags], x, y, scores=what in ("all", "each-head", "padding", "float"), **how)
+            case(f"mask-{what}", m, [*w, "--mask", mask, *flags], x, y, scores=what in ("all", "each-head", "padding", "float"),
+                 **how)
 
         def off(mask):  # as PyTorch has it
             return torch.from_numpy(~mask.a)
@@ -749,7 +764,7 @@ def modules():
             out = attend(q, k, v, scale)[0].transpose(1, 2).flatten(2)
             both(f"bundle-scale-{name}", ["attention", x, "--context", y, *w, "--heads", 2, "--scale", name],
                  F.linear(out, arrays["out_proj.weight"].t, arrays["out_proj.bias"].t), by="the module's projections and softmax")
-        both("bundle-ffn", ["attention", x, *w, "--heads", 2, "--residual", "then", "linear", "--weight", fc(9, 6)[0], "--bias", fc(9, 6)[1],
+        both("bundle-ffn", ["attention", x, *w, "--heads 2 --residual then linear --weight", fc(9, 6)[0], "--bias", fc(9, 6)[1],
                             "--activation", "gelu", "then", "linear", "--weight", fc(6, 9)[0], "--bias", fc(6, 9)[1]],
              ffn(x.t + run(m, x.t, x.t)[0]), by="a Transformer layer's two blocks, without the second shortcut", layouts=SEQUENCES)
 
@@ -768,14 +783,16 @@ def keras_attention():
     einsum(abcd,cde->abe) + b. The heads come from the kernels."""
     for dtype in ("f4", "f2"):
         x, y = plain("mha_x", (2, 5, 6), dtype), plain("mha_z", (2, 4, 5), dtype)
-        for what, context, heads, d, dv, bias in (("self", x, 2, 3, 3, True), ("cross", y, 2, 4, 2, True), ("bare", y, 3, 2, 2, False)):
+        for what, context, heads, d, dv, bias in (("self", x, 2, 3, 3, True), ("cross", y, 2, 4, 2, True),
+                                                  ("bare", y, 3, 2, 2, False)):
             if dtype != "f4" and what != "cross":
                 continue
             c = context.a.shape[-1]
             sizes = {"query": (6, heads, d), "key": (c, heads, d), "value": (c, heads, dv), "attention_output": (heads, dv, 6)}
             arrays = {f"{n}/kernel": plain(f"keras_{n}", s, dtype) for n, s in sizes.items()}
             if bias:
-                arrays |= {f"{n}/bias": plain(f"keras_{n}_bias", s[1:] if n != "attention_output" else s[2:], dtype) for n, s in sizes.items()}
+                for n, shape in sizes.items():
+                    arrays[f"{n}/bias"] = plain(f"keras_{n}_bias", shape[2:] if n == "attention_output" else shape[1:], dtype)
 
             def project(n, x):
                 return torch.einsum("nlc,chd->nhld", x, arrays[f"{n}/kernel"].t) + (arrays[f"{n}/bias"].t[:, None] if bias else 0)
@@ -784,8 +801,10 @@ def keras_attention():
             for masked in (False, True) if dtype == "f4" and bias else (False,):
                 out, p = attend(project("query", x.t), project("key", context.t), project("value", context.t), d ** -0.5,
                                 torch.from_numpy(mask) if masked else None)
-                out = torch.einsum("nhld,hde->nle", out, arrays["attention_output/kernel"].t) + (arrays["attention_output/bias"].t if bias else 0)
-                args = ["attention", x, *(["--context", context] if context is y else []), "--weights", Bundle(f"keras_{what}_{dtype}", arrays),
+                out = torch.einsum("nhld,hde->nle", out, arrays["attention_output/kernel"].t)
+                out = out + arrays["attention_output/bias"].t if bias else out
+                args = ["attention", x, *(["--context", context] if context is y else []), "--weights",
+                        Bundle(f"keras_{what}_{dtype}", arrays),
                         *(["--mask", boolean(f"mask_keras_{what}", mask)] if masked else [])]
                 both(f"keras-{what}{'-mask' * masked}-{dtype}", args, out, dtype, by="Keras's MultiHeadAttention by einsum")
                 if dtype == "f4":
@@ -793,7 +812,8 @@ def keras_attention():
                          by="Keras's MultiHeadAttention by einsum")
                 if dtype == "f4" and what == "self" and not masked:
                     prefixed = {f"encoder/mha/{n}": a for n, a in arrays.items()}
-                    both("keras-prefix", [*args[:2], "--weights", Bundle("keras_prefix", prefixed), "--weights-prefix", "encoder/mha/"], out,
+                    both("keras-prefix", [*args[:2], "--weights", Bundle("keras_prefix", prefixed), "--weights-prefix",
+                                          "encoder/mha/"], out,
                          by="Keras's MultiHeadAttention by einsum")
                     both("keras-residual", [*args, "--residual"], x.t + out, by="Keras's MultiHeadAttention by einsum")
 
@@ -808,7 +828,8 @@ def own_attention():
         args = ["attention", x, "--context", y, "--weights", bundle, *flags]
         both(f"own-{what}", args, out)
         both(f"own-{what}-scores", [*args, *Y], p if how else p[:, 0], out="p.npy", moved=False)
-        both(f"own-{what}-flags", ["attention", x, "--context", y, *w.args(), *flags, *Y], p if how else p[:, 0], out="p.npy", moved=False)
+        both(f"own-{what}-flags", ["attention", x, "--context", y, *w.args(), *flags, *Y], p if how else p[:, 0], out="p.npy",
+             moved=False)
     some = Projections("own_some", {"q": (6, 6), "v": (6, 6)}, biased="v")
     both("own-some", ["attention", x, "--weights", some.bundle("own_some")], some.attend(x.t, x.t)[0])
     both("own-members", ["attention", x, "--context", y, *(a for p in "qkvo" for a in (f"--w{p}", Member(bundle, f"w{p}")))],
@@ -818,7 +839,8 @@ def own_attention():
 
     for dtype in ("f4", "f8", "f2"):
         for heads, kv in ((4, 2), (4, 1), (4, 4)):
-            q, k, v = (plain(f"gqa_{n}", (1, h, s, d), dtype) for n, h, s, d in (("q", heads, 3, 4), ("k", kv, 5, 4), ("v", kv, 5, 3)))
+            sizes = {"q": (1, heads, 3, 4), "k": (1, kv, 5, 4), "v": (1, kv, 5, 3)}
+            q, k, v = (plain(f"gqa_{n}", shape, dtype) for n, shape in sizes.items())
             tk, tv = (a.t.repeat_interleave(heads // kv, 1) for a in (k, v))
             for causal in (False, True):
                 out, p = attend(q.t, tk, tv, 0.5, causal=causal)
@@ -829,7 +851,8 @@ def own_attention():
                     both(f"{what}-scores", [*args, *Y], p, dtype, out="p.npy", moved=False, by="grouped-query attention")
     q, k, v = (plain(f"three_{n}", s) for n, s in (("q", (2, 3, 4)), ("k", (2, 5, 4)), ("v", (2, 5, 3))))
     both("qkv-rank3-scores", ["attention", "--query", q, "--key", k, "--value", v, *Y], attend(q.t, k.t, v.t, 1.0)[1], out="p.npy")
-    both("qkv-rank3-scores-output", ["attention", "--query", q, "--key", k, "--value", v, *Y], attend(q.t, k.t, v.t, 1.0)[0], out="y.npy")
+    both("qkv-rank3-scores-output", ["attention", "--query", q, "--key", k, "--value", v, *Y], attend(q.t, k.t, v.t, 1.0)[0],
+         out="y.npy")
 
 
 def flat(x):
@@ -851,7 +874,8 @@ def non_local():
             args = ["attention", x, "--spatial"]
 
             def put(what, args, y, weights):
-                both(f"{what}-rank{rank}-{dtype}", [*args, "--residual"], x.t + unflat(weights("o", y), x.t), dtype, by="Non-local, " + what)
+                both(f"{what}-rank{rank}-{dtype}", [*args, "--residual"], x.t + unflat(weights("o", y), x.t), dtype,
+                     by="Non-local, " + what)
             y = attend(every("q", xs), every("k", xs), every("v", xs), 1.0)[0]
             put("embedded-gaussian", [*args, *every.args()], y, every)
             if dtype == "f2":
@@ -890,11 +914,13 @@ def crossmodal_attention():
         image, depth = fmap("local", (2, 6, 3, 4), dtype, 1.0), fmap("depth", (2, 5, 2, 3), dtype, 1.0)
         v = Projections("cross_map", {"q": (4, 6), "k": (4, 5), "v": (4, 5), "o": (6, 4)}, dtype)
         out = unflat(v.attend(flat(image.t), flat(depth.t), 2, None)[0], image.t)
-        both(f"attention-map-{dtype}", ["crossmodal", image, depth, "--mode", "attention", *v.args(), "--heads", 2, "--scale", "auto", "--residual"],
+        both(f"attention-map-{dtype}", ["crossmodal", image, depth, "--mode attention", *v.args(), "--heads 2 --scale", "auto",
+                                        "--residual"],
              image.t + out, dtype)
         if dtype == "f8":
             continue
-        both("attention-map-no-residual", ["crossmodal", image, depth, "--mode", "attention", *v.args(), "--heads", 2, "--scale", "auto"], out)
+        both("attention-map-no-residual", ["crossmodal", image, depth, "--mode attention", *v.args(), "--heads 2 --scale",
+                                           "auto"], out)
         other = fmap("other_map", (2, 6, 2, 3), dtype, 1.0)
         both("attention-map-plain", ["crossmodal", image, other, "--mode", "attention"],
              unflat(attend(flat(image.t), *[flat(other.t)] * 2, 1.0)[0], image.t))
@@ -905,7 +931,8 @@ def crossmodal_attention():
         both("attention-mask", [*args, *w.args(), "--heads", 2, "--mask", boolean("mask_crossmodal", mask)],
              w.attend(a.t, b.t, 2, mask=torch.from_numpy(mask))[0])
         m, arrays = module("mha_split", 6, 2, context=5)
-        both("attention-bundle", [*args, "--weights", Bundle("mha_split", arrays), "--heads", 2], run(m, a.t, b.t)[0], by="nn.MultiheadAttention")
+        both("attention-bundle", [*args, "--weights", Bundle("mha_split", arrays), "--heads 2"], run(m, a.t, b.t)[0],
+             by="nn.MultiheadAttention")
 
 
 # ---- blocks as chains
@@ -923,10 +950,12 @@ def unets():
                 up = F.interpolate(x.t, scale_factor=2, mode="bilinear", align_corners=False)
                 want = F.relu(F.conv2d(torch.cat(aligned([skip.t, up], how), 1), k.t, kb.t, padding=1))
                 both(f"unet-{how}-{dims(size)}-{dtype}",
-                     ["resize", x, "--scale", 2, "--mode", "bilinear", "then", "concat", skip, "-", "--align", how, "--axis", CHANNELS,
+                     ["resize", x, "--scale", 2, "--mode", "bilinear", "then", "concat", skip, "-", "--align", how, "--axis",
+                      CHANNELS,
                       "then", "conv", "-", "--weight", k, "--bias", kb, "--padding", "same", "--activation", "relu"], want, dtype)
     x, skip, even = fmap("unet_x", (1, 4, 4, 3)), fmap("unet_skip", (1, 2, 9, 7)), fmap("unet_skip", (1, 2, 8, 6))
-    (k, kb), (k2, k2b), (kt, ktb) = convolution("unet", 3, 6, 3), convolution("unet2", 2, 3, 3), (weight("unet_up", (4, 3, 2, 2)), weight("unet_upb", (3,)))
+    (k, kb), (k2, k2b) = convolution("unet", 3, 6, 3), convolution("unet2", 2, 3, 3)
+    kt, ktb = weight("unet_up", (4, 3, 2, 2)), weight("unet_upb", (3,))
     kc, kcb = convolution("unet_up", 3, 5, 3)
     to = F.interpolate(x.t, (9, 7), mode="bilinear", align_corners=False)
     tail = ["then", "conv", "--weight", k, "--bias", kb, "--padding", "same", "--activation", "relu"]
@@ -935,24 +964,24 @@ def unets():
     both("unet-nearest", ["resize", x, "--size", "9,7", "--mode", "nearest", "then", "concat", "-", skip, "--axis", CHANNELS],
          torch.cat([interpolate(x.t, (9, 7), "nearest"), skip.t], 1), tol=EXACT)
     corners = F.interpolate(x.t, scale_factor=2, mode="bilinear", align_corners=True)
-    both("unet-corners", ["resize", x, "--scale", 2, "--align-corners", "then", "concat", skip, "-", "--align", "pad", "--axis", CHANNELS, *tail],
+    both("unet-corners", ["resize", x, "--scale 2 --align-corners then concat", skip, "- --align pad --axis", CHANNELS, *tail],
          F.relu(F.conv2d(torch.cat(aligned([skip.t, corners], "pad"), 1), k.t, kb.t, padding=1)))
     up = F.conv_transpose2d(x.t, kt.t, ktb.t, stride=2)
     for how, s in (("crop", skip), ("pad", skip), ("none", even)):
         joined = torch.cat(aligned([s.t, up], how) if how != "none" else [s.t, up], 1)
-        both(f"unet-up-{how}", ["conv", x, "--weight", kt, "--bias", ktb, "--transpose", "--stride", 2, "then", "concat", s, "-", "--align", how,
-                                "--axis", CHANNELS, "then", "conv", "-", "--weight", kc, "--bias", kcb, "--padding", "same", "--activation", "relu",
+        both(f"unet-up-{how}", ["conv", x, "--weight", kt, "--bias", ktb, "--transpose --stride 2 then concat", s, "- --align", how,
+                                "--axis", CHANNELS, "then conv - --weight", kc, "--bias", kcb, "--padding same --activation relu",
                                 "then", "conv", "--weight", k2, "--bias", k2b, "--padding", "same", "--activation", "relu"],
              F.relu(F.conv2d(F.relu(F.conv2d(joined, kc.t, kcb.t, padding=1)), k2.t, k2b.t, padding=1)))
     # The coarse map comes first and the skip is what is cropped; attention U-Net's gate; a sum in place of the join.
     small = fmap("unet_skip", (1, 1, 13, 9))
-    both("unet-valid", ["conv", x, "--weight", kt, "--bias", ktb, "--transpose", "--stride", 2, "then", "concat", "-", small, "--align", "crop",
+    both("unet-valid", ["conv", x, "--weight", kt, "--bias", ktb, "--transpose --stride 2 then concat -", small, "--align crop",
                         "--axis", CHANNELS], torch.cat(aligned([up, small.t], "crop"), 1))
     gate = fmap("unet_gate", (1, 1, 9, 7))
     both("unet-gate", ["resize", x, "--scale", 2, "then", "mul", "-", gate, "--gate", "sigmoid", "--align", "crop"],
          product(aligned([F.interpolate(x.t, scale_factor=2, mode="bilinear", align_corners=False), torch.sigmoid(gate.t)], "crop")))
     lateral = fmap("unet_sum", (1, 4, 9, 7))
-    both("unet-add", ["resize", x, "--scale", 2, "--mode", "nearest", "then", "add", lateral, "-", "--align", "pad", "--activation", "relu"],
+    both("unet-add", ["resize", x, "--scale 2 --mode nearest then add", lateral, "- --align pad --activation relu"],
          F.relu(sum(aligned([lateral.t, F.interpolate(x.t, scale_factor=2)], "pad"))), tol=EXACT)
 
 
@@ -962,33 +991,37 @@ def residuals():
         x = fmap("res_x", (1, 2, 5, 4), dtype)
         branch = fmap("res_branch", (1, 3, 3, 2), dtype)
         p, pb = convolution("res_p", 3, 2, 1, dtype)
-        both(f"resnet-projection-{dtype}", ["conv", x, "--weight", p, "--bias", pb, "--stride", 2, "then", "add", branch, "-", "--activation", "relu"],
+        both(f"resnet-projection-{dtype}", ["conv", x, "--weight", p, "--bias", pb, "--stride 2 then add", branch,
+                                            "- --activation relu"],
              F.relu(branch.t + F.conv2d(x.t, p.t, pb.t, stride=2)), dtype)
         if dtype == "f2":
             continue
         (k1, b1), (k2, b2) = convolution("res1", 2, 2, 3, dtype), convolution("res2", 2, 2, 3, dtype)
         same = ["--padding", 1]
         body = F.conv2d(F.relu(F.conv2d(x.t, k1.t, b1.t, padding=1)), k2.t, b2.t, padding=1)
-        both(f"resnet-identity-{dtype}", ["conv", x, "--weight", k1, "--bias", b1, *same, "--activation", "relu", "then", "conv", "--weight", k2, "--bias", b2,
+        both(f"resnet-identity-{dtype}", ["conv", x, "--weight", k1, "--bias", b1, *same, "--activation relu then conv --weight",
+                                          k2, "--bias", b2,
                                           *same, "then", "add", x, "-", "--activation", "relu"], F.relu(x.t + body), dtype)
     x = fmap("res_x", (1, 2, 5, 4))
     (k1, b1), (k2, b2) = convolution("res1", 2, 2, 3), convolution("res2", 2, 2, 3)
     body = F.conv2d(F.relu(F.conv2d(F.relu(x.t), k1.t, b1.t, padding=1)), k2.t, b2.t, padding=1)
     both("resnet-preactivation", ["act", x, "--activation", "relu", "then", "conv", "--weight", k1, "--bias", b1, "--padding", 1,
-                                  "then", "act", "-", "--activation", "relu", "then", "conv", "-", "--weight", k2, "--bias", b2, "--padding", 1,
+                                  "then act - --activation relu then conv - --weight", k2, "--bias", b2, "--padding 1",
                                   "then", "add", x, "-"], x.t + body)
     (ka, ba), (kb, bb), (kc, bc) = convolution("neck1", 3, 2, 1), convolution("neck2", 3, 3, 3), convolution("neck3", 2, 3, 1)
     y = F.relu(F.conv2d(F.relu(F.conv2d(x.t, ka.t, ba.t)), kb.t, bb.t, padding=1))
-    both("resnet-bottleneck", ["conv", x, "--weight", ka, "--bias", ba, "--activation", "relu", "then", "conv", "--weight", kb, "--bias", bb, "--padding", 1,
-                               "--activation", "relu", "then", "conv", "--weight", kc, "--bias", bc, "then", "add", "-", x, "--activation", "relu"],
+    both("resnet-bottleneck", ["conv", x, "--weight", ka, "--bias", ba, "--activation relu then conv --weight", kb, "--bias", bb,
+                               "--padding 1",
+                               "--activation relu then conv --weight", kc, "--bias", bc, "then add -", x, "--activation relu"],
          F.relu(F.conv2d(y, kc.t, bc.t) + x.t))
     # The main path strides; the shortcut is an array.
     (k, b), branch = convolution("res_down", 3, 2, 3), fmap("res_branch", (1, 3, 3, 2))
     (l, c) = convolution("res_down2", 3, 3, 3)
     y = F.conv2d(F.relu(F.conv2d(x.t, k.t, b.t, 2, 1)), l.t, c.t, padding=1)
-    both("resnet-stride", ["conv", x, "--weight", k, "--bias", b, "--stride", 2, "--padding", 1, "--activation", "relu", "then", "conv", "--weight", l, "--bias", c,
+    both("resnet-stride", ["conv", x, "--weight", k, "--bias", b, "--stride 2 --padding 1 --activation relu then conv --weight",
+                           l, "--bias", c,
                            "--padding", 1, "then", "add", branch, "-", "--activation", "relu"], F.relu(branch.t + y))
-    both("densenet", ["conv", x, "--weight", k, "--bias", b, "--padding", 1, "--activation", "relu", "then", "concat", x, "-", "--axis", CHANNELS],
+    both("densenet", ["conv", x, "--weight", k, "--bias", b, "--padding 1 --activation relu then concat", x, "- --axis", CHANNELS],
          torch.cat([x.t, F.relu(F.conv2d(x.t, k.t, b.t, padding=1))], 1))
 
 
@@ -1001,12 +1034,15 @@ def excitations():
         want = x.t * gate[:, :, None, None]
         both(f"senet-{dtype}", ["se", x, "--fc1", w1, "--fc1-bias", b1, "--fc2", w2, "--fc2-bias", b2], want, dtype)
         squeeze = ["gap", x, "--keepdims", "then", "linear", "--weight", w1, "--bias", b1, "--activation", "relu"]
-        both(f"senet-{dtype}", [*squeeze, "then", "linear", "--weight", w2, "--bias", b2, "--activation", "sigmoid", "then", "mul", x, "-"], want, dtype)
+        both(f"senet-{dtype}", [*squeeze, "then linear --weight", w2, "--bias", b2, "--activation sigmoid then mul", x, "-"],
+             want, dtype)
         if dtype == "f4":
-            both("senet-gate", [*squeeze, "then", "linear", "-", "--weight", w2, "--bias", b2, "then", "mul", x, "-", "--gate", "sigmoid"], want)
-            both("senet-residual", ["se", x, "--fc1", w1, "--fc1-bias", b1, "--fc2", w2, "--fc2-bias", b2, "then", "add", x, "-", "--activation", "relu"],
+            both("senet-gate", [*squeeze, "then linear - --weight", w2, "--bias", b2, "then mul", x, "- --gate sigmoid"], want)
+            both("senet-residual", ["se", x, "--fc1", w1, "--fc1-bias", b1, "--fc2", w2, "--fc2-bias", b2, "then add", x,
+                                    "- --activation relu"],
                  F.relu(x.t + want))
-            both("senet-max", ["gmp", *squeeze[1:], "then", "linear", "--weight", w2, "--bias", b2, "--activation", "sigmoid", "then", "mul", x, "-"],
+            both("senet-max", ["gmp", *squeeze[1:], "then linear --weight", w2, "--bias", b2, "--activation sigmoid then mul", x,
+                               "-"],
                  x.t * torch.sigmoid(F.linear(F.relu(F.linear(x.t.amax((2, 3)), w1.t, b1.t)), w2.t, b2.t))[:, :, None, None])
 
 
@@ -1016,20 +1052,22 @@ def inceptions():
         x = fmap("incept_x", (1, 4, 5, 4), dtype)
         w, b = weight("incept_w", (7, 4), dtype), weight("incept_b", (7,), dtype)
         want = torch.softmax(F.linear(x.t.mean((2, 3)), w.t, b.t), -1)
-        both(f"googlenet-{dtype}", ["gap", x, "then", "linear", "--weight", w, "--bias", b, "then", "act", "--activation", "softmax"], want, dtype)
+        both(f"googlenet-{dtype}", ["gap", x, "then linear --weight", w, "--bias", b, "then act --activation softmax"], want, dtype)
     both("googlenet-one-step", ["gap", fmap("incept_x", (1, 4, 5, 4)), "then", "linear", "-", "--weight", weight("incept_w", (7, 4)),
                                 "--bias", weight("incept_b", (7,)), "--activation", "softmax"],
-         torch.softmax(F.linear(fmap("incept_x", (1, 4, 5, 4)).t.mean((2, 3)), weight("incept_w", (7, 4)).t, weight("incept_b", (7,)).t), -1))
+         torch.softmax(F.linear(fmap("incept_x", (1, 4, 5, 4)).t.mean((2, 3)), weight("incept_w", (7, 4)).t,
+                                weight("incept_b", (7,)).t), -1))
     x = fmap("incept_x", (1, 4, 5, 4))
     branches = [fmap(f"incept_{i}", (1, c, 5, 4)) for i, c in enumerate((3, 4, 2, 1))]
     both("inception", ["concat", *branches, "--axis", CHANNELS], torch.cat([b.t for b in branches], 1), tol=EXACT)
     k, kb = convolution("incept_pool", 2, 4, 1)
     pooled = F.relu(F.conv2d(F.max_pool2d(x.t, 3, 1, 1), k.t, kb.t))
-    both("inception-pool", ["pool", x, "--window", 3, "--stride", 1, "--padding", 1, "then", "conv", "--weight", k, "--bias", kb, "--activation", "relu",
-                            "then", "concat", *branches[:3], "-", "--axis", CHANNELS], torch.cat([*(b.t for b in branches[:3]), pooled], 1))
+    both("inception-pool", ["pool", x, "--window 3 --stride 1 --padding 1 then conv --weight", k, "--bias", kb, "--activation relu",
+                            "then concat", *branches[:3], "- --axis", CHANNELS], torch.cat([*(b.t for b in branches[:3]), pooled], 1))
     (k1, b1), (k2, b2) = convolution("incept_5a", 2, 4, 1), convolution("incept_5b", 3, 2, 5)
     five = F.relu(F.conv2d(F.relu(F.conv2d(x.t, k1.t, b1.t)), k2.t, b2.t, padding=2))
-    both("inception-five", ["conv", x, "--weight", k1, "--bias", b1, "--activation", "relu", "then", "conv", "--weight", k2, "--bias", b2, "--padding", 2,
+    both("inception-five", ["conv", x, "--weight", k1, "--bias", b1, "--activation relu then conv --weight", k2, "--bias", b2,
+                            "--padding 2",
                             "--activation", "relu", "then", "concat", branches[0], "-", branches[2], "--axis", CHANNELS],
          torch.cat([branches[0].t, five, branches[2].t], 1))
 
@@ -1044,10 +1082,12 @@ def mixed_chains():
     words, w = plain("words", (2, 4, 5)), weight("chain_embed", (6, 5))
     x = plain("mha_x", (2, 5, 6))
     y = F.linear(words.t, w.t)
-    both("then-context", ["linear", words, "--weight", w, "then", "attention", x, "--context", "-", "--residual"], x.t + attend(x.t, y, y, 1.0)[0],
+    both("then-context", ["linear", words, "--weight", w, "then attention", x, "--context - --residual"],
+         x.t + attend(x.t, y, y, 1.0)[0],
          layouts=SEQUENCES)
-    both("then-attention", ["linear", words, "--weight", w, "then", "attention", "--scale", "auto"], attend(y, y, y, 6 ** -0.5)[0], layouts=SEQUENCES)
-    both("then-crossmodal", ["linear", words, "--weight", w, "--activation", "tanh", "then", "crossmodal", x, "-", "--mode", "attention"],
+    both("then-attention", ["linear", words, "--weight", w, "then attention --scale", "auto"], attend(y, y, y, 6 ** -0.5)[0],
+         layouts=SEQUENCES)
+    both("then-crossmodal", ["linear", words, "--weight", w, "--activation", "tanh", "then crossmodal", x, "- --mode attention"],
          attend(x.t, *[torch.tanh(y)] * 2, 1.0)[0], layouts=SEQUENCES)
     image = fmap("film_a", (2, 6, 4, 3))
     q, qw = plain("question", (2, 5)), weight("film_g", (6, 5))
@@ -1057,6 +1097,7 @@ def mixed_chains():
          (lambda v: v + unflat(attend(*[flat(v)] * 3, 1.0)[0], v))(F.conv2d(image.t, weight("chain_1", (3, 6, 1, 1)).t)))
 
 
-for part in (alignments, members, resizes, torchvision_pyramids, listed_pyramids, paths, films, bilinears, projections, modules, keras_attention,
+for part in (alignments, members, resizes, torchvision_pyramids, listed_pyramids, paths, films, bilinears, projections, modules,
+             keras_attention,
              own_attention, non_local, crossmodal_attention, unets, residuals, excitations, inceptions, mixed_chains):
     part()
