@@ -23,6 +23,7 @@ const golden = "../../testdata/golden"
 // testdata/make/README.md.
 type goldenCase struct {
 	Name, Want, By string
+	Out            string // where Args have outputs in {dir}, the one to compare
 	Args           []string
 	Tol            struct {
 		Kind string
@@ -64,7 +65,17 @@ func TestGolden(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out.npy")
 	for i, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
-			args := append(append([]string{}, c.Args...), "-o", out, fmt.Sprintf("--threads=%d", 1+i%3))
+			args, out := append([]string{}, c.Args...), out
+			if c.Out == "" {
+				args = append(args, "-o", out)
+			} else {
+				dir := t.TempDir()
+				for j, a := range args {
+					args[j] = strings.ReplaceAll(a, "{dir}", dir)
+				}
+				out = filepath.Join(dir, c.Out)
+			}
+			args = append(args, fmt.Sprintf("--threads=%d", 1+i%3))
 			if status, stderr := fusectl(t, args...); status != 0 {
 				t.Fatalf("fusectl %s: status %d\n%s", strings.Join(c.Args, " "), status, stderr)
 			}

@@ -10,16 +10,29 @@ import sys
 
 import numpy as np
 
-LIMIT = 2_850_000  # bytes, golden and digits together
+LIMIT = 3_700_000  # bytes, golden and digits together
 DIGITS_LIMIT = 700_000
 WEIGHTS_LIMIT, NETWORK_LIMIT = 400_000, 550_000  # the network's weights, and its whole folder
 
 # Flags with a value that names files, flags with another value, flags with none.
-FILES = {f"--{n}" for n in "lateral lateral-bias context query key value mask wq wk wv wo bq bk bv bo weight bias fc1 fc1-bias fc2 fc2-bias conv conv-bias".split()}
-VALUES = {f"--{n}" for n in "axis coef activation gate axes layout upsample mode scale heads kv-heads weight-layout size window stride padding dilation groups output-padding".split()}
-SWITCHES = {"--keepdims", "--causal", "--residual", "--spatial", "--transpose", "--count-include-pad"}
+FILES = {f"--{n}" for n in """
+    lateral lateral-bias output-conv output-bias extra-weight extra-bias merge-weights
+    down-conv down-bias bottom-up-conv bottom-up-conv-bias bottom-up-weights
+    context query key value mask wq wk wv wo bq bk bv bo wf
+    weights weight bias fc1 fc1-bias fc2 fc2-bias conv conv-bias
+    gamma gamma-bias beta beta-bias u u-bias v v-bias p p-bias
+""".split()}
+NUMBERED = {"--project", "--project-bias"}  # N=FILE
+VALUES = {f"--{n}" for n in """
+    axis coef activation gate axes layout upsample mode scale heads kv-heads weight-layout size window stride padding
+    dilation groups output-padding align align-mode cubic-coeff weights-prefix extra first-level merge factor form
+""".split()}
+OUTPUTS = {"-o", "--save-scores"}
+SWITCHES = {"--keepdims", "--causal", "--residual", "--spatial", "--transpose", "--count-include-pad",
+            "--align-corners", "--all", "--bottom-up", "--normalize"}
 COMMANDS = {"concat", "add", "mul", "gap", "gmp", "fpn", "crossmodal", "attention", "linear", "conv", "resize", "pool", "act", "se", "cbam"}
 TOLERANCES = {"exact": {"kind"}, "ulp": {"kind", "n", "why"}, "rel": {"kind", "x", "why"}}
+KEYS = ["name", "args", "want", "tol", "by"]
 
 root = pathlib.Path(sys.argv[1])
 golden = root / "golden"
@@ -29,34 +42,68 @@ def fail(message):
     sys.exit(f"check: {message}")
 
 
-def inputs(args):
-    """The files that a command line reads."""
-    if args[0] not in COMMANDS:
+def steps(args):
+    """The steps of a command line, which "then" joins."""
+    step = []
+    for arg in args:
+        if arg != "then":
+            step.append(arg)
+            continue
+        yield step
+        step = []
+    yield step
+
+
+def inputs(args, outputs):
+    """The addresses that a step reads, "-" among them; the paths that it writes are added to outputs."""
+    if not args or args[0] not in COMMANDS:
         fail(f"{args}: unknown command")
     rest = iter(args[1:])
     for arg in rest:
         if arg in FILES:
             yield from (f for f in next(rest).split(",") if f != "none")
+        elif arg in NUMBERED:
+            number, file = next(rest).split("=", 1)
+            int(number)
+            yield file
+        elif arg in OUTPUTS:
+            outputs.append(next(rest))
         elif arg in VALUES:
             next(rest)
-        elif not arg.startswith("-"):
+        elif arg == "-" or not arg.startswith("-"):
             yield arg
         elif arg not in SWITCHES:
             fail(f"{args}: unknown flag {arg}")
+
+
+def files(case):
+    """The files that a case reads. Its outputs, if it names any, must be in {dir}, and the one to compare be known."""
+    outputs = []
+    for i, step in enumerate(steps(case["args"])):
+        for address in inputs(step, outputs):
+            if address == "-":
+                if i == 0:
+                    fail(f"{case['name']}: the first step reads -")
+                continue
+            file, _, member = address.partition(":")
+            if member and member not in np.load(golden / file).files:
+                fail(f"{case['name']}: no {address}")
+            yield file
+    if not all(o.startswith("{dir}/") for o in outputs) or ("-o" in case["args"]) != ("out" in case) or outputs and "out" not in case:
+        fail(f"{case['name']}: outputs {outputs}")
 
 
 used, names, counts = set(), set(), collections.Counter()
 for line in (golden / "cases.jsonl").read_text("utf-8").splitlines():
     case = json.loads(line)
     name, tol = case["name"], case["tol"]
-    if list(case) != ["name", "args", "want", "tol", "by"] or name in names or set(tol) != TOLERANCES[tol["kind"]]:
+    if [k for k in case if k != "out"] != KEYS or name in names or set(tol) != TOLERANCES[tol["kind"]]:
         fail(f"malformed or repeated case: {line}")
     if name.split("/")[0] != case["args"][0] or not all(isinstance(a, str) for a in case["args"]):
         fail(f"{name}: args {case['args']}")
     names.add(name)
     counts[case["args"][0]] += 1
-    files = list(inputs(case["args"]))
-    used.update(files, [case["want"]])
+    used.update(files(case), [case["want"]])
     want = np.load(golden / case["want"])
     if tol["kind"] != "exact" and want.dtype.kind not in "fc":
         fail(f"{name}: a tolerance on {want.dtype}")
@@ -64,11 +111,17 @@ for line in (golden / "cases.jsonl").read_text("utf-8").splitlines():
         if not name.startswith("gap/"):
             fail(f"{name}: a relative tolerance on an array that gives no scale")
 
-present = {str(p.relative_to(golden)) for p in golden.rglob("*.npy")}
+def load(file):
+    """The arrays of an .npy or .npz, which must hold no pickle."""
+    loaded = np.load(file, allow_pickle=False)
+    return [loaded[n] for n in loaded.files] if file.suffix == ".npz" else [loaded]
+
+
+present = {str(p.relative_to(golden)) for p in golden.rglob("*.np[yz]")}
 if present != used:
     fail(f"unused: {sorted(present - used)}; missing: {sorted(used - present)}")
-for file in [*golden.rglob("*.npy"), *(root / "digits").glob("*.npy"), *(root / "network").glob("*.npy")]:
-    np.load(file, allow_pickle=False)
+for file in [*golden.rglob("*.np[yz]"), *(root / "digits").glob("*.npy"), *(root / "network").glob("*.npy")]:
+    load(file)
 
 network = root / "network"
 with np.load(network / "weights.npz", allow_pickle=False) as weights:

@@ -57,16 +57,30 @@ class Golden:
 
     def put(self, name, array, version=None):
         """Writes an input once and gives its path; a second array of that name must be the same."""
-        path = f"in/{name}.npy"
+        return self._once(f"in/{name}.npy", lambda file: self._save(file, array, version))
+
+    def bundle(self, name, arrays, compressed=False):
+        """Writes an .npz of the arrays likewise. Its bytes are reproducible: NumPy dates every member 1980-01-01."""
+        save = np.savez_compressed if compressed else np.savez
+
+        def write(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            save(file, **arrays)
+        return self._once(f"in/{name}.npz", write)
+
+    def _once(self, path, write):
         file = self.root / path
         old = file.read_bytes() if file.exists() else None
-        self._save(file, array, version)
+        write(file)
         if old is not None and file.read_bytes() != old:
             raise ValueError(f"two different inputs are called {path}")
         return path
 
-    def case(self, name, args, want, tol=EXACT, by=""):
-        """Adds the case COMMAND/FRAMEWORK/WHAT. The wanted array is in C order and native bytes, as fusectl writes."""
+    def case(self, name, args, want, tol=EXACT, by="", out=None):
+        """Adds the case COMMAND/FRAMEWORK/WHAT. The wanted array is in C order and native bytes, as fusectl writes.
+
+        Where the arguments themselves say where outputs go, in {dir}, out names the file to compare.
+        """
         if name in self.names:
             raise ValueError(f"two cases are called {name}")
         self.names.add(name)
@@ -74,7 +88,8 @@ class Golden:
         if want.dtype.fields is None:
             want = want.astype(want.dtype.newbyteorder("="))
         path = self._want(name, np.ascontiguousarray(want).reshape(want.shape))
-        line = {"name": name, "args": [str(a) for a in args], "want": path, "tol": tol, "by": f"{self.by}: {by}"}
+        line = {"name": name, "args": [str(a) for a in args], **({"out": out} if out else {}), "want": path, "tol": tol,
+                "by": f"{self.by}: {by}"}
         self.lines.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
 
     def _want(self, name, array):
