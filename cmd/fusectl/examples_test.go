@@ -38,7 +38,7 @@ g = linear z --weight fc2.npy --activation sigmoid
 y = mul x g
 `}
 
-var exampleOutput = regexp.MustCompile(`-o '?([\w.{}]+)'?`)
+var exampleOutput = regexp.MustCompile(`-o '?([\w.{}-]+)'?`)
 
 // What the help shows must run as it stands, and leave the files it names.
 func TestExamplesRun(t *testing.T) {
@@ -113,7 +113,7 @@ func runExamples(t *testing.T, text string) {
 			continue
 		}
 		if m := exampleOutput.FindStringSubmatch(line); m != nil && m[1] != "-" {
-			made, err := filepath.Glob(filepath.Join(dir, strings.ReplaceAll(m[1], "{}", "[0-9]")))
+			made, err := filepath.Glob(filepath.Join(dir, strings.ReplaceAll(m[1], "{}", "*")))
 			if err != nil || len(made) == 0 {
 				t.Errorf("%s: left no %s", line, m[1])
 			}

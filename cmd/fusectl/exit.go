@@ -12,6 +12,7 @@ import (
 // The exit statuses, as --help gives them.
 const (
 	exitDone        = 0
+	exitDiffer      = 1
 	exitUsage       = 2
 	exitInput       = 3
 	exitMismatch    = 4
@@ -22,6 +23,7 @@ const (
 
 const exitTable = `Exit status:
     0  done
+    1  the two arrays differ (diff alone)
     2  the command line is wrong
     3  an input can't be read or is malformed
     4  shapes or dtypes don't fit, or --memory is too small

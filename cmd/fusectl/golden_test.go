@@ -188,18 +188,14 @@ func components(t dtype.Type, data []byte) []float64 {
 	return kernel.View[float64](out)
 }
 
-// ulp is the distance from x to the next number of t away from 0.
+// ulp is the distance from x to the next number of t, or of its parts, away
+// from 0.
 func ulp(t dtype.Type, x float64) float64 {
-	x = math.Abs(x)
-	precision, least := 52, -1074
 	switch t {
-	case dtype.Float32, dtype.Complex64:
-		precision, least = 23, -149
-	case dtype.Float16:
-		precision, least = 10, -24
-	case dtype.BFloat16:
-		precision, least = 7, -133
+	case dtype.Complex64:
+		t = dtype.Float32
+	case dtype.Complex128:
+		t = dtype.Float64
 	}
-	_, e := math.Frexp(x)
-	return math.Ldexp(1, max(e-1-precision, least))
+	return t.ULP(x)
 }

@@ -27,7 +27,11 @@ are NaN, infinite or zero. --json prints an object a line for each array.`,
 			if err := e.mustBeLast(); err != nil {
 				return err
 			}
-			for _, path := range args {
+			paths, err := e.members(args)
+			if err != nil {
+				return err
+			}
+			for _, path := range paths {
 				r, x, err := e.infoOf(path)
 				if err != nil {
 					return err
@@ -72,6 +76,24 @@ type statsReport struct {
 	NaN  int64    `json:"nan"`
 	Inf  int64    `json:"inf"`
 	Zero int64    `json:"zero"`
+}
+
+// members is paths with those of whole archives replaced by all their members'.
+func (e *env) members(paths []string) (all []string, err error) {
+	for _, path := range paths {
+		if !isArchive(path) {
+			all = append(all, path)
+			continue
+		}
+		b, err := e.openBundle(path, "")
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range b.archive.Names() {
+			all = append(all, path+":"+name)
+		}
+	}
+	return all, nil
 }
 
 // infoOf describes what path names: a file by its header, a result of a step

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"slices"
@@ -45,6 +46,8 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 		return exitDone
 	case ctx.Err() != nil:
 		return exitInterrupted
+	case errors.Is(o.err, errDiffer): // it has been reported
+		return exitDiffer
 	}
 	return e.report(o.command, o.err)
 }
@@ -148,7 +151,7 @@ one of the inputs.
 		c.GroupID = "part"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{newRunCommand(e), newInfoCommand(e), newRandomCommand(e), newVersionCommand(e)} {
+	for _, c := range []*cobra.Command{newRunCommand(e), newInfoCommand(e), newDiffCommand(e), newConvertCommand(e), newRandomCommand(e), newVersionCommand(e)} {
 		c.GroupID = "other"
 		root.AddCommand(c)
 	}

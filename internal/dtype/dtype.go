@@ -2,6 +2,7 @@ package dtype
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -135,4 +136,20 @@ func Parse(name string) (Type, error) {
 		names[i] = t.name
 	}
 	return Type{}, fmt.Errorf("unknown dtype %q: want one of %s", name, strings.Join(names, ", "))
+}
+
+// ULP is the distance from x to the next number of t away from 0, for the real
+// floating-point types.
+func (t Type) ULP(x float64) float64 {
+	precision, least := 52, -1074
+	switch t {
+	case Float32:
+		precision, least = 23, -149
+	case Float16:
+		precision, least = 10, -24
+	case BFloat16:
+		precision, least = 7, -133
+	}
+	_, e := math.Frexp(x)
+	return math.Ldexp(1, max(e-1-precision, least))
 }

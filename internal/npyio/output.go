@@ -13,6 +13,7 @@ import (
 // CreateOptions say how an output is written and comes to its name.
 type CreateOptions struct {
 	NoClobber bool // refuse to replace a file or a member of an archive
+	Fresh     bool // an archive is written anew, without the members that stand there
 	BigEndian bool // store elements big-endian; opaque types and bfloat16, which NumPy gives no byte order, stay as they are
 	Fortran   bool // declare Fortran order: the elements come with the first axis running fastest
 }

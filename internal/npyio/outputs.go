@@ -2,6 +2,7 @@ package npyio
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -99,6 +100,25 @@ func (s *Outputs) Stdout(f *os.File, t dtype.Type, sh shape.Shape) (*Output, err
 	return s.whole(file, t, sh)
 }
 
+// File adds a file of some other content, such as a picture, which takes its
+// name with the others. What is written to it comes in order. Errors are
+// *WriteError.
+func (s *Outputs) File(path string) (io.Writer, error) {
+	key := identity(path)
+	if s.taken[key] {
+		return nil, twice(path)
+	}
+	file, err := openTarget(path, s.opt.NoClobber)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.add(file); err != nil {
+		return nil, err
+	}
+	s.taken[key] = !file.inPlace()
+	return file.f, nil
+}
+
 // add makes file one that Abort knows of.
 func (s *Outputs) add(file *target) error {
 	s.mu.Lock()
@@ -171,7 +191,7 @@ func (s *Outputs) createMember(name, path, entry string, t dtype.Type, sh shape.
 
 func (s *Outputs) openArchiveWriter(name, path string, named bool) (*archiveWriter, error) {
 	var old *Archive
-	if info, err := os.Stat(path); named && err == nil && info.Mode().IsRegular() {
+	if info, err := os.Stat(path); named && !s.opt.Fresh && err == nil && info.Mode().IsRegular() {
 		if old, err = OpenArchive(path, Options{}); err != nil {
 			return nil, noArchive(name, err)
 		}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"fusectl/internal/npyio"
+	"fusectl/internal/ops"
+	"fusectl/internal/shape"
+)
+
+// convertFlags is the flags of convert.
+type convertFlags struct {
+	byteOrder, order choice
+	to               layoutFlag
+}
+
+func newConvertCommand(e *env) *cobra.Command {
+	c := convertFlags{
+		byteOrder: choice{"little", []string{"little", "big"}},
+		order:     choice{"C", []string{"C", "F"}},
+	}
+	cmd := &cobra.Command{
+		Use:   "convert X...",
+		Short: "change dtype, layout, byte order, memory order, .npy and .npz",
+		Long: `Writes arrays in another form. --dtype converts as numpy.ndarray.astype does:
+floats round to nearest, ties to even, once; a float becomes an integer by
+truncation, and what NumPy leaves undefined is saturation: values beyond the
+integer's range give its nearest end, NaN gives 0. Integers wrap. Floats beyond
+float16's range become infinite. bfloat16, which NumPy has no name for, is
+written as raw 2-byte void and read back by --as bfloat16.
+
+--to-layout moves the channels of a map of 3 or more dimensions from where
+--layout has them. An output in .npz takes all inputs, named as their files; an
+input in .npz gives all its arrays, to an output with {} in its name.`,
+		Example: `  fusectl convert map.npy --dtype float16 -o half.npy
+  # for PyTorch, channels first
+  fusectl convert map.npy --to-layout nchw -o nchw.npy
+  # several arrays in one archive, and out of it again
+  fusectl convert a.npy b.npy -o both.npz
+  fusectl convert both.npz -o 'out-{}.npy'`,
+		Args: inputs(1, 0),
+		RunE: func(cmd *cobra.Command, args []string) error { return e.convert(cmd.Context(), c, args) },
+	}
+	f := cmd.Flags()
+	f.Var(&c.to, "to-layout", "move the channels: nhwc or nchw")
+	f.Var(&c.byteOrder, "byte-order", "of the result's elements: little or big")
+	f.Var(&c.order, "order", "of the result in memory: C, the last axis runs fastest, or F, the first")
+	complete(cmd, "byte-order", c.byteOrder.of)
+	complete(cmd, "order", c.order.of)
+	return cmd
+}
+
+// convert converts all arrays that paths name.
+func (e *env) convert(ctx context.Context, c convertFlags, paths []string) error {
+	if e.keep != nil && (c.byteOrder.value == "big" || c.order.value == "F") {
+		return usagef("--byte-order and --order are of a file: they go with the last step")
+	}
+	xs, names, err := e.openMembers(paths)
+	if err != nil {
+		return err
+	}
+	for i, x := range xs {
+		if xs[i], err = toLayout(x, shape.Layout(e.layout), shape.Layout(c.to)); err != nil {
+			return err
+		}
+		if c.order.value == "F" {
+			if xs[i], err = ops.Transpose(xs[i], reversed(len(x.Shape()))); err != nil {
+				return err
+			}
+		}
+	}
+	e.order = npyio.CreateOptions{BigEndian: c.byteOrder.value == "big", Fortran: c.order.value == "F"}
+	archive := npyio.InArchive(e.output) && strings.HasSuffix(strings.ToLower(e.output), ".npz")
+	to := make([]string, len(xs))
+	for i, name := range names {
+		switch {
+		case strings.Contains(e.output, "{}"):
+			to[i] = strings.ReplaceAll(e.output, "{}", name)
+		case archive:
+			to[i] = e.output + ":" + name
+			e.order.Fresh = true
+		case len(xs) > 1:
+			u := usagef("%d arrays need an archive or a {} in the output's name: got %s", len(xs), e.output)
+			u.hints = []string{"-o all.npz, or -o 'out-{}.npy', where {} is each array's name"}
+			return u
+		default:
+			to[i] = e.output
+		}
+	}
+	return e.finishAll(ctx, xs, to)
+}
+
+// openMembers opens arrays, and all that archives have, with the name of each:
+// that of the member, or of the file without its folder and extension.
+func (e *env) openMembers(paths []string) (xs []ops.Array, names []string, err error) {
+	for _, path := range paths {
+		if !isArchive(path) {
+			x, err := e.open(path)
+			if err != nil {
+				return nil, nil, err
+			}
+			base := filepath.Base(path)
+			if _, member, ok := strings.Cut(base, ".npz:"); ok {
+				base = member
+			}
+			xs, names = append(xs, x), append(names, strings.TrimSuffix(base, ".npy"))
+			continue
+		}
+		b, err := e.openBundle(path, "")
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, name := range b.archive.Names() {
+			x, err := b.need(name)
+			if err != nil {
+				return nil, nil, err
+			}
+			xs, names = append(xs, x), append(names, name)
+		}
+	}
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return nil, nil, usagef("two inputs are called %s, and so would their results be", name)
+		}
+	}
+	if len(xs) == 0 {
+		return nil, nil, &npyio.ReadError{Name: paths[0], Msg: "is an archive without an array"}
+	}
+	return xs, names, nil
+}
+
+// isArchive reports whether path is that of a whole archive.
+func isArchive(path string) bool {
+	return npyio.InArchive(path) && strings.EqualFold(filepath.Ext(path), ".npz")
+}
+
+// toLayout moves the channels of x to where layout to has them; "" leaves them.
+func toLayout(x ops.Array, from, to shape.Layout) (ops.Array, error) {
+	n := len(x.Shape())
+	switch {
+	case to == "" || from == to:
+		return x, nil
+	case n < 3:
+		return nil, &ops.Error{Name: ops.NameOf(x), Msg: "shape " + x.Shape().String() + ": --to-layout takes maps of at least 3 dimensions, batch and channels among them"}
+	}
+	perm := shape.MoveToLast(1, n) // from channels first
+	if to == shape.NCHW {
+		perm = shape.Inverse(perm)
+	}
+	return ops.Transpose(x, perm)
+}

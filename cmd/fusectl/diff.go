@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/spf13/cobra"
+
+	"fusectl/internal/ops"
+	"fusectl/internal/shape"
+)
+
+// errDiffer says that diff has found, and reported, a difference.
+var errDiffer = errors.New("the arrays differ")
+
+func newDiffCommand(e *env) *cobra.Command {
+	o := ops.CompareOptions{}
+	var classes bool
+	cmd := &cobra.Command{
+		Use:   "diff A B",
+		Short: "compare two arrays; exit status 1 when they differ",
+		Long: `Compares two arrays element by element. Elements are equal where
+|a-b| <= atol + rtol·|b|, as numpy.allclose has it, and NaN where both are NaN
+unless --equal-nan=false. Arrays of unequal shapes or dtypes differ.
+
+The report names the worst element, the one with the largest |a-b|, and its
+index, and counts units in the last place (ulp) between floats of one dtype.
+--dtype converts both before they are compared; --argmax compares the index of
+the largest element along the last axis, the class, and takes integers of one
+axis less as classes.`,
+		Example: `  fusectl add a.npy b.npy -o sum.npy
+  fusectl add b.npy a.npy then diff sum.npy - --rtol 0 --atol 0`,
+		Args: inputs(2, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := e.mustBeLast(); err != nil {
+				return err
+			}
+			if !(o.RTol >= 0) || !(o.ATol >= 0) {
+				return usagef("--rtol %g --atol %g: want numbers of at least 0", o.RTol, o.ATol)
+			}
+			xs, err := e.openAll(args)
+			if err != nil {
+				return err
+			}
+			for i, x := range xs {
+				if e.dtype.t.Size() > 0 {
+					if xs[i], err = ops.Cast(x, e.dtype.t); err != nil {
+						return err
+					}
+				}
+			}
+			if classes {
+				if xs, err = asClasses(xs); err != nil {
+					return err
+				}
+			}
+			return e.diff(cmd.Context(), args, xs, o)
+		},
+	}
+	f := cmd.Flags()
+	f.Float64Var(&o.RTol, "rtol", 1e-5, "relative tolerance, of |b|, `R`")
+	f.Float64Var(&o.ATol, "atol", 1e-8, "absolute tolerance, `A`")
+	f.BoolVar(&o.EqualNaN, "equal-nan", true, "NaN equals NaN")
+	f.BoolVar(&classes, "argmax", false, "compare classes: the index of the largest element along the last axis")
+	return cmd
+}
+
+// asClasses takes scores to the classes they are for; integers of one axis
+// less than the other array has are classes already.
+func asClasses(xs []ops.Array) ([]ops.Array, error) {
+	out := make([]ops.Array, 2)
+	for i, x := range xs {
+		if x.DType().IsInteger() && len(x.Shape()) == len(xs[1-i].Shape())-1 {
+			out[i] = x
+			continue
+		}
+		var err error
+		if out[i], err = ops.ArgMax(x); err != nil {
+			return nil, err
+		}
+	}
+	for i, x := range out { // labels may come in any integer dtype
+		var err error
+		if out[i], err = ops.Cast(x, out[0].DType()); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// diffReport is what diff prints with --json. Figures that don't exist are
+// null.
+type diffReport struct {
+	A         arrayReport `json:"a"`
+	B         arrayReport `json:"b"`
+	Equal     bool        `json:"equal"`
+	Reason    string      `json:"reason,omitempty"` // "shape" or "dtype", where nothing was compared
+	Count     int64       `json:"count"`
+	Different int64       `json:"different"`
+	Unequal   int64       `json:"unequal_bits"`
+	NaN       int64       `json:"nan_in_one"`
+	MaxAbs    *float64    `json:"max_abs"`
+	MaxRel    *float64    `json:"max_rel"`
+	MaxULP    *float64    `json:"max_ulp"`
+	Worst     []int       `json:"worst_index,omitempty"`
+}
+
+// diff compares, reports, and gives errDiffer where the arrays differ.
+func (e *env) diff(ctx context.Context, names []string, xs []ops.Array, o ops.CompareOptions) error {
+	report := func(i int) arrayReport {
+		return arrayReport{names[i], xs[i].DType().String(), append([]int{}, xs[i].Shape()...)}
+	}
+	r := diffReport{A: report(0), B: report(1)}
+	var c ops.Comparison
+	switch {
+	case !xs[0].Shape().Equal(xs[1].Shape()):
+		r.Reason = "shape"
+	case xs[0].DType() != xs[1].DType():
+		r.Reason = "dtype"
+	default:
+		var err error
+		c, err = ops.Compare(ctx, xs[0], xs[1], o, ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory})
+		if err != nil {
+			return err
+		}
+		r.Equal, r.Count, r.Different, r.Unequal, r.NaN = c.Different == 0, c.Count, c.Different, c.Unequal, c.NaN
+		r.MaxAbs, r.MaxRel, r.MaxULP = finite(c.MaxAbs), finite(c.MaxRel), finite(c.MaxULP)
+		if c.Worst >= 0 {
+			r.Worst = indexOf(c.Worst, xs[0].Shape())
+		}
+	}
+	var err error
+	if e.json {
+		err = e.printJSON(r)
+	} else if !e.quiet {
+		err = e.printDiff(r, c)
+	}
+	if err == nil && !r.Equal {
+		err = errDiffer
+	}
+	return err
+}
+
+func (e *env) printDiff(r diffReport, c ops.Comparison) (err error) {
+	if r.Reason != "" {
+		_, err = fmt.Fprintf(e.stdout, "%ss differ: %s %s of %s, %s %s of %s\n", r.Reason,
+			r.A.DType, shapeText(r.A.Shape), r.A.Name, r.B.DType, shapeText(r.B.Shape), r.B.Name)
+		return err
+	}
+	agree := c.Count - c.Different
+	percent := 100.0
+	if c.Count > 0 {
+		percent = 100 * float64(agree) / float64(c.Count)
+	}
+	fmt.Fprintf(e.stdout, "%d of %d elements agree (%.4g%%), %d are equal\n", agree, c.Count, percent, c.Count-c.Unequal)
+	if c.NaN > 0 {
+		fmt.Fprintf(e.stdout, "  %d are NaN in one array only\n", c.NaN)
+	}
+	if c.Worst >= 0 {
+		fmt.Fprintf(e.stdout, "  worst at %s: %s against %s, off by %.6g\n", shapeText(r.Worst), number(c.A, r.A.DType), number(c.B, r.A.DType), c.MaxAbs)
+		fmt.Fprintf(e.stdout, "  at most %.6g absolute, %.6g relative", c.MaxAbs, c.MaxRel)
+		if r.MaxULP != nil {
+			fmt.Fprintf(e.stdout, ", %.6g ulp", c.MaxULP)
+		}
+		fmt.Fprintln(e.stdout)
+	}
+	return nil
+}
+
+// number writes an element; of complex arrays both parts.
+func number(v complex128, t string) string {
+	if t == "complex64" || t == "complex128" {
+		return fmt.Sprintf("%.9g", v)
+	}
+	return fmt.Sprintf("%.9g", real(v))
+}
+
+// indexOf is the index of element i of an array of shape s.
+func indexOf(i int64, s shape.Shape) []int {
+	at := make([]int, len(s))
+	for a := len(s) - 1; a >= 0; a-- {
+		at[a] = int(i % int64(s[a]))
+		i /= int64(s[a])
+	}
+	return at
+}
+
+// finite is v for JSON, which has no infinities.
+func finite(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
+}

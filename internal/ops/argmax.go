@@ -1,0 +1,58 @@
+package ops
+
+import (
+	"context"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/kernel"
+)
+
+// argmax is the index of the largest element of each row.
+type argmax struct {
+	computed
+	cols int64
+}
+
+// ArgMax is the index of the largest element along the last axis, which it
+// leaves away, as numpy.argmax: the first of several, and of NaNs. The result
+// is int64.
+func ArgMax(x Array) (Array, error) {
+	if err := needArithmetic([]Array{x}); err != nil {
+		return nil, err
+	}
+	s := x.Shape()
+	switch {
+	case x.DType().IsComplex():
+		return nil, errorf(x, "dtype %v: classes are ranked by real numbers", x.DType())
+	case len(s) == 0 || s[len(s)-1] == 0:
+		return nil, errorf(x, "shape %v has no last axis of classes", s)
+	}
+	return &argmax{computed{op: "argmax", dt: dtype.Int64, sh: s[:len(s)-1].Clone(), in: []Array{cast(x, dtype.Float64)}}, int64(s[len(s)-1])}, nil
+}
+
+func (a *argmax) Flops() int64 { return a.in[0].Shape().Len() }
+
+func (a *argmax) Tiling() Tiling { return Tiling{Most: max(pieceLen/a.cols, 1)} }
+
+func (a *argmax) Memory(n int64) int64 { return n*a.cols*8 + memoryOf(a.in[0], n*a.cols) }
+
+func (a *argmax) Read(ctx context.Context, dst []byte, off int64) error {
+	n := int64(len(dst)) / a.size()
+	buf := a.get(n * a.cols * 8)
+	defer a.put(buf)
+	if err := a.in[0].Read(ctx, buf, off*a.cols); err != nil {
+		return err
+	}
+	rows, out := kernel.View[float64](buf), kernel.View[int64](dst)
+	for i := range out {
+		row := rows[int64(i)*a.cols:][:a.cols]
+		best := 0
+		for c, v := range row {
+			if v > row[best] || v != v && row[best] == row[best] {
+				best = c
+			}
+		}
+		out[i] = int64(best)
+	}
+	return nil
+}

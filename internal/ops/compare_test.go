@@ -1,0 +1,84 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"math"
+	"testing"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
+)
+
+// The comparison against one loop over all elements, for several threads.
+func TestCompareIsALoop(t *testing.T) {
+	const n = 300_000 // some tiles
+	a, b := randn(1, n), randn(1, n)
+	va, vb := kernel.View[float32](a.data), kernel.View[float32](b.data)
+	for i := 0; i < n; i += 7 {
+		vb[i] += float32(i) * 1e-6
+	}
+	va[12], vb[13], va[14], vb[14] = float32(math.NaN()), float32(math.NaN()), float32(math.NaN()), float32(math.NaN())
+	c := CompareOptions{RTol: 1e-3, ATol: 1e-2, EqualNaN: true}
+	want := Comparison{Count: n, NaN: 2, Worst: 12, MaxAbs: math.Inf(1), A: complex(math.NaN(), 0), B: complex(float64(vb[12]), 0)}
+	for i := range n {
+		x, y := float64(va[i]), float64(vb[i])
+		if x == y || x != x && y != y {
+			continue
+		}
+		want.Unequal++
+		off := math.Abs(x - y)
+		if !(off <= c.ATol+c.RTol*math.Abs(y)) {
+			want.Different++
+		}
+		if off == off {
+			want.MaxRel = max(want.MaxRel, off/math.Abs(y))
+			ulp := float64(math.Nextafter32(float32(math.Abs(y)), float32(math.Inf(1)))) - math.Abs(y)
+			want.MaxULP = max(want.MaxULP, off/ulp)
+		}
+	}
+	for _, threads := range []int{1, 3} {
+		got, err := Compare(context.Background(), a, b, c, Options{Threads: threads})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !isNaN(got.A) {
+			t.Errorf("A is %v", got.A)
+		}
+		got.A, want.A = 0, 0
+		if got != want {
+			t.Errorf("%d threads: got\n%+v, want\n%+v", threads, got, want)
+		}
+	}
+}
+
+func TestCompareRefuses(t *testing.T) {
+	var e *Error
+	if _, err := Compare(context.Background(), randn(1, 3), randn(1, 4), CompareOptions{}, Options{}); !errors.As(err, &e) {
+		t.Errorf("shapes: got %v", err)
+	}
+	raw := &mem{"r.npy", dtype.Opaque("|V3", 3), shape.Shape{1}, make([]byte, 3)}
+	if _, err := Compare(context.Background(), raw, raw, CompareOptions{}, Options{}); !errors.As(err, &e) {
+		t.Errorf("raw: got %v", err)
+	}
+}
+
+func TestArgMax(t *testing.T) {
+	nan := math.NaN()
+	x := arrayOf("x.npy", dtype.Float64, shape.Shape{2, 3, 4}, []float64{
+		0, 1, 2, 3, 3, 3, 1, 0, -1, -2, -1, -5,
+		math.Inf(-1), math.Inf(-1), 0, 0, 1, nan, 5, nan, nan, 9, 9, 9,
+	})
+	got := kernel.View[int64](result(t, func() Array { return must(ArgMax(x)) }))
+	for i, want := range []int64{3, 0, 0, 2, 1, 0} {
+		if got[i] != want {
+			t.Errorf("row %d: got %d, want %d", i, got[i], want)
+		}
+	}
+	for _, bad := range []Array{randn(1), randn(1, 3, 0)} {
+		if _, err := ArgMax(bad); err == nil {
+			t.Errorf("shape %v is taken", bad.Shape())
+		}
+	}
+}
