@@ -151,7 +151,7 @@ one of the inputs.
 		c.GroupID = "part"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{newRunCommand(e), newInfoCommand(e), newDiffCommand(e), newConvertCommand(e), newRandomCommand(e), newVersionCommand(e)} {
+	for _, c := range []*cobra.Command{newRunCommand(e), newInfoCommand(e), newDiffCommand(e), newConvertCommand(e), newShowCommand(e), newRandomCommand(e), newVersionCommand(e)} {
 		c.GroupID = "other"
 		root.AddCommand(c)
 	}

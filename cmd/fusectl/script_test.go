@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"image/png"
 	"io"
 	"math"
 	"math/cmplx"
@@ -30,6 +31,7 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"fusectl": ma
 //	npycheck FILE DTYPE SHAPE VALUE... [tol=T]
 //	fails STATUS [<FILE] ARG...   fusectl ARG... fails as the contract has it
 //	interrupt SIGNAL STATUS [stdin=open] ARG...
+//	png FILE                      FILE is a picture
 //
 // SHAPE is 2,3 or () for a 0-d array.
 func TestScript(t *testing.T) {
@@ -43,8 +45,17 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"npy": cmdNpy, "npycheck": cmdNpyCheck, "fails": cmdFails, "interrupt": cmdInterrupt,
+			"png": cmdPNG,
 		},
 	})
+}
+
+func cmdPNG(ts *testscript.TestScript, neg bool, args []string) {
+	f, err := os.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer f.Close()
+	_, err = png.Decode(f)
+	ts.Check(err)
 }
 
 func cmdNpy(ts *testscript.TestScript, neg bool, args []string) {

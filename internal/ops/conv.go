@@ -304,7 +304,15 @@ func Part(x Array, i, n int) (Array, error) {
 	return rowsOf(x, i*(s[0]/n), s[0]/n), nil
 }
 
-// rowsOf is n rows of x from row first on.
+// Rows is n rows of x, along its first axis, from row first on.
+func Rows(x Array, first, n int) (Array, error) {
+	if s := x.Shape(); len(s) == 0 || first < 0 || n < 0 || first+n > s[0] {
+		return nil, errorf(x, "shape %v has no rows %d to %d", s, first, first+n-1)
+	}
+	return rowsOf(x, first, n), nil
+}
+
+// rowsOf is Rows for rows known to be there.
 func rowsOf(x Array, first, n int) Array {
 	s := x.Shape().Clone()
 	s[0] = n

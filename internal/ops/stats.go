@@ -46,6 +46,25 @@ func Measure(ctx context.Context, x Array, o Options) (Stats, error) {
 	return all.stats(x.Shape().Len()), nil
 }
 
+// Values computes x, which must be real, as float64.
+func Values(ctx context.Context, x Array, o Options) ([]float64, error) {
+	if err := needArithmetic([]Array{x}); err != nil {
+		return nil, err
+	}
+	if x.DType().IsComplex() {
+		return nil, errorf(x, "dtype %v: want real numbers", x.DType())
+	}
+	p, err := NewPlan(o, cast(x, dtype.Float64))
+	if err != nil {
+		return nil, err
+	}
+	data := make([]float64, x.Shape().Len())
+	err = p.write(ctx, func(x Array) error {
+		return p.compute(ctx, x, &memoryTarget{kernel.Bytes(data), 8}, false)
+	})
+	return data, err
+}
+
 // statsTarget measures tiles in place of writing them.
 type statsTarget struct{ parts []moments }
 
