@@ -10,7 +10,7 @@ FUZZTIME ?= 10s
 build:
 	$(GO) build -o bin/fusectl ./cmd/fusectl
 
-# All eight fusions on the maps of testdata/digits, into demo-out/.
+# All eight fusions on the maps of testdata/digits and a trained network, into demo-out/.
 demo: build
 	./testdata/demo.sh
 

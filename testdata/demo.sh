@@ -38,4 +38,18 @@ step "attention --spatial: every position of the coarsest map attends to every o
 
 printf '\nand in a pipe, without a file between:\n  $ fusectl add edges.npy blobs.npy | fusectl gap - | fusectl info --stats -\n'
 "$fusectl" add edges.npy blobs.npy | "$fusectl" gap - | "$fusectl" info --stats - | sed 's/^/  /'
+cd ../..
+out=demo-out
+printf '\nand a whole network, trained by PyTorch on 8 x 8 digits, as one recipe of %s lines (testdata/network/digits.fuse):\n' \
+	"$(wc -l <testdata/network/digits.fuse)"
+cat <<'EOF'
+  $ fusectl run digits.fuse images=images.npy w=weights.npz logits=logits.npy p2=p2-digits.npy --layout nchw
+  $ fusectl diff logits.npy labels.npy --argmax
+EOF
+bin/fusectl run testdata/network/digits.fuse images=testdata/network/images.npy w=testdata/network/weights.npz \
+	logits=$out/logits.npy p2=$out/p2-digits.npy --layout nchw
+accuracy=$(bin/fusectl diff $out/logits.npy testdata/network/labels.npy --argmax) || true # some differ
+printf '  accuracy: %s on the test pictures\n' "$accuracy"
+bin/fusectl show $out/p2-digits.npy --layout nchw --title "the finest level of the pyramid, of the first test picture" -o $out/p2-digits.png
+printf '  demo-out/p2-digits.png shows its maps\n'
 printf '\nThe arrays are in demo-out/. NumPy reads them: np.load("demo-out/p2.npy")\n'

@@ -56,7 +56,7 @@ axis less as classes.`,
 					return err
 				}
 			}
-			return e.diff(cmd.Context(), args, xs, o)
+			return e.diff(cmd.Context(), args, xs, o, classes)
 		},
 	}
 	f := cmd.Flags()
@@ -108,7 +108,7 @@ type diffReport struct {
 }
 
 // diff compares, reports, and gives errDiffer where the arrays differ.
-func (e *env) diff(ctx context.Context, names []string, xs []ops.Array, o ops.CompareOptions) error {
+func (e *env) diff(ctx context.Context, names []string, xs []ops.Array, o ops.CompareOptions, classes bool) error {
 	report := func(i int) arrayReport {
 		return arrayReport{names[i], xs[i].DType().String(), append([]int{}, xs[i].Shape()...)}
 	}
@@ -135,7 +135,7 @@ func (e *env) diff(ctx context.Context, names []string, xs []ops.Array, o ops.Co
 	if e.json {
 		err = e.printJSON(r)
 	} else if !e.quiet {
-		err = e.printDiff(r, c)
+		err = e.printDiff(r, c, classes)
 	}
 	if err == nil && !r.Equal {
 		err = errDiffer
@@ -143,7 +143,7 @@ func (e *env) diff(ctx context.Context, names []string, xs []ops.Array, o ops.Co
 	return err
 }
 
-func (e *env) printDiff(r diffReport, c ops.Comparison) (err error) {
+func (e *env) printDiff(r diffReport, c ops.Comparison, classes bool) (err error) {
 	if r.Reason != "" {
 		_, err = fmt.Fprintf(e.stdout, "%ss differ: %s %s of %s, %s %s of %s\n", r.Reason,
 			r.A.DType, shapeText(r.A.Shape), r.A.Name, r.B.DType, shapeText(r.B.Shape), r.B.Name)
@@ -153,6 +153,10 @@ func (e *env) printDiff(r diffReport, c ops.Comparison) (err error) {
 	percent := 100.0
 	if c.Count > 0 {
 		percent = 100 * float64(agree) / float64(c.Count)
+	}
+	if classes {
+		_, err = fmt.Fprintf(e.stdout, "%d of %d classes agree (%.4g%%)\n", agree, c.Count, percent)
+		return err
 	}
 	fmt.Fprintf(e.stdout, "%d of %d elements agree (%.4g%%), %d are equal\n", agree, c.Count, percent, c.Count-c.Unequal)
 	if c.NaN > 0 {

@@ -107,6 +107,7 @@ func (e *env) open(path string) (ops.Array, error) {
 		if x, ok, err := e.graph.open(path); ok || err != nil {
 			return x, err
 		}
+		path = e.graph.path(path)
 	}
 	if path == "-" && e.piped != nil {
 		e.piped.used = true

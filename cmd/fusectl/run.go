@@ -32,7 +32,8 @@ one it is written to. Without a bound result the last line's goes to -o. Other
 words are files, relative to the working folder. Words are split and quoted as
 in a shell, # begins a comment, and \ at its end continues a line. A name with
 {} takes the results of a command that has several: 'p{} = fpn c2 c3 --all'
-gives p2 and p3. Lines may stand in any order.
+gives p2 and p3. A name bound to an archive, w=W.npz, has its arrays as w:NAME.
+Lines may stand in any order.
 
 Flags of run hold for all steps, and those of a step for that one. No step
 writes a file: the whole is computed as one graph, and gives the bytes that
@@ -73,8 +74,12 @@ func (e *env) runRecipe(ctx context.Context, lines, args []string) error {
 	if err != nil {
 		return err
 	}
-	g := &graph{env: e, ctx: ctx, steps: steps, begun: make([]bool, len(steps)), names: map[string]ops.Array{}, used: map[string]bool{}}
+	g := &graph{env: e, ctx: ctx, steps: steps, begun: make([]bool, len(steps)), names: map[string]ops.Array{}, paths: map[string]string{}, used: map[string]bool{}}
 	for _, name := range b.inputs {
+		if isArchive(b.paths[name]) {
+			g.paths[name] = b.paths[name]
+			continue
+		}
 		if g.names[name], err = e.open(b.paths[name]); err != nil {
 			return err
 		}

@@ -90,7 +90,25 @@ type graph struct {
 	steps []recipe.Step
 	begun []bool
 	names map[string]ops.Array // inputs, and results of the steps carried out
+	paths map[string]string    // of archives: NAME:MEMBER is a member
 	used  map[string]bool
+}
+
+// path is a file's path where text begins with the name of an archive.
+func (g *graph) path(text string) string {
+	if g == nil {
+		return text
+	}
+	name, member, _ := strings.Cut(text, ":")
+	path, ok := g.paths[name]
+	if !ok {
+		return text
+	}
+	g.used[name] = true
+	if member != "" {
+		path += ":" + member
+	}
+	return path
 }
 
 // open is the array of that name; ok is false if the recipe has none.

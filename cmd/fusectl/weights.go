@@ -54,6 +54,7 @@ type bundle struct {
 
 // openBundle opens the archive at path.
 func (e *env) openBundle(path, prefix string) (*bundle, error) {
+	path = e.graph.path(path)
 	a := e.archives[path]
 	if a == nil {
 		var err error

@@ -77,7 +77,8 @@ func Parse(text string) ([]Step, error) {
 	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
 	for i := 0; i < len(lines); i++ {
 		first, line := i+1, lines[i]
-		for strings.HasSuffix(line, `\`) && i+1 < len(lines) {
+		comment := strings.HasPrefix(strings.TrimSpace(line), "#")
+		for !comment && strings.HasSuffix(line, `\`) && i+1 < len(lines) {
 			i++
 			line = strings.TrimSuffix(line, `\`) + " " + lines[i]
 		}

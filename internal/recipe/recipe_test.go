@@ -11,7 +11,7 @@ func TestParse(t *testing.T) {
 	if err == nil {
 		t.Fatalf("y=mul without blanks: got %v", got)
 	}
-	got, err = Parse("# a recipe\n\ns = gap x --axes 1,2\r\np{} = fpn 'c 2.npy' \"c'3\" \\\n  --all # all of them\ny = mul s ''\n")
+	got, err = Parse("# a recipe \\\n\ns = gap x --axes 1,2\r\np{} = fpn 'c 2.npy' \"c'3\" \\\n  --all # all of them\ny = mul s ''\n")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -134,7 +134,7 @@ for name, shape, dtype in [("images", (450, 1, 8, 8), "u1"), ("labels", (450,), 
         fail(f"network: {name} is {array.dtype} {array.shape}")
 recipe = (network / "digits.fuse").read_text("utf-8")
 prefixes = tuple(re.findall(r"--weights-prefix (\S+)", recipe))
-asked = {*re.findall(r"weights\.npz:(\S+)", recipe), *(n for n in arrays if n.startswith(prefixes))}
+asked = {*re.findall(r"\bw:(\S+)", recipe), *(n for n in arrays if n.startswith(prefixes))}
 if asked != set(arrays):
     fail(f"network: the recipe and weights.npz differ in {sorted(asked ^ set(arrays))}")
 
