@@ -2,9 +2,9 @@
 // maps in a grid, a legend beside them. It knows pixels; it never knows
 // arrays, files or flags.
 //
-// It draws on image and golang.org/x/image rather than gonum.org/v1/plot,
-// which places its elements between pixels, so that small maps lose their
-// crisp squares, and which would bring a dozen modules for one colour bar.
+// It draws on image and golang.org/x/image rather than gonum.org/v1/plot, whose
+// heat maps are vector rectangles with edges between pixels, so that elements
+// wouldn't be crisp squares, and which would bring many modules more.
 //
 // What a picture shows is true in these ways:
 //

@@ -182,17 +182,16 @@ func nearlySquare(n int, aspect float64) int {
 
 // size returns the pixels of a map whose longer side has at most so many.
 func size(m Map, longer int) image.Point {
+	most, least := max(m.Rows, m.Cols), min(shortest, longer)
 	side := func(n int) int {
-		px, most := 0, max(m.Rows, m.Cols)
-		if most <= longer {
-			px = longer / most * n
-		} else {
+		px := longer / most * n
+		if most > longer {
 			px = int(math.Round(float64(longer) * float64(n) / float64(most)))
 		}
-		if px >= shortest || n >= shortest {
-			return max(px, min(longer, shortest))
+		if n < least {
+			return max(px, least/n*n)
 		}
-		return (shortest + n - 1) / n * n
+		return max(px, least)
 	}
 	return image.Pt(side(m.Cols), side(m.Rows))
 }
@@ -213,7 +212,7 @@ func (s scale) paint(t float64, x, y int, hatched bool) color.RGBA {
 	switch {
 	case !math.IsNaN(t):
 		return s.color(t)
-	case hatched && ((x+y)%6 == 0 || (x-y)%6 == 0):
+	case hatched && ((x+y)%8 == 0 || (x-y)%8 == 0):
 		return hatch
 	}
 	return isNaN

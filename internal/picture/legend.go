@@ -8,7 +8,7 @@ import (
 
 const (
 	bar   = 16 // the bar's width, and the side of an entry's square
-	entry = 26 // the height of an entry below the bar
+	entry = 24 // from an entry to the next
 )
 
 // A legend is a bar with numbers, and below it entries for what has none.
@@ -76,7 +76,7 @@ func newLegend(p *pen, maps []Map, s scale, finite, each bool) legend {
 // least returns the height that the legend needs.
 func (l legend) least() int {
 	if len(l.marks) == 0 {
-		return len(l.entries)*entry - (entry - bar)
+		return len(l.entries) * entry
 	}
 	return 120 + len(l.entries)*entry
 }
@@ -103,18 +103,22 @@ func (l legend) between() (marks []mark) {
 func (l legend) draw(p *pen, at image.Point, height int) {
 	y := at.Y
 	if len(l.marks) > 0 {
-		r := image.Rect(at.X, at.Y, at.X+bar, at.Y+height-len(l.entries)*entry)
+		r := image.Rect(at.X, at.Y, at.X+bar, at.Y+height)
+		if n := len(l.entries); n > 0 {
+			r.Max.Y -= n*entry + entry - bar
+		}
+		y = r.Max.Y + bar
 		p.fill(r.Inset(-1), frame)
 		for y := range r.Dy() {
 			f := 1 - (float64(y)+0.5)/float64(r.Dy())
 			v := l.scale.low*(1-f) + l.scale.high*f
 			p.fill(image.Rect(r.Min.X, r.Min.Y+y, r.Max.X, r.Min.Y+y+1), l.scale.color(l.scale.at(v)))
 		}
+		along := l.scale
+		along.centred = false
 		var taken []int
 		for _, m := range l.marks {
-			s := l.scale
-			f := (s.high/2 - m.value/2) / (s.high/2 - s.low/2)
-			y := r.Min.Y + int(math.Round(f*float64(r.Dy()-1)))
+			y := r.Max.Y - 1 - int(math.Round(along.at(m.value)*float64(r.Dy()-1)))
 			if slices.ContainsFunc(taken, func(other int) bool { return max(y-other, other-y) < line }) {
 				continue
 			}
@@ -122,7 +126,6 @@ func (l legend) draw(p *pen, at image.Point, height int) {
 			p.fill(image.Rect(r.Max.X+1, y, r.Max.X+tick, y+1), faint)
 			p.text(m.text, p.small, r.Max.X+2*tick, y, left, ink)
 		}
-		y = r.Max.Y + entry - bar
 	}
 	for i, e := range l.entries {
 		r := image.Rect(at.X, y+i*entry, at.X+bar, y+i*entry+bar)

@@ -38,6 +38,9 @@ func (p *pen) fill(r image.Rectangle, c color.RGBA) {
 }
 
 func (p *pen) width(s string, face font.Face) int {
+	if len(s) > 1<<16 {
+		return maxPixels // more than a picture has; and the sum below is of 26 bits
+	}
 	return font.MeasureString(face, s).Ceil()
 }
 
