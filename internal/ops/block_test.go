@@ -49,7 +49,7 @@ func TestPartsRefuse(t *testing.T) {
 	w := Weights{Kernel: k, Layout: Keras}
 	for want, build := range map[string]func() (Array, error){
 		"takes a feature map of 4 dimensions": func() (Array, error) { return Conv(randn(1, 3, 3), w, ConvOptions{Layout: shape.NHWC}) },
-		"takes 6 channels in 1 groups: x2.npy has 4": func() (Array, error) {
+		"takes 6 channels in 1 groups: want (3,3,in/groups,out), in being the 4 channels of x2.npy": func() (Array, error) {
 			return Conv(randn(2, 1, 9, 9, 4), w, ConvOptions{Layout: shape.NHWC})
 		},
 		"don't split into 2 groups": func() (Array, error) {
@@ -58,7 +58,7 @@ func TestPartsRefuse(t *testing.T) {
 		"reaches over 3 positions does not fit 2": func() (Array, error) {
 			return Conv(randn(1, 1, 2, 9, 6), w, ConvOptions{Layout: shape.NHWC})
 		},
-		"bias of shape (4,): want 5 elements": func() (Array, error) {
+		"bias of shape (4,): want (5,)": func() (Array, error) {
 			return Conv(x, Weights{k, randn(1, 4), Keras}, ConvOptions{Layout: shape.NHWC})
 		},
 		"no groups and no dilation": func() (Array, error) {
@@ -67,7 +67,7 @@ func TestPartsRefuse(t *testing.T) {
 		"more than half the window": func() (Array, error) {
 			return Pool(x, "max", PoolOptions{Window: Window{Size: [2]int{2, 2}, Padding: Padding{Each: [2]int{2, 0}}}, Layout: shape.NHWC})
 		},
-		"weight of shape (5,3) takes 5 channels": func() (Array, error) {
+		"weight of shape (5,3) takes 5 channels: want (": func() (Array, error) {
 			return SE(x, Weights{Kernel: randn(1, 5, 3), Layout: Keras}, Weights{Kernel: randn(1, 3, 6), Layout: Keras}, shape.NHWC)
 		},
 	} {

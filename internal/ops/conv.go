@@ -2,6 +2,8 @@ package ops
 
 import (
 	"context"
+	"strconv"
+	"strings"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/kernel"
@@ -78,7 +80,8 @@ func conv(x Array, w Weights, o ConvOptions) (Array, error) {
 	ks, channels := k.Shape(), x.Shape()[axis]
 	switch {
 	case ks[3]*groups != channels:
-		e := errorf(w.Kernel, "kernel of shape %v takes %d channels in %d groups: %s has %d, its shape is %v", w.Kernel.Shape(), ks[3]*groups, groups, NameOf(x), channels, x.Shape())
+		want := strings.NewReplacer("h", strconv.Itoa(ks[0]), "w", strconv.Itoa(ks[1])).Replace(kernelAxes(w.Layout, o.Transposed))
+		e := errorf(w.Kernel, "kernel of shape %v takes %d channels in %d groups: want %s, in being the %d channels of %s, whose shape is %v", w.Kernel.Shape(), ks[3]*groups, groups, want, channels, NameOf(x), x.Shape())
 		return nil, e.hint("kernels are read as %s; --weight-layout says otherwise", kernelAxes(w.Layout, o.Transposed))
 	case ks[2]%groups != 0:
 		return nil, errorf(w.Kernel, "%d output channels don't split into %d groups", ks[2], groups)

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"fmt"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/kernel"
@@ -104,7 +105,11 @@ func linear(x Array, w Weights, axis int) (Array, error) {
 			return nil, err
 		}
 		if in := k.Shape()[1]; in != s[axis] {
-			return nil, errorf(w.Kernel, "weight of shape %v takes %d channels: %s has %d, its shape is %v", w.Kernel.Shape(), in, NameOf(x), s[axis], s).
+			want := fmt.Sprintf("(%d,out)", s[axis])
+			if w.Layout == Torch {
+				want = fmt.Sprintf("(out,%d)", s[axis])
+			}
+			return nil, errorf(w.Kernel, "weight of shape %v takes %d channels: want %s for the %d of %s, whose shape is %v", w.Kernel.Shape(), in, want, s[axis], NameOf(x), s).
 				hint("weights are read in %s's order; --weight-layout says otherwise", w.Layout)
 		}
 		held := Hold(cast(k, t))
@@ -120,7 +125,7 @@ func addBias(x, bias Array, axis int) (Array, error) {
 	}
 	s := x.Shape()
 	if bias.Shape().Len() != int64(s[axis]) {
-		return nil, errorf(bias, "bias of shape %v: want %d elements, one for each output channel", bias.Shape(), s[axis])
+		return nil, errorf(bias, "bias of shape %v: want (%d,), a number for each output channel", bias.Shape(), s[axis])
 	}
 	along := make(shape.Shape, len(s))
 	for i := range along {
