@@ -321,7 +321,7 @@ func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) err
 }
 
 // ownMemory is about what the program takes before it holds any array.
-const ownMemory = 7 << 20
+const ownMemory = 15 << 19
 
 func write(ctx context.Context, p *ops.Plan, f *npyio.Output) error {
 	if f.Seekable() {

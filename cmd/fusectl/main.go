@@ -81,7 +81,11 @@ func execute(ctx context.Context, e *env, args []string) (o outcome) {
 
 // execute runs one command.
 func (e *env) execute(ctx context.Context, args []string) (*cobra.Command, error) {
-	root := newRootCommand(e)
+	only := ""
+	if len(args) > 0 {
+		only = args[0]
+	}
+	root := newRootCommand(e, only)
 	root.SetArgs(args)
 	root.SetIn(e.stdin)
 	root.SetOut(e.stdout)
@@ -89,7 +93,28 @@ func (e *env) execute(ctx context.Context, args []string) (*cobra.Command, error
 	return root.ExecuteContextC(ctx)
 }
 
-func newRootCommand(e *env) *cobra.Command {
+// command is how one command is made.
+type command struct {
+	name, group string
+	make        func(*env) *cobra.Command
+}
+
+// commands are all commands, in the order of the help.
+func commands() []command {
+	return []command{
+		{"concat", "fuse", newConcatCommand}, {"add", "fuse", newAddCommand}, {"mul", "fuse", newMulCommand},
+		{"gap", "fuse", newGapCommand}, {"gmp", "fuse", newGmpCommand}, {"fpn", "fuse", newFPNCommand},
+		{"crossmodal", "fuse", newCrossModalCommand}, {"attention", "fuse", newAttentionCommand},
+		{"linear", "part", newLinearCommand}, {"conv", "part", newConvCommand}, {"resize", "part", newResizeCommand},
+		{"pool", "part", newWindowPoolCommand}, {"act", "part", newActCommand}, {"se", "part", newSECommand}, {"cbam", "part", newCBAMCommand},
+		{"run", "other", newRunCommand}, {"info", "other", newInfoCommand}, {"diff", "other", newDiffCommand}, {"convert", "other", newConvertCommand},
+		{"show", "other", newShowCommand}, {"random", "other", newRandomCommand}, {"version", "other", newVersionCommand},
+	}
+}
+
+// newRootCommand is the program with all commands, or with just the one that
+// only names, if there is such a one: a recipe makes many.
+func newRootCommand(e *env, only string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fusectl COMMAND INPUT... [-o OUT]",
 		Short: "fuse feature maps held in NumPy .npy files",
@@ -137,23 +162,13 @@ one of the inputs.
 	})
 	e.addFlags(root.PersistentFlags())
 	root.AddGroup(&cobra.Group{ID: "fuse", Title: "Fusions:"}, &cobra.Group{ID: "part", Title: "What they are built from:"}, &cobra.Group{ID: "other", Title: "Around them:"})
-	for _, c := range []*cobra.Command{
-		newConcatCommand(e), newAddCommand(e), newMulCommand(e), newGapCommand(e), newGmpCommand(e),
-		newFPNCommand(e), newCrossModalCommand(e), newAttentionCommand(e),
-	} {
-		c.GroupID = "fuse"
-		root.AddCommand(c)
-	}
-	for _, c := range []*cobra.Command{
-		newLinearCommand(e), newConvCommand(e), newResizeCommand(e), newWindowPoolCommand(e), newActCommand(e),
-		newSECommand(e), newCBAMCommand(e),
-	} {
-		c.GroupID = "part"
-		root.AddCommand(c)
-	}
-	for _, c := range []*cobra.Command{newRunCommand(e), newInfoCommand(e), newDiffCommand(e), newConvertCommand(e), newShowCommand(e), newRandomCommand(e), newVersionCommand(e)} {
-		c.GroupID = "other"
-		root.AddCommand(c)
+	made := slices.ContainsFunc(commands(), func(c command) bool { return c.name == only })
+	for _, c := range commands() {
+		if !made || c.name == only {
+			cmd := c.make(e)
+			cmd.GroupID = c.group
+			root.AddCommand(cmd)
+		}
 	}
 	root.SetHelpCommandGroupID("other")
 	root.SetCompletionCommandGroupID("other")

@@ -68,7 +68,7 @@ func (e *env) mustBeLast() error {
 // namesNoInput reports whether a command line has neither an input nor a flag
 // that takes the result so far.
 func namesNoInput(args []string) bool {
-	cmd, rest, err := newRootCommand(&env{session: &session{}, common: defaults()}).Find(args)
+	cmd, rest, err := newRootCommand(&env{session: &session{}, common: defaults()}, args[0]).Find(args)
 	if err != nil || cmd.ParseFlags(rest) != nil {
 		return false // running it will tell what is wrong
 	}

@@ -84,8 +84,8 @@ func (r *rowwise) Tiling() Tiling { return Tiling{Unit: r.cols} }
 func (r *rowwise) Flops() int64 { return elementary * r.sh.Len() }
 
 func (r *rowwise) Memory(n int64) int64 {
-	whole := n + 2*r.cols
-	return whole*r.size() + memoryOf(r.in[0], whole)
+	whole := max(n, wholeRowsMemory(n, r.cols))
+	return wholeRowsMemory(n, r.cols)*r.size() + memoryOf(r.in[0], whole)
 }
 
 func (r *rowwise) Read(ctx context.Context, dst []byte, off int64) error {
@@ -118,6 +118,15 @@ func wholeRows(s *scratch, dst []byte, off, cols, size int64, fill func(dst []by
 	}
 	copy(dst, buf[(off-from*cols)*size:])
 	return nil
+}
+
+// wholeRowsMemory is the elements that wholeRows buffers for a run of n: none
+// where tiles are whole rows, as the engine makes them where it can.
+func wholeRowsMemory(n, cols int64) int64 {
+	if cols == 0 || n%cols == 0 {
+		return 0
+	}
+	return (n/cols + 2) * cols
 }
 
 // onLast applies f to the last axis in place of another one: it moves the axis

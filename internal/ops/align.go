@@ -127,8 +127,8 @@ func (c *cropped) row() int64 { return c.sh.Product(2, 4) }
 func (c *cropped) Tiling() Tiling { return Tiling{Unit: c.row()} }
 
 func (c *cropped) Memory(n int64) int64 {
-	rows := n/max(c.row(), 1) + 2
-	return rows*c.row()*c.size() + memoryOf(c.in[0], rows*c.in[0].Shape().Product(2, 4))
+	rows := n/max(c.row(), 1) + 1
+	return wholeRowsMemory(n, c.row())*c.size() + memoryOf(c.in[0], rows*c.in[0].Shape().Product(2, 4))
 }
 
 func (c *cropped) Read(ctx context.Context, dst []byte, off int64) error {

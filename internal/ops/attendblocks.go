@@ -49,8 +49,7 @@ func (a *attention) Flops() int64 {
 }
 
 func (a *attention) Memory(n int64) int64 {
-	rows := n/max(a.dv, 1) + 2
-	m := rows*a.dv + queryBlock*(a.d+2*keyBlock) + keyBlock*a.dv
+	m := wholeRowsMemory(n, a.dv) + queryBlock*(a.d+2*keyBlock) + keyBlock*a.dv
 	if a.streams() {
 		m += a.nk * (a.d + a.dv)
 	}

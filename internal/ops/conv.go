@@ -150,8 +150,8 @@ func (c *convolved) Tiling() Tiling {
 }
 
 func (c *convolved) Memory(n int64) int64 {
-	read := c.covered(n/max(c.out(), 1) + 2)
-	return (read+convBlock*c.patch())*c.size() + memoryOf(c.in[0], read)
+	read := c.covered(n / max(c.out(), 1))
+	return (read+convBlock*c.patch()+wholeRowsMemory(n, c.out()))*c.size() + memoryOf(c.in[0], read)
 }
 
 func (c *convolved) Read(ctx context.Context, dst []byte, off int64) error {

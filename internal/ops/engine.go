@@ -249,7 +249,7 @@ func (s stage) end() {
 }
 
 // collectFrom is the bytes of garbage from which on it is collected at once.
-const collectFrom = 32 << 20
+const collectFrom = 2 << 20
 
 // PanicError is a panic in a worker: a fault of the program, not of its input.
 type PanicError struct {

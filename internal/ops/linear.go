@@ -157,8 +157,9 @@ func (p *product) Tiling() Tiling { return Tiling{Unit: p.n, Size: productRows *
 func (p *product) Flops() int64 { return 2 * p.k * p.sh.Len() }
 
 func (p *product) Memory(n int64) int64 {
-	rows := n/max(p.n, 1) + 2
-	return rows*(p.k+p.n)*p.size() + memoryOf(p.in[0], rows*p.k)
+	whole := max(n, wholeRowsMemory(n, p.n))
+	read := whole / max(p.n, 1) * p.k
+	return (read+wholeRowsMemory(n, p.n))*p.size() + memoryOf(p.in[0], read)
 }
 
 func (p *product) Read(ctx context.Context, dst []byte, off int64) error {

@@ -74,8 +74,8 @@ func (p *pooled) Tiling() Tiling {
 func (p *pooled) Flops() int64 { return int64(p.y.size*p.x.size) * p.sh.Len() }
 
 func (p *pooled) Memory(n int64) int64 {
-	read := p.covered(n/max(int64(p.ch), 1) + 2)
-	return read*int64(p.in[0].DType().Size()) + memoryOf(p.in[0], read)
+	read := p.covered(n / max(int64(p.ch), 1))
+	return read*int64(p.in[0].DType().Size()) + wholeRowsMemory(n, int64(p.ch))*p.size() + memoryOf(p.in[0], read)
 }
 
 func (p *pooled) Read(ctx context.Context, dst []byte, off int64) error {

@@ -138,8 +138,7 @@ func (r *resized) Flops() int64 {
 }
 
 func (r *resized) Memory(n int64) int64 {
-	rows := (n/r.row() + 2) * r.row()
-	return (2*r.row()+r.srcRow()+rows)*r.size() + memoryOf(r.in[0], r.srcRow())
+	return (2*r.row()+r.srcRow()+wholeRowsMemory(n, r.row()))*r.size() + memoryOf(r.in[0], r.srcRow())
 }
 
 func (r *resized) Read(ctx context.Context, dst []byte, off int64) error {

@@ -110,8 +110,12 @@ func (w *windows) worth(x Array, least int64) int64 {
 
 // covered is how many elements n windows in line can lie over.
 func (w *windows) covered(n int64) int64 {
-	rows := n/int64(w.x.out) + 2
-	return min(rows*int64(w.y.stride)+int64(w.y.size*w.y.dilation), int64(w.y.in)) * int64(w.x.in*w.ch)
+	rows := max(ceilDiv(n, int64(w.x.out)), 1)
+	if n%int64(w.x.out) != 0 {
+		rows++ // it may begin and end within a row
+	}
+	reach := int64((w.y.size-1)*w.y.dilation + 1)
+	return min((rows-1)*int64(w.y.stride)+reach, int64(w.y.in)) * int64(w.x.in*w.ch)
 }
 
 // lines reads the source rows that n windows of an image lie over, once. The
