@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"time"
 )
 
 // archiveWriter is a .npz file that is being written, member by member.
@@ -65,9 +66,10 @@ func (a *archiveWriter) begin(o *Output) error {
 	}
 	var err error
 	a.current, o.begun = o, true
-	// 1980-01-01, the first day that a zip archive knows, as NumPy has it: the
-	// same arrays give the same bytes.
-	a.entry, err = a.zip.CreateHeader(&zip.FileHeader{Name: o.entry, Method: zip.Store, ModifiedDate: 1<<5 | 1})
+	// The first day that a zip archive knows, as NumPy has it: the same arrays
+	// give the same bytes.
+	day := time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
+	a.entry, err = a.zip.CreateHeader(&zip.FileHeader{Name: o.entry, Method: zip.Store, Modified: day})
 	if err == nil {
 		_, err = a.entry.Write(o.header)
 	}

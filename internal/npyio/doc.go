@@ -1,9 +1,11 @@
-// Package npyio knows the .npy format: headers, dtype codes, byte order,
-// order in memory, pipes and atomic writing. It never knows operations.
+// Package npyio knows the .npy format and .npz, its archives: headers, dtype
+// codes, byte order, order in memory, pipes and atomic writing. It never knows
+// operations.
 //
 // A File is a lazy array: its header has been read and checked, its elements
-// are fetched when they are asked for. An Output is a file that takes its name
-// only once it is complete.
+// are fetched when they are asked for. An Archive is a .npz file, whose members
+// are Files. An Output is a file, or a member of an archive, that takes its
+// name only once it is complete; Outputs are several that do so together.
 //
 // Everything in a file is taken for hostile. No number in a header is believed
 // before it has been checked, nothing is allocated from it, nothing in a file

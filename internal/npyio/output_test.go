@@ -289,8 +289,10 @@ func TestTooLargeForTheDisk(t *testing.T) {
 		t.Skip("space is reserved on Linux only")
 	}
 	dir := t.TempDir()
-	_, err := Create(filepath.Join(dir, "x.npy"), dtype.Float32, shape.Shape{1 << 60}, CreateOptions{})
-	wantWriteError(t, err, "x.npy: needs 4611686018427388032 bytes")
+	for _, name := range []string{"x.npy", "x.npz"} {
+		_, err := Create(filepath.Join(dir, name), dtype.Float32, shape.Shape{1 << 60}, CreateOptions{})
+		wantWriteError(t, err, name+": needs 4611686018427388032 bytes")
+	}
 	wantFolder(t, dir)
 }
 
