@@ -284,7 +284,7 @@ func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) err
 		return usagef("--threads %d: want at least 1", e.threads)
 	}
 	meter := newMeter(e)
-	o := ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory, InOrder: slices.ContainsFunc(paths, inOrder), Progress: meter.add}
+	o := ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory + stepMemory*int64(len(e.reports)), InOrder: slices.ContainsFunc(paths, inOrder), Progress: meter.add}
 	plan, err := ops.NewPlan(o, outs...)
 	if err != nil {
 		return err
@@ -312,9 +312,12 @@ func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) err
 	if err := set.Commit(); err != nil {
 		return err
 	}
-	for i, x := range outs {
-		if e.verbose {
+	if e.verbose {
+		for i, x := range outs {
 			fmt.Fprintf(e.stderr, "fusectl: wrote %s: %v %v in %v\n", paths[i], x.DType(), x.Shape(), time.Since(e.started).Round(time.Microsecond))
+		}
+		if peak, ok := peakMemory(); ok {
+			fmt.Fprintf(e.stderr, "fusectl: held %d bytes of memory at the peak\n", peak)
 		}
 	}
 	return nil
@@ -322,6 +325,9 @@ func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) err
 
 // ownMemory is about what the program takes before it holds any array.
 const ownMemory = 15 << 19
+
+// stepMemory is about what each step of a chain or a recipe adds to that.
+const stepMemory = 64 << 10
 
 func write(ctx context.Context, p *ops.Plan, f *npyio.Output) error {
 	if f.Seekable() {

@@ -163,7 +163,16 @@ func (p *Plan) Held() int64 { return p.peak(func(stage) int64 { return 0 }) }
 
 // Memory is the bytes that the process is expected to hold at its peak.
 func (p *Plan) Memory() int64 {
-	return p.o.Base + p.peak(func(s stage) int64 {
+	lag, freed := int64(0), int64(0)
+	for _, s := range p.stages[:len(p.stages)-1] {
+		for _, h := range s.frees {
+			freed += sizeOf(h)
+		}
+	}
+	if freed > collectFrom {
+		lag = collectLag
+	}
+	return p.o.Base + lag + p.peak(func(s stage) int64 {
 		t := newTiles(s.x, p.o, p.o.InOrder && s.into == nil)
 		work := t.most*int64(s.x.DType().Size()) + memoryOf(s.x, t.most)
 		return work * min(int64(p.o.Threads), max(t.count, 1))
@@ -249,7 +258,10 @@ func (s stage) end() {
 }
 
 // collectFrom is the bytes of garbage from which on it is collected at once.
-const collectFrom = 2 << 20
+const collectFrom = 256 << 10
+
+// collectLag is about what lies uncollected where arrays are held and let go.
+const collectLag = 2 << 20
 
 // PanicError is a panic in a worker: a fault of the program, not of its input.
 type PanicError struct {

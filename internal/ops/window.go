@@ -126,7 +126,8 @@ func (w *windows) lines(ctx context.Context, s *scratch, x Array, image, first, 
 	lo = max(w.y.tap(y0, 0), 0)
 	rows := max(min(w.y.tap(y1, w.y.size-1)+1, w.y.in)-lo, 0)
 	line := int64(w.x.in * w.ch)
-	src = s.get(int64(rows) * line * int64(x.DType().Size()))
+	size := int64(x.DType().Size())
+	src = s.get(max(w.covered(n), int64(rows)*line) * size)[:int64(rows)*line*size] // as large for tiles at the border, so that buffers serve all
 	if rows > 0 {
 		err = x.Read(ctx, src, (image*int64(w.y.in)+int64(lo))*line)
 	}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var heldAtPeak = regexp.MustCompile(`held (\d+) bytes of memory at the peak`)
+
+// What --dry-run predicts is what the program, as it is installed, holds at
+// its peak, within 20%.
+func TestMemoryIsPredicted(t *testing.T) {
+	if runtime.GOOS != "linux" || testing.Short() {
+		t.Skip("the peak is read from Linux's /proc, of a program built without the race detector")
+	}
+	dir := t.TempDir()
+	program := filepath.Join(dir, "fusectl")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	fusectl := func(args string, more ...string) string {
+		cmd := exec.Command(program, append(strings.Fields(args), more...)...)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	for file, shape := range map[string]string{
+		"c2.npy": "1,512,512,64", "c3.npy": "1,256,256,64", "c4.npy": "1,128,128,64", "s.npy": "4096,64", "w.npy": "64,64", "k.npy": "3,3,64,16", "k2.npy": "3,3,16,16",
+	} {
+		fusectl("random --shape "+shape, "-o", file)
+	}
+	testdata, err := filepath.Abs("../../testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(testdata, filepath.Join(dir, "testdata")); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{
+		"add c2.npy c2.npy",
+		"gap c2.npy",
+		"resize c3.npy --scale 2",
+		"convert c2.npy --to-layout nchw",
+		"linear c2.npy --weight w.npy",
+		"conv c2.npy --weight k.npy --padding same",
+		"fpn c2.npy c3.npy c4.npy --lateral w.npy,w.npy,w.npy",
+		"attention s.npy",
+		"conv c2.npy --weight k.npy --padding same then conv --weight k2.npy --padding same then conv --weight k2.npy --padding same",
+		"run testdata/network/digits.fuse images=testdata/network/images.npy w=testdata/network/weights.npz --layout nchw",
+	} {
+		lines := strings.Split(strings.TrimSpace(fusectl(args, "--dry-run", "--json", "-o", "out.npy")), "\n")
+		var plan planReport
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &plan); err != nil {
+			t.Fatal(err)
+		}
+		m := heldAtPeak.FindStringSubmatch(fusectl(args, "-v", "-o", "out.npy"))
+		if m == nil {
+			t.Fatal("-v tells no peak")
+		}
+		held, err := strconv.ParseFloat(m[1], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ratio := held / float64(plan.Memory); ratio < 0.8 || ratio > 1.2 {
+			t.Errorf("%s: predicted %d bytes, held %.0f: %.2f of it", args, plan.Memory, held, ratio)
+		} else {
+			t.Logf("%s: held %.2f of what was predicted", args, ratio)
+		}
+	}
+}
