@@ -150,6 +150,9 @@ func (t Type) ULP(x float64) float64 {
 	case BFloat16:
 		precision, least = 7, -133
 	}
+	if x == 0 {
+		return math.Ldexp(1, least)
+	}
 	_, e := math.Frexp(x)
 	return math.Ldexp(1, max(e-1-precision, least))
 }
