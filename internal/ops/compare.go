@@ -160,6 +160,7 @@ func (k *comparing) pair(c *Comparison, at int64, a, b complex128) {
 	c.MaxAbs = max(c.MaxAbs, off)
 }
 
-func isNaN(x complex128) bool { return x != x }
+// isNaN reports whether either part is NaN; an infinite part doesn't hide it.
+func isNaN(x complex128) bool { return math.IsNaN(real(x)) || math.IsNaN(imag(x)) }
 
 func abs(x complex128) float64 { return math.Hypot(real(x), imag(x)) }
