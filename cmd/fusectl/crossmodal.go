@@ -137,38 +137,46 @@ func (e *env) crossModal(c crossModalFlags) (o ops.CrossModalOptions, err error)
 		return o, err
 	}
 	o.Gamma, o.Beta, o.U, o.V, o.P = ws[0], ws[1], ws[2], ws[3], ws[4]
-	paths := map[int]weightFlags{}
-	for _, text := range c.project {
-		i, path, err := indexed("project", text)
-		if err != nil {
-			return o, err
-		}
-		w := paths[i]
-		w.kernel = path
-		paths[i] = w
-	}
-	for _, text := range c.projectBias {
-		i, path, err := indexed("project-bias", text)
-		if err != nil {
-			return o, err
-		}
-		w := paths[i]
-		w.bias = path
-		paths[i] = w
-	}
-	o.Project = map[int]ops.Weights{}
-	for i, f := range paths {
-		w, err := e.openWeights(c.weightLayout, f)
-		if err != nil {
-			return o, err
-		}
-		o.Project[i] = w[0]
+	if o.Project, err = e.projections(c); err != nil {
+		return o, err
 	}
 	if c.mode == "attention" {
 		c.attention.weightLayout = c.weightLayout
 		o.Attention, err = e.attention(c.attention)
 	}
 	return o, err
+}
+
+// projections opens what --project and --project-bias name, by input.
+func (e *env) projections(c crossModalFlags) (map[int]ops.Weights, error) {
+	l, err := e.weightLayout(c.weightLayout)
+	if err != nil {
+		return nil, err
+	}
+	all := map[int]ops.Weights{}
+	for _, f := range []struct {
+		flag  string
+		texts []string
+		set   func(w *ops.Weights, x ops.Array)
+	}{
+		{"project", c.project, func(w *ops.Weights, x ops.Array) { w.Kernel = x }},
+		{"project-bias", c.projectBias, func(w *ops.Weights, x ops.Array) { w.Bias = x }},
+	} {
+		for _, text := range f.texts {
+			i, path, err := indexed(f.flag, text)
+			if err != nil {
+				return nil, err
+			}
+			x, err := e.openOptional(path)
+			if err != nil {
+				return nil, err
+			}
+			w := ops.Weights{Layout: l, Kernel: all[i].Kernel, Bias: all[i].Bias}
+			f.set(&w, x)
+			all[i] = w
+		}
+	}
+	return all, nil
 }
 
 // indexed reads I=PATH.

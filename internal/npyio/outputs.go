@@ -69,6 +69,15 @@ func (s *Outputs) Create(path string, t dtype.Type, sh shape.Shape) (*Output, er
 	if isNpz(path) {
 		return s.createMember(path, path, "", t, sh)
 	}
+	file, err := s.open(path)
+	if err != nil {
+		return nil, err
+	}
+	return s.whole(file, t, sh)
+}
+
+// open opens the file at path as one of the set.
+func (s *Outputs) open(path string) (*target, error) {
 	key := identity(path)
 	if s.taken[key] {
 		return nil, twice(path)
@@ -81,7 +90,7 @@ func (s *Outputs) Create(path string, t dtype.Type, sh shape.Shape) (*Output, er
 		return nil, err
 	}
 	s.taken[key] = !file.inPlace() // a device may well take several
-	return s.whole(file, t, sh)
+	return file, nil
 }
 
 // Stdout adds an array that goes to f, standard output, in order. Commit
@@ -104,18 +113,10 @@ func (s *Outputs) Stdout(f *os.File, t dtype.Type, sh shape.Shape) (*Output, err
 // name with the others. What is written to it comes in order. Errors are
 // *WriteError.
 func (s *Outputs) File(path string) (io.Writer, error) {
-	key := identity(path)
-	if s.taken[key] {
-		return nil, twice(path)
-	}
-	file, err := openTarget(path, s.opt.NoClobber)
+	file, err := s.open(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.add(file); err != nil {
-		return nil, err
-	}
-	s.taken[key] = !file.inPlace()
 	return file.f, nil
 }
 
