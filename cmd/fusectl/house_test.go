@@ -50,7 +50,7 @@ func goFiles(t *testing.T) (files []goFile) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && p != root && (d.Name() == "testdata" || d.Name() == "vendor" || strings.HasPrefix(d.Name(), ".")):
+		case d.IsDir() && p != root && (d.Name() == "testdata" || d.Name() == "vendor" || strings.HasPrefix(d.Name(), ".") || strings.HasPrefix(d.Name(), "_")):
 			return fs.SkipDir
 		case d.IsDir() || filepath.Ext(p) != ".go":
 			return nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/kernel"
 	"fusectl/internal/ops"
 	"fusectl/internal/recipe"
 )
@@ -67,6 +68,10 @@ func execute(ctx context.Context, e *env, args []string) (o outcome) {
 			o.err = &internalError{r}
 		}
 	}()
+	if err := kernel.CheckCPU(); err != nil {
+		o.err = usagef("%v", err)
+		return o
+	}
 	if slices.Contains(args, recipe.Then) {
 		o.err = e.chain(ctx, args)
 		return o

@@ -1,10 +1,6 @@
 package kernel
 
-import (
-	"sync"
-
-	"fusectl/internal/dtype"
-)
+import "fusectl/internal/dtype"
 
 // Loop2 is a loop over one input: len(dst) and len(src) hold equally many
 // elements.
@@ -88,13 +84,9 @@ type Table struct {
 	sizes       [dtype.NumKinds]int
 }
 
-// Active returns the table for this machine. It is chosen at the first call,
-// so that a program that computes nothing does no work for it.
-var Active = sync.OnceValue(generic)
-
 // generic returns the loops in plain Go.
 func generic() *Table {
-	t := &Table{Name: "generic"}
+	t := &Table{}
 	for _, typ := range dtype.All() {
 		t.sizes[typ.Kind()] = typ.Size()
 	}

@@ -1,0 +1,6 @@
+package kernel
+
+// The assembly of this package is written by the program in _generate, which
+// is a module of its own. CI runs it and wants no difference.
+//
+//go:generate go run -C _generate . -family tiles -out ../tiles_amd64.s -stubs ../tiles_amd64.go -pkg kernel
