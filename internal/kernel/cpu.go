@@ -28,7 +28,7 @@ func level() (string, error) {
 	case want == "":
 		return levels[0], nil
 	case !slices.Contains(levels, want):
-		return levels[0], fmt.Errorf("%s is %q: this machine and this build have %s", CPUVariable, want, strings.Join(levels, ", "))
+		return levels[0], fmt.Errorf("no instruction set %q for %s: this machine and this build have %s", want, CPUVariable, strings.Join(levels, ", "))
 	}
 	return want, nil
 }

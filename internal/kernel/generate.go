@@ -4,3 +4,5 @@ package kernel
 // is a module of its own. CI runs it and wants no difference.
 //
 //go:generate go run -C _generate . -family tiles -out ../tiles_amd64.s -stubs ../tiles_amd64.go -pkg kernel
+//go:generate go run -C _generate . -family transpose -out ../transpose_amd64.s -stubs ../transpose_stubs_amd64.go -pkg kernel
+//go:generate go run -C _generate . -family softmax -out ../softmax_amd64.s -stubs ../softmax_amd64.go -pkg kernel

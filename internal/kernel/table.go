@@ -80,6 +80,10 @@ type Table struct {
 	// definitions.
 	Uniform, Normal [dtype.NumKinds]func(dst []byte, seed uint64, off int64)
 
+	multipliers [dtype.NumKinds]multiplier
+	softmax32   softmaxLoops[float32]
+	softmax64   softmaxLoops[float64]
+	squares     [2]squares // of elements of 4 and of 8 bytes
 	activations [len(activationNames)][dtype.NumKinds]Loop2
 	sizes       [dtype.NumKinds]int
 }
@@ -96,6 +100,8 @@ func generic() *Table {
 	t.fillActivations()
 	t.fillSoftmax()
 	t.fillRandom()
+	t.fillProducts()
+	t.fillAttention()
 	return t
 }
 

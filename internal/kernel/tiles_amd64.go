@@ -4,6 +4,18 @@
 
 package kernel
 
+// n times 12 multiply-adds of whole vectors, in chains that don't depend on each other.
+func peakAVX512F32(n int)
+
+// n times 12 multiply-adds of whole vectors, in chains that don't depend on each other.
+func peakAVX512F64(n int)
+
+// n times 12 multiply-adds of whole vectors, in chains that don't depend on each other.
+func peakAVX2F32(n int)
+
+// n times 12 multiply-adds of whole vectors, in chains that don't depend on each other.
+func peakAVX2F64(n int)
+
 // c[i,j] (+)= Σ a[i,p]·b[p,j] for 1 rows i and 1 vectors of columns j.
 //
 //go:noescape

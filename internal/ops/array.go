@@ -44,6 +44,12 @@ type RegionReader interface {
 	ReadRegion(ctx context.Context, dst []byte, r Region) error
 }
 
+// Resident is an array that lies in memory as a whole, from when it is read on.
+type Resident interface {
+	Array
+	Bytes() []byte
+}
+
 // Region is Runs runs of Len elements each; the first starts at element Off,
 // each further one Stride elements after the one before.
 type Region struct{ Off, Runs, Len, Stride int64 }
@@ -149,7 +155,30 @@ func (s *scratch) get(n int64) []byte {
 	return b[:n]
 }
 
+// borrow gives n elements of x from off on, to read: where they lie, or in a
+// buffer, to be put back.
+func (s *scratch) borrow(ctx context.Context, x Array, off, n int64) (data, buf []byte, err error) {
+	size := int64(x.DType().Size())
+	if r, ok := x.(Resident); ok {
+		return r.Bytes()[off*size : (off+n)*size], nil, nil
+	}
+	buf = s.get(n * size)
+	return buf, buf, x.Read(ctx, buf, off)
+}
+
+// borrows is the elements that a borrow of n elements of x takes memory for.
+func borrows(x Array, n int64) int64 {
+	if _, ok := x.(Resident); ok {
+		return 0
+	}
+	return n
+}
+
+// put takes a buffer back; nil is none.
 func (s *scratch) put(b []byte) {
+	if b == nil {
+		return
+	}
 	s.mu.Lock()
 	s.free = append(s.free, b)
 	s.mu.Unlock()

@@ -24,17 +24,22 @@ type attention struct {
 }
 
 const (
-	queryBlock = 64
+	queryBlock = 96
 	keyBlock   = 256
+	// queryTile is the queries of a tile: they share each block of keys that is
+	// packed.
+	queryTile = 8 * queryBlock
 )
 
-// Tiling is a block of queries; or a whole sequence, where its keys are read
-// for it alone.
+// Tiling is some blocks of queries; or a whole sequence, where its keys are
+// read for it alone.
 func (a *attention) Tiling() Tiling {
 	if a.streams() {
 		return Tiling{Unit: a.nq * a.dv, Size: a.nq * a.dv, Most: a.nq * a.dv}
 	}
-	return Tiling{Unit: queryBlock * a.dv, Size: queryBlock * a.dv}
+	// No more than a sequence, if that is long: tiles of two would pack keys twice.
+	unit := min(int64(queryTile), max(ceilDiv(a.nq, ceilDiv(a.nq, queryTile)), queryBlock)) * a.dv
+	return Tiling{Unit: unit, Size: unit}
 }
 
 // streams reports whether keys and values are read batch by batch.
@@ -49,15 +54,19 @@ func (a *attention) Flops() int64 {
 }
 
 func (a *attention) Memory(n int64) int64 {
-	m := wholeRowsMemory(n, a.dv) + queryBlock*(a.d+2*keyBlock) + keyBlock*a.dv
+	rows := min(max(n/max(a.dv, 1), 1), a.nq)
+	m := wholeRowsMemory(n, a.dv) + rows*(a.d+2) + 2*queryBlock*keyBlock + keyBlock*(a.d+a.dv+2*panelMost)
 	if a.streams() {
 		m += a.nk * (a.d + a.dv)
 	}
 	for _, x := range a.in {
-		m += memoryOf(x, queryBlock*a.d) / a.size()
+		m += memoryOf(x, rows*a.d) / a.size()
 	}
 	return m * a.size()
 }
+
+// panelMost is the most columns that a panel of a packed matrix has.
+const panelMost = 32
 
 func (a *attention) Read(ctx context.Context, dst []byte, off int64) error {
 	return wholeRows(&a.scratch, dst, off, a.dv, a.size(), func(dst []byte, row, n int64) error {
@@ -79,54 +88,80 @@ func (a *attention) Read(ctx context.Context, dst []byte, off int64) error {
 	})
 }
 
-// keys is one batch of keys or values, input 1 or 2, with a buffer to give
-// back if it was read for the caller.
-func (a *attention) keys(ctx context.Context, input int, batch, width int64) (data, buf []byte, err error) {
-	per := a.nk * width
-	if h, ok := a.in[input].(*Held); ok {
-		return h.data[batch*per*a.size() : (batch+1)*per*a.size()], nil, nil
-	}
-	buf = a.get(per * a.size())
-	return buf, buf, a.in[input].Read(ctx, buf, batch*per)
-}
-
 // linear reports whether scores are weights as they are, over the number of
 // keys, and not through softmax.
 func (a *attention) linear() bool { return a.form == "dot-product" || a.form == "concatenation" }
 
-// attendRows computes rows queries from q0 on of one batch.
+// attendRows computes rows queries from q0 on of one batch: each block of keys
+// is packed once for all of them.
 func attendRows[T kernel.Float](ctx context.Context, a *attention, dst []T, batch, q0, rows int64) error {
-	w, give, err := newAttentionWork[T](ctx, a, batch)
+	w, give, err := newAttentionWork[T](ctx, a, batch, q0, rows)
 	defer give()
 	if err != nil {
 		return err
 	}
-	for i := int64(0); i < rows; i += queryBlock {
-		n := min(queryBlock, rows-i)
-		if err := w.block(ctx, a, dst[i*a.dv:(i+n)*a.dv], batch, q0+i, n); err != nil {
-			return err
+	for i := range w.peak {
+		w.peak[i], w.sum[i] = T(math.Inf(-1)), 0
+	}
+	clear(dst)
+	t := kernel.Active()
+	for k0 := int64(0); k0 < a.seen(q0+rows-1); k0 += keyBlock {
+		m := min(keyBlock, a.nk-k0)
+		keys, values := w.packKeys(t, a, k0, m), w.packValues(t, a, k0, m)
+		for i := int64(0); i < rows; i += queryBlock {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			n := min(queryBlock, rows-i)
+			if k0 >= a.seen(q0+i+n-1) {
+				continue
+			}
+			if err := w.score(ctx, t, a, keys, batch, q0, i, n, k0, m); err != nil {
+				return err
+			}
+			out := dst[i*a.dv : (i+n)*a.dv]
+			if !a.linear() {
+				kernel.AttentionBlock(t, w.scores, keyBlock, int(n), int(m), w.peak[i:i+n], w.sum[i:i+n], out, int(a.dv))
+			}
+			kernel.Multiply(t, out, int(a.dv), kernel.Rows(w.scores, keyBlock), values, int(n), true, kernel.Epilogue[T]{})
 		}
 	}
+	if a.linear() {
+		for i := range w.sum {
+			w.sum[i] = T(a.nk)
+		}
+	}
+	kernel.AttentionFinish(dst, w.sum, int(a.dv))
 	return nil
+}
+
+// seen is how many keys, from the first on, query q may attend to.
+func (a *attention) seen(q int64) int64 {
+	if a.causal {
+		return min(a.nk, q+1)
+	}
+	return a.nk
 }
 
 // attentionWork is the buffers of one worker.
 type attentionWork[T kernel.Float] struct {
-	q, scores, mask, vt, peak, sum []T
-	k, v                           []T
+	q                       []T // scaled
+	k, v                    []T // of the batch
+	keys, values            []T // a block of each, packed
+	scores, mask, peak, sum []T
 }
 
-// newAttentionWork borrows buffers for one batch and reads its keys and values;
-// give gives them back.
-func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, batch int64) (w attentionWork[T], give func(), err error) {
+// newAttentionWork borrows buffers for rows queries of one batch, and reads
+// those and the batch's keys and values; give gives the buffers back.
+func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, batch, q0, rows int64) (w attentionWork[T], give func(), err error) {
 	var borrowed [][]byte
 	give = func() {
 		for _, b := range borrowed {
 			a.put(b)
 		}
 	}
-	take := func(n int64) []T {
-		b := a.get(n * a.size())
+	take := func(n int) []T {
+		b := a.get(int64(n) * a.size())
 		borrowed = append(borrowed, b)
 		return kernel.View[T](b)
 	}
@@ -135,82 +170,57 @@ func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, batch i
 			return nil
 		}
 		var data, buf []byte
-		data, buf, err = a.keys(ctx, input, batch/a.group, width)
-		if buf != nil {
-			borrowed = append(borrowed, buf)
-		}
+		data, buf, err = a.borrow(ctx, a.in[input], batch/a.group*a.nk*width, a.nk*width)
+		borrowed = append(borrowed, buf)
 		return kernel.View[T](data)
 	}
+	t := kernel.Active()
 	w = attentionWork[T]{
-		q: take(queryBlock * a.d), scores: take(queryBlock * keyBlock), mask: take(queryBlock * keyBlock),
-		vt: take(keyBlock * a.dv), peak: take(queryBlock), sum: take(queryBlock),
+		q: take(int(rows * a.d)), scores: take(queryBlock * keyBlock), peak: take(int(rows)), sum: take(int(rows)),
+		keys: take(kernel.PackedLen[T](t, int(a.d), keyBlock)), values: take(kernel.PackedLen[T](t, keyBlock, int(a.dv))),
 		k: keys(1, a.d), v: keys(2, a.dv),
+	}
+	if len(a.in) > 3 {
+		w.mask = take(queryBlock * keyBlock)
+	}
+	if err == nil {
+		err = a.in[0].Read(ctx, kernel.Bytes(w.q), (batch*a.nq+q0)*a.d)
+	}
+	if a.scale != 1 {
+		kernel.Scale(t, w.q, T(a.scale))
 	}
 	return w, give, err
 }
 
-// block computes n queries from q0 on into out.
-func (w *attentionWork[T]) block(ctx context.Context, a *attention, out []T, batch, q0, n int64) error {
-	if err := a.in[0].Read(ctx, kernel.Bytes(w.q[:n*a.d]), (batch*a.nq+q0)*a.d); err != nil {
-		return err
-	}
-	for i := range n {
-		w.peak[i], w.sum[i] = T(math.Inf(-1)), 0
-	}
-	clear(out)
-	end := a.nk
-	if a.causal {
-		end = min(end, q0+n)
-	}
-	for k0 := int64(0); k0 < end; k0 += keyBlock {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		m := min(keyBlock, a.nk-k0)
-		if err := w.against(ctx, a, out, batch, q0, n, k0, m); err != nil {
-			return err
-		}
-	}
-	if a.linear() {
-		for i := range n {
-			w.sum[i] = T(a.nk)
-		}
-	}
-	kernel.AttentionFinish(out, w.sum[:n], int(a.dv))
-	return nil
+// packKeys is m keys from k0 on as the right matrix of the scores.
+func (w *attentionWork[T]) packKeys(t *kernel.Table, a *attention, k0, m int64) kernel.Right[T] {
+	return kernel.Pack(t, w.keys, w.k[k0*a.d:(k0+m)*a.d], int(a.d), int(a.d), int(m), true)
 }
 
-// score fills w.scores with those of n queries from q0 on against m keys from
-// k0 on, a row of keyBlock for each query.
-func (w *attentionWork[T]) score(ctx context.Context, a *attention, batch, q0, n, k0, m int64) error {
-	k := w.k[k0*a.d : (k0+m)*a.d]
-	kernel.MatMul(w.scores, keyBlock, w.q, int(a.d), k, int(a.d), int(n), int(m), int(a.d), T(a.scale), 0)
+// packValues is m values from k0 on as the right matrix of the result.
+func (w *attentionWork[T]) packValues(t *kernel.Table, a *attention, k0, m int64) kernel.Right[T] {
+	return kernel.Pack(t, w.values, w.v[k0*a.dv:(k0+m)*a.dv], int(a.dv), int(m), int(a.dv), false)
+}
+
+// score fills w.scores with those of n queries against m keys from k0 on, a row
+// of keyBlock for each query. The queries are those of w from number i on, that
+// one being number q0+i of the batch.
+func (w *attentionWork[T]) score(ctx context.Context, t *kernel.Table, a *attention, keys kernel.Right[T], batch, q0, i, n, k0, m int64) error {
+	q := kernel.Rows(w.q[i*a.d:(i+n)*a.d], int(a.d))
+	kernel.Multiply(t, w.scores, keyBlock, q, keys, int(n), false, kernel.Epilogue[T]{})
 	if len(a.in) > 3 {
-		r := Region{(batch*a.nq+q0)*a.nk + k0, n, m, a.nk}
+		r := Region{(batch*a.nq+q0+i)*a.nk + k0, n, m, a.nk}
 		if err := readRegion(ctx, &a.scratch, a.in[3], kernel.Bytes(w.mask[:n*m]), r); err != nil {
 			return err
 		}
 		kernel.AttentionMask(w.scores, keyBlock, w.mask, int(n), int(m), a.boolean)
 	}
 	if a.causal {
-		kernel.AttentionCausal(w.scores, keyBlock, int(n), int(m), int(q0-k0))
+		kernel.AttentionCausal(w.scores, keyBlock, int(n), int(m), int(q0+i-k0))
 	}
 	if a.form == "concatenation" {
 		kernel.Relu(w.scores[:n*keyBlock])
 	}
-	return nil
-}
-
-// against takes one block of m keys from k0 on into account.
-func (w *attentionWork[T]) against(ctx context.Context, a *attention, out []T, batch, q0, n, k0, m int64) error {
-	if err := w.score(ctx, a, batch, q0, n, k0, m); err != nil {
-		return err
-	}
-	if !a.linear() {
-		kernel.AttentionBlock(w.scores, keyBlock, int(n), int(m), w.peak, w.sum, out, int(a.dv))
-	}
-	kernel.Transpose(kernel.Bytes(w.vt), kernel.Bytes(w.v[k0*a.dv:(k0+m)*a.dv]), int(m), int(a.dv), int(a.size()))
-	kernel.MatMul(out, int(a.dv), w.scores, keyBlock, w.vt, int(m), int(n), int(a.dv), int(m), 1, 1)
 	return nil
 }
 
@@ -257,20 +267,18 @@ func (p *attentionScores) Read(ctx context.Context, dst []byte, off int64) error
 	})
 }
 
-// scoreRows computes n rows of weights, of queries from q0 on of one batch.
+// scoreRows computes n <= queryBlock rows of weights, of queries from q0 on of
+// one batch.
 func scoreRows[T kernel.Float](ctx context.Context, p *attentionScores, dst []T, batch, q0, n int64) error {
-	a := p.of
-	w, give, err := newAttentionWork[T](ctx, a, batch)
+	a, t := p.of, kernel.Active()
+	w, give, err := newAttentionWork[T](ctx, a, batch, q0, n)
 	defer give()
 	if err != nil {
 		return err
 	}
-	if err := a.in[0].Read(ctx, kernel.Bytes(w.q[:n*a.d]), (batch*a.nq+q0)*a.d); err != nil {
-		return err
-	}
 	for k0 := int64(0); k0 < a.nk; k0 += keyBlock {
 		m := min(keyBlock, a.nk-k0)
-		if err := w.score(ctx, a, batch, q0, n, k0, m); err != nil {
+		if err := w.score(ctx, t, a, w.packKeys(t, a, k0, m), batch, q0, 0, n, k0, m); err != nil {
 			return err
 		}
 		for i := range n {
@@ -283,6 +291,6 @@ func scoreRows[T kernel.Float](ctx context.Context, p *attentionScores, dst []T,
 		}
 		return nil
 	}
-	kernel.Active().SoftmaxRows[a.dt.Kind()](kernel.Bytes(dst), kernel.Bytes(dst), int(a.nk))
+	t.SoftmaxRows[a.dt.Kind()](kernel.Bytes(dst), kernel.Bytes(dst), int(a.nk))
 	return nil
 }

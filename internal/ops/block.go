@@ -79,11 +79,8 @@ func meanAndMax(x Array, o ReduceOptions) (mean, top Array, err error) {
 // bottleneck is fc2(relu(fc1(x))) over the channels.
 func bottleneck(x Array, fc1, fc2 Weights, l shape.Layout) (Array, error) {
 	axis := l.Channel(len(x.Shape()))
-	z, err := linear(x, fc1, axis)
+	z, err := linearThen(x, fc1, axis, "relu")
 	if err != nil {
-		return nil, err
-	}
-	if z, err = activate("relu", z, l); err != nil {
 		return nil, err
 	}
 	return linear(z, fc2, axis)

@@ -42,11 +42,13 @@ func Conv(x Array, w Weights, o ConvOptions) (Array, error) {
 	if err != nil {
 		return nil, err
 	}
+	fused, after := fuse(o.Activation, work.DType())
+	o.Activation = fused
 	out, err := conv(work, w, o)
 	if err != nil {
 		return nil, err
 	}
-	return finish(out, o.Activation, t, o.Layout)
+	return finish(out, after, t, o.Layout)
 }
 
 func kernelAxes(l WeightLayout, transposed bool) string {
@@ -61,97 +63,102 @@ func kernelAxes(l WeightLayout, transposed bool) string {
 	return "(h,w,in/groups,out)"
 }
 
-// conv is Conv in x's dtype, which is float32 or float64, unrounded.
+// conv is Conv in x's dtype, which is float32 or float64, unrounded, with an
+// activation that a product applies by itself.
 func conv(x Array, w Weights, o ConvOptions) (Array, error) {
-	// The kernel as [h, w, out, in], whichever way round it came: in is what
+	// The kernel as [h, w, in, out], whichever way round it came: in is what
 	// it sums over.
-	perm := []int{0, 1, 3, 2}
+	perm := []int{0, 1, 2, 3}
 	switch {
 	case w.Layout == Torch && o.Transposed:
-		perm = []int{2, 3, 1, 0}
-	case w.Layout == Torch:
 		perm = []int{2, 3, 0, 1}
+	case w.Layout == Torch:
+		perm = []int{2, 3, 1, 0}
 	case o.Transposed:
-		perm = []int{0, 1, 2, 3}
+		perm = []int{0, 1, 3, 2}
 	}
 	k := transpose(cast(w.Kernel, x.DType()), perm)
 	axis := o.Layout.Channel(4)
 	groups := max(o.Groups, 1)
 	ks, channels := k.Shape(), x.Shape()[axis]
 	switch {
-	case ks[3]*groups != channels:
+	case ks[2]*groups != channels:
 		want := strings.NewReplacer("h", strconv.Itoa(ks[0]), "w", strconv.Itoa(ks[1])).Replace(kernelAxes(w.Layout, o.Transposed))
-		e := errorf(w.Kernel, "kernel of shape %v takes %d channels in %d groups: want %s, in being the %d channels of %s, whose shape is %v", w.Kernel.Shape(), ks[3]*groups, groups, want, channels, NameOf(x), x.Shape())
+		e := errorf(w.Kernel, "kernel of shape %v takes %d channels in %d groups: want %s, in being the %d channels of %s, whose shape is %v", w.Kernel.Shape(), ks[2]*groups, groups, want, channels, NameOf(x), x.Shape())
 		return nil, e.hint("kernels are read as %s; --weight-layout says otherwise", kernelAxes(w.Layout, o.Transposed))
-	case ks[2]%groups != 0:
-		return nil, errorf(w.Kernel, "%d output channels don't split into %d groups", ks[2], groups)
+	case ks[3]%groups != 0:
+		return nil, errorf(w.Kernel, "%d output channels don't split into %d groups", ks[3], groups)
 	case o.Transposed && (groups > 1 || max(o.Dilation[0], o.Dilation[1]) > 1):
 		return nil, &Error{Msg: "a transposed convolution takes no groups and no dilation"}
+	}
+	e := epilogue{w.Bias, o.Activation}
+	end, err := e.hold(x.DType(), ks[3])
+	if err != nil {
+		return nil, err
 	}
 	var failed error
 	out := onLast(x, axis, func(x Array) Array {
 		var y Array
 		if o.Transposed {
-			y, failed = convTransposed(x, k, o)
+			y, failed = convTransposed(x, k, o, e)
 		} else {
 			win := Window{[2]int{ks[0], ks[1]}, o.Stride, o.Dilation, o.Padding}
-			y, failed = convolve(x, transpose(k, []int{2, 0, 1, 3}), win, groups)
+			y, failed = convolve(x, k, win, groups, end)
 		}
 		if failed != nil {
 			return x
 		}
 		return y
 	})
-	if failed != nil {
-		return nil, failed
-	}
-	return addBias(out, w.Bias, axis)
+	return out, failed
 }
 
-// convolve is the convolution of x [N,H,W,C] with kernels [out,h,w,C/groups].
-func convolve(x, k Array, win Window, groups int) (Array, error) {
+// convolve is the convolution of x [N,H,W,C] with kernels [h,w,C/groups,out].
+func convolve(x, k Array, win Window, groups int, end ending) (Array, error) {
 	ks := k.Shape()
-	flat := Hold(reshape(k, shape.Shape{ks[0], int(ks.Product(1, 4))}))
-	if ks[1] == 1 && ks[2] == 1 && groups == 1 && win.plain() {
-		return multiplyRows(x, flat), nil
+	weights := pack(reshape(k, shape.Shape{int(ks.Product(0, 3)), ks[3]}), groups)
+	if ks[0] == 1 && ks[1] == 1 && groups == 1 && win.plain() {
+		return multiplyRows(x, weights, end), nil
 	}
 	x = holdSmall(x) // rows of it are read for each row of the kernel
 	on, err := win.over(x)
 	if err != nil {
 		return nil, err
 	}
-	out := shape.Shape{x.Shape()[0], on.y.out, on.x.out, ks[0]}
+	out := shape.Shape{x.Shape()[0], on.y.out, on.x.out, ks[3]}
 	if _, err := out.Check(x.DType().Size()); err != nil {
 		return nil, errorf(x, "the result is too large: %v", err)
 	}
-	return &convolved{computed{op: "conv", dt: x.DType(), sh: out, in: []Array{x, flat}}, on, groups, ks[3]}, nil
+	return &convolved{computed{op: "conv", dt: x.DType(), sh: out, in: end.inputs(x, weights)}, on, groups, ks[2], end}, nil
 }
 
-// convolved is a convolution of input 0 [N,H,W,C] with input 1, a held matrix
-// [out, h·w·C/groups]. The patches under the window are laid out for a block of
-// positions at a time and multiplied by it.
+// convolved is a convolution of input 0 [N,H,W,C] with input 1, a matrix
+// [h·w·C/groups, out] that pack has held: an implicit matrix product, whose left
+// rows are the patches under the window, read where they lie in the map.
 type convolved struct {
 	computed
 	windows
 	groups, cn int // cn: channels of a group
+	end        ending
 }
 
-const convBlock = 64 // positions whose patches are laid out at once
+// convTile is the positions that a tile has at least.
+const convTile = 256
 
 func (c *convolved) patch() int64 { return int64(c.y.size * c.x.size * c.cn) }
 func (c *convolved) out() int64   { return int64(c.sh[3]) }
 
-func (c *convolved) Flops() int64 { return 2 * c.patch() * c.sh.Len() }
+func (c *convolved) Flops() int64 { return (2*c.patch() + c.end.flops) * c.sh.Len() }
 
 // Tiling takes more rows where those of the input are computed, since tiles
 // next to each other both compute the rows between them.
 func (c *convolved) Tiling() Tiling {
-	return Tiling{Unit: c.out(), Size: c.windows.worth(c.in[0], convBlock) * c.out()}
+	return Tiling{Unit: c.out(), Size: c.windows.worth(c.in[0], convTile) * c.out()}
 }
 
 func (c *convolved) Memory(n int64) int64 {
 	read := c.covered(n / max(c.out(), 1))
-	return (read+convBlock*c.patch()+wholeRowsMemory(n, c.out()))*c.size() + memoryOf(c.in[0], read)
+	return (borrows(c.in[0], read)+wholeRowsMemory(n, c.out()))*c.size() + memoryOf(c.in[0], read)
 }
 
 func (c *convolved) Read(ctx context.Context, dst []byte, off int64) error {
@@ -160,82 +167,145 @@ func (c *convolved) Read(ctx context.Context, dst []byte, off int64) error {
 		return c.images(first, n, func(image, first, n int64) error {
 			part := dst[:n*row*c.size()]
 			dst = dst[len(part):]
-			src, lo, err := c.lines(ctx, &c.scratch, c.in[0], image, first, n)
-			defer c.put(src)
+			src, buf, lo, err := c.lines(ctx, &c.scratch, c.in[0], image, first, n)
+			defer c.put(buf)
 			if err != nil {
 				return err
 			}
 			if c.dt == dtype.Float32 {
-				convolveLines[float32](c, part, src, lo, first, n)
+				convolveLines(c, kernel.View[float32](part), kernel.View[float32](src), lo, first, n)
 			} else {
-				convolveLines[float64](c, part, src, lo, first, n)
+				convolveLines(c, kernel.View[float64](part), kernel.View[float64](src), lo, first, n)
 			}
 			return ctx.Err()
 		})
 	})
 }
 
-// convolveLines computes n positions from number first on out of source lines.
-func convolveLines[T kernel.Float](c *convolved, dst, src []byte, lo int, first, n int64) {
-	k := c.patch()
-	w := kernel.View[T](c.in[1].(*Held).data)
-	out := kernel.View[T](dst)
-	buf := c.get(convBlock * k * c.size())
-	defer c.put(buf)
-	per := int(c.out()) / c.groups
-	for i := int64(0); i < n; i += convBlock {
-		m := min(convBlock, n-i)
-		for g := range c.groups {
-			c.patches(buf[:m*k*c.size()], src, lo, first+i, m, g*c.cn)
-			kernel.MatMul(out[i*c.out()+int64(g*per):], int(c.out()), kernel.View[T](buf), int(k), w[int64(g*per)*k:], int(k), int(m), per, int(k), 1, 0)
+// convolveLines computes n positions from number first on out of source lines,
+// the first of which is line lo. A row of the result, where it is long enough,
+// is a product of its own: so most patches of a strip lie evenly spaced.
+func convolveLines[T kernel.Float](c *convolved, dst, src []T, lo int, first, n int64) {
+	out := c.out()
+	per := int(out) / c.groups
+	for n > 0 {
+		m := n
+		if c.x.out >= kernel.MaxRows/4 {
+			_, x := c.at(first)
+			m = min(n, int64(c.x.out-x))
 		}
+		for g := range c.groups {
+			right := group[T](c.in[1].(*Held), g)
+			right.Depth = c.depth()
+			p := patches[T]{c, src, lo, first, g * c.cn}
+			kernel.Multiply(kernel.Active(), dst[g*per:], int(out), p.rows, right, int(m), false, endingOf[T](c.end, g*per, per))
+		}
+		dst, first, n = dst[min(m*out, int64(len(dst))):], first+m, n-m
 	}
 }
 
-// patches fills dst with the patches of n positions from number first on, cn
-// channels each from channel c0 on; what lies outside is zero.
-func (c *convolved) patches(dst, src []byte, lo int, first, n int64, c0 int) {
-	size := int(c.size())
-	cell, pixel, skip := c.cn*size, c.ch*size, c0*size
-	line := c.x.in * pixel
-	for i := range n {
-		oy, ox := c.at(first + i)
-		for ky := range c.y.size {
-			y := c.y.tap(oy, ky)
-			taps := dst[:c.x.size*cell]
-			dst = dst[c.x.size*cell:]
-			x := c.x.tap(ox, 0)
-			switch {
-			case y < 0 || y >= c.y.in:
-				clear(taps)
-			case cell == pixel && c.x.dilation == 1 && x >= 0 && x+c.x.size <= c.x.in:
-				copy(taps, src[(y-lo)*line+x*pixel:])
-			default:
-				for kx := range c.x.size {
-					tap := taps[kx*cell : (kx+1)*cell]
-					if at := c.x.tap(ox, kx); at < 0 || at >= c.x.in {
-						clear(tap)
-					} else {
-						copy(tap, src[(y-lo)*line+at*pixel+skip:])
-					}
-				}
+// joined reports whether the taps of one row of the window lie in line in the
+// map.
+func (c *convolved) joined() bool { return c.cn == c.ch && c.x.dilation == 1 }
+
+// depth is the blocks in which patches are summed: such that each lies in line
+// in the map, unless that would make them short.
+func (c *convolved) depth() int {
+	const least, most = 64, 256
+	run := c.cn
+	if c.joined() {
+		run *= c.x.size
+	}
+	for d := min(run, most); d >= least; d-- {
+		if run%d == 0 {
+			return d
+		}
+	}
+	return 0
+}
+
+// patches are the patches of a tile's positions, of the channels of a group, as
+// the left matrix of a product: their elements count by row of the window, tap
+// and channel.
+type patches[T kernel.Float] struct {
+	c     *convolved
+	src   []T // lines of the map from number lo on
+	lo    int
+	first int64 // position of row 0
+	c0    int   // first channel
+}
+
+// rows is a kernel.Left. Rows of one line whose part of the patch lies in line
+// and within the map are read where they are.
+func (p *patches[T]) rows(buf []T, i, h, k0, k int) ([]T, int) {
+	c := p.c
+	if k == 0 {
+		return nil, 0
+	}
+	t0, t1 := k0/c.cn, (k0+k-1)/c.cn
+	ky, kx := t0/c.x.size, t0%c.x.size
+	oy, ox := c.at(p.first + int64(i))
+	endY, endX := c.at(p.first + int64(i+h-1))
+	y, x := c.y.tap(oy, ky), c.x.tap(ox, kx)
+	end := c.x.tap(endX, t1%c.x.size)
+	inLine := t0 == t1 || c.joined() && t1/c.x.size == ky
+	if !inLine || oy != endY || y < 0 || y >= c.y.in || x < 0 || end >= c.x.in {
+		p.gather(buf, i, h, k0, k)
+		return buf[:h*k], k
+	}
+	at := ((y-p.lo)*c.x.in+x)*c.ch + p.c0 + k0%c.cn
+	ld := c.x.stride * c.ch
+	return p.src[at : at+(h-1)*ld+k], ld
+}
+
+// gather copies elements [k0,k0+k) of h patches from number i on to dst; what
+// lies outside the map is zero.
+func (p *patches[T]) gather(dst []T, i, h, k0, k int) {
+	c := p.c
+	for r := range h {
+		oy, ox := c.at(p.first + int64(i+r))
+		row := dst[r*k : (r+1)*k]
+		for at := k0; at < k0+k; {
+			tap := at / c.cn
+			ky, kx := tap/c.x.size, tap%c.x.size
+			taps := 1
+			if c.joined() && c.x.tap(ox, kx) >= 0 { // as many as lie in line
+				taps = max(min(c.x.size-kx, c.x.in-c.x.tap(ox, kx)), 1)
 			}
+			n := min((tap+taps)*c.cn, k0+k) - at
+			y, x := c.y.tap(oy, ky), c.x.tap(ox, kx)
+			if y < 0 || y >= c.y.in || x < 0 || x >= c.x.in {
+				clear(row[:n])
+			} else {
+				copy(row[:n], p.src[((y-p.lo)*c.x.in+x)*c.ch+p.c0+at%c.cn:])
+			}
+			row, at = row[n:], at+n
 		}
 	}
 }
 
 // convTransposed is the transposed convolution of x [N,H,W,C] with kernels
-// [h,w,out,C].
-func convTransposed(x, k Array, o ConvOptions) (Array, error) {
+// [h,w,C,out].
+func convTransposed(x, k Array, o ConvOptions, e epilogue) (Array, error) {
 	s, ks := x.Shape(), k.Shape()
 	stride := [2]int{max(o.Stride[0], 1), max(o.Stride[1], 1)}
 	if stride == [2]int{ks[0], ks[1]} && o.Padding == (Padding{}) && o.OutputPadding == [2]int{} {
 		// Patches that don't overlap: each position becomes h·w·out numbers, which
 		// only have to be put in place.
-		y := multiplyRows(x, Hold(reshape(k, shape.Shape{int(ks.Product(0, 3)), ks[3]})))
-		y = reshape(y, shape.Shape{s[0] * s[1], s[2], ks[0], ks[1] * ks[2]})
+		wide := transpose(k, []int{2, 0, 1, 3})
+		taps := int(ks.Product(0, 2))
+		if e.bias != nil {
+			each := repeat(reshape(e.bias, shape.Shape{1, ks[3]}), shape.Shape{taps, ks[3]})
+			e.bias = reshape(each, shape.Shape{taps * ks[3]})
+		}
+		end, err := e.hold(x.DType(), taps*ks[3])
+		if err != nil {
+			return nil, err
+		}
+		y := multiplyRows(x, pack(reshape(wide, shape.Shape{ks[2], taps * ks[3]}), 1), end)
+		y = reshape(y, shape.Shape{s[0] * s[1], s[2], ks[0], ks[1] * ks[3]})
 		y = transpose(y, []int{0, 2, 1, 3})
-		return reshape(y, shape.Shape{s[0], s[1] * ks[0], s[2] * ks[1], ks[2]}), nil
+		return reshape(y, shape.Shape{s[0], s[1] * ks[0], s[2] * ks[1], ks[3]}), nil
 	}
 	// Zeros between positions, and the kernel turned around.
 	pad := o.Padding.Each
@@ -259,7 +329,11 @@ func convTransposed(x, k Array, o ConvOptions) (Array, error) {
 	}
 	z.computed = computed{op: "stuff", dt: x.DType(), sh: wide, in: []Array{holdSmall(x)}}
 	turned := reverse(reverse(k, 0), 1)
-	return convolve(z, transpose(turned, []int{2, 0, 1, 3}), Window{Size: [2]int{ks[0], ks[1]}}, 1)
+	end, err := e.hold(x.DType(), ks[3])
+	if err != nil {
+		return nil, err
+	}
+	return convolve(z, turned, Window{Size: [2]int{ks[0], ks[1]}}, 1, end)
 }
 
 // stuffed is x [N,H,W,C] with stride-1 zeros between its positions and zeros

@@ -1,5 +1,12 @@
 package ops
 
+import (
+	"slices"
+	"strings"
+
+	"fusectl/internal/kernel"
+)
+
 // Worker is a node whose arithmetic isn't one operation an element.
 type Worker interface {
 	// Flops is the floating-point operations that computing the whole node
@@ -26,6 +33,15 @@ func (*stuffed) Flops() int64   { return 0 }
 
 // elementary is the operations that an exponential or the like counts for.
 const elementary = 10
+
+// activationFlops is the operations an element that a map or an activation of
+// that name counts for.
+func activationFlops(name string) int64 {
+	if slices.Contains(kernel.Activations(), name) && !strings.HasPrefix(name, "relu") {
+		return elementary
+	}
+	return 1
+}
 
 // Cost is what computing arrays takes.
 type Cost struct {

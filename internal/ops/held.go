@@ -60,6 +60,9 @@ func (h *Held) fill(ctx context.Context, p *Plan) error {
 	return nil
 }
 
+// Bytes makes Held a Resident.
+func (h *Held) Bytes() []byte { return h.data }
+
 func (h *Held) Read(_ context.Context, dst []byte, off int64) error {
 	copy(dst, h.data[off*h.size():])
 	return nil

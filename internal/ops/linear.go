@@ -45,8 +45,8 @@ func (w Weights) arrays() []Array {
 	return all
 }
 
-// torchKernel is the kernel as [out, in], the order in which products read it.
-func (w Weights) torchKernel() (Array, error) {
+// matrix is the kernel as [in, out].
+func (w Weights) matrix() (Array, error) {
 	k := w.Kernel
 	s := k.Shape()
 	switch {
@@ -60,7 +60,7 @@ func (w Weights) torchKernel() (Array, error) {
 	default:
 		return nil, errorf(k, "shape %v: want a linear weight, (in,out) or (1,1,in,out)", s)
 	}
-	if w.Layout == Keras {
+	if w.Layout == Torch {
 		k = transpose(k, []int{1, 0})
 	}
 	return k, nil
@@ -78,11 +78,12 @@ func Linear(x Array, w Weights, activation string, l shape.Layout) (Array, error
 	if err != nil {
 		return nil, err
 	}
-	out, err := linear(work, w, l.Channel(len(x.Shape())))
+	fused, after := fuse(activation, work.DType())
+	out, err := linearThen(work, w, l.Channel(len(x.Shape())), fused)
 	if err != nil {
 		return nil, err
 	}
-	return finish(out, activation, t, l)
+	return finish(out, after, t, l)
 }
 
 // finish applies an activation, "" being none, and rounds to t.
@@ -97,25 +98,37 @@ func finish(x Array, activation string, t dtype.Type, l shape.Layout) (Array, er
 }
 
 // linear maps one axis of x in x's dtype, which is float32 or float64.
-func linear(x Array, w Weights, axis int) (Array, error) {
+func linear(x Array, w Weights, axis int) (Array, error) { return linearThen(x, w, axis, "") }
+
+// linearThen is linear with an activation that a product applies by itself.
+func linearThen(x Array, w Weights, axis int, activation string) (Array, error) {
 	t, s := x.DType(), x.Shape()
-	if w.Kernel != nil {
-		k, err := w.torchKernel()
-		if err != nil {
-			return nil, err
+	if w.Kernel == nil {
+		x, err := addBias(x, w.Bias, axis)
+		if err != nil || activation == "" {
+			return x, err
 		}
-		if in := k.Shape()[1]; in != s[axis] {
-			want := fmt.Sprintf("(%d,out)", s[axis])
-			if w.Layout == Torch {
-				want = fmt.Sprintf("(out,%d)", s[axis])
-			}
-			return nil, errorf(w.Kernel, "weight of shape %v takes %d channels: want %s for the %d of %s, whose shape is %v", w.Kernel.Shape(), in, want, s[axis], NameOf(x), s).
-				hint("weights are read in %s's order; --weight-layout says otherwise", w.Layout)
-		}
-		held := Hold(cast(k, t))
-		x = onLast(x, axis, func(x Array) Array { return multiplyRows(x, held) })
+		return activate(activation, x, shape.NHWC)
 	}
-	return addBias(x, w.Bias, axis)
+	k, err := w.matrix()
+	if err != nil {
+		return nil, err
+	}
+	in, out := k.Shape()[0], k.Shape()[1]
+	if in != s[axis] {
+		want := fmt.Sprintf("(%d,out)", s[axis])
+		if w.Layout == Torch {
+			want = fmt.Sprintf("(out,%d)", s[axis])
+		}
+		return nil, errorf(w.Kernel, "weight of shape %v takes %d channels: want %s for the %d of %s, whose shape is %v", w.Kernel.Shape(), in, want, s[axis], NameOf(x), s).
+			hint("weights are read in %s's order; --weight-layout says otherwise", w.Layout)
+	}
+	end, err := epilogue{w.Bias, activation}.hold(t, out)
+	if err != nil {
+		return nil, err
+	}
+	weights := pack(cast(k, t), 1)
+	return onLast(x, axis, func(x Array) Array { return multiplyRows(x, weights, end) }), nil
 }
 
 // addBias adds one number to each position of an axis; nil is none.
@@ -124,8 +137,8 @@ func addBias(x, bias Array, axis int) (Array, error) {
 		return x, nil
 	}
 	s := x.Shape()
-	if bias.Shape().Len() != int64(s[axis]) {
-		return nil, errorf(bias, "bias of shape %v: want (%d,), a number for each output channel", bias.Shape(), s[axis])
+	if err := checkBias(bias, s[axis]); err != nil {
+		return nil, err
 	}
 	along := make(shape.Shape, len(s))
 	for i := range along {
@@ -136,37 +149,46 @@ func addBias(x, bias Array, axis int) (Array, error) {
 	return &fold{computed{op: "bias", dt: x.DType(), sh: s, in: []Array{x, each}}, kernel.Active().Add[x.DType().Kind()]}, nil
 }
 
-// multiplyRows is rows [.., in] times a held matrix [out, in], transposed.
-func multiplyRows(x Array, k *Held) Array {
-	in, n := k.Shape()[1], k.Shape()[0]
+// checkBias refuses a bias that isn't one number for each of n channels.
+func checkBias(bias Array, n int) error {
+	if bias.Shape().Len() != int64(n) {
+		return errorf(bias, "bias of shape %v: want (%d,), a number for each output channel", bias.Shape(), n)
+	}
+	return nil
+}
+
+// multiplyRows is rows [.., in] times a matrix [in, out] that pack has held.
+func multiplyRows(x Array, weights *Held, end ending) Array {
+	p := weights.in[0].(*packed)
 	s := x.Shape().Clone()
-	s[len(s)-1] = n
-	return &product{computed{op: "linear", dt: x.DType(), sh: s, in: []Array{x, k}}, int64(in), int64(n)}
+	s[len(s)-1] = p.n
+	return &product{computed{op: "linear", dt: x.DType(), sh: s, in: end.inputs(x, weights)}, int64(p.k), int64(p.n), end}
 }
 
 // product is what multiplyRows returns.
 type product struct {
 	computed
 	k, n int64
+	end  ending
 }
 
-const productRows = 64 // rows of a tile: what a block of the product takes
+const productRows = 96 // rows of a tile, at least: each panel of the weights serves as many
 
 func (p *product) Tiling() Tiling { return Tiling{Unit: p.n, Size: productRows * p.n} }
 
-func (p *product) Flops() int64 { return 2 * p.k * p.sh.Len() }
+func (p *product) Flops() int64 { return (2*p.k + p.end.flops) * p.sh.Len() }
 
 func (p *product) Memory(n int64) int64 {
 	whole := max(n, wholeRowsMemory(n, p.n))
 	read := whole / max(p.n, 1) * p.k
-	return (read+wholeRowsMemory(n, p.n))*p.size() + memoryOf(p.in[0], read)
+	return (borrows(p.in[0], read)+wholeRowsMemory(n, p.n))*p.size() + memoryOf(p.in[0], read)
 }
 
 func (p *product) Read(ctx context.Context, dst []byte, off int64) error {
 	return wholeRows(&p.scratch, dst, off, p.n, p.size(), func(dst []byte, row, n int64) error {
-		x := p.get(n * p.k * p.size())
-		defer p.put(x)
-		if err := p.in[0].Read(ctx, x, row*p.k); err != nil {
+		x, buf, err := p.borrow(ctx, p.in[0], row*p.k, n*p.k)
+		defer p.put(buf)
+		if err != nil {
 			return err
 		}
 		if p.dt == dtype.Float32 {
@@ -179,6 +201,7 @@ func (p *product) Read(ctx context.Context, dst []byte, off int64) error {
 }
 
 func multiply[T kernel.Float](p *product, dst, x []byte, rows int64) {
-	w := kernel.View[T](p.in[1].(*Held).data)
-	kernel.MatMul(kernel.View[T](dst), int(p.n), kernel.View[T](x), int(p.k), w, int(p.k), int(rows), int(p.n), int(p.k), 1, 0)
+	left := kernel.Rows(kernel.View[T](x), int(p.k))
+	end := endingOf[T](p.end, 0, int(p.n))
+	kernel.Multiply(kernel.Active(), kernel.View[T](dst), int(p.n), left, group[T](p.in[1].(*Held), 0), int(rows), false, end)
 }

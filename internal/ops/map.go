@@ -2,8 +2,6 @@ package ops
 
 import (
 	"context"
-	"slices"
-	"strings"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/kernel"
@@ -23,12 +21,7 @@ func mapTo(op string, t dtype.Type, x Array, loop func(dst, src []byte)) Array {
 
 func (m *mapped) Tiling() Tiling { return tilingOf(m.in[0]) }
 
-func (m *mapped) Flops() int64 {
-	if slices.Contains(kernel.Activations(), m.op) && !strings.HasPrefix(m.op, "relu") {
-		return elementary * m.sh.Len()
-	}
-	return m.sh.Len()
-}
+func (m *mapped) Flops() int64 { return activationFlops(m.op) * m.sh.Len() }
 
 func (m *mapped) Memory(n int64) int64 {
 	in := memoryOf(m.in[0], n)

@@ -75,7 +75,7 @@ func (p *pooled) Flops() int64 { return int64(p.y.size*p.x.size) * p.sh.Len() }
 
 func (p *pooled) Memory(n int64) int64 {
 	read := p.covered(n / max(int64(p.ch), 1))
-	return read*int64(p.in[0].DType().Size()) + wholeRowsMemory(n, int64(p.ch))*p.size() + memoryOf(p.in[0], read)
+	return borrows(p.in[0], read)*int64(p.in[0].DType().Size()) + wholeRowsMemory(n, int64(p.ch))*p.size() + memoryOf(p.in[0], read)
 }
 
 func (p *pooled) Read(ctx context.Context, dst []byte, off int64) error {
@@ -91,8 +91,8 @@ func (p *pooled) Read(ctx context.Context, dst []byte, off int64) error {
 
 // pool computes n windows of one image from number first on.
 func (p *pooled) pool(ctx context.Context, dst []byte, image, first, n int64) error {
-	src, lo, err := p.lines(ctx, &p.scratch, p.in[0], image, first, n)
-	defer p.put(src)
+	src, buf, lo, err := p.lines(ctx, &p.scratch, p.in[0], image, first, n)
+	defer p.put(buf)
 	if err != nil {
 		return err
 	}

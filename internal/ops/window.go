@@ -118,18 +118,24 @@ func (w *windows) covered(n int64) int64 {
 	return min((rows-1)*int64(w.y.stride)+reach, int64(w.y.in)) * int64(w.x.in*w.ch)
 }
 
-// lines reads the source rows that n windows of an image lie over, once. The
-// first of them is row lo; src is borrowed from s.
-func (w *windows) lines(ctx context.Context, s *scratch, x Array, image, first, n int64) (src []byte, lo int, err error) {
+// lines gives the source rows that n windows of an image lie over, the first of
+// them being row lo. buf is to be put back to s.
+func (w *windows) lines(ctx context.Context, s *scratch, x Array, image, first, n int64) (src, buf []byte, lo int, err error) {
 	y0, _ := w.at(first)
 	y1, _ := w.at(first + n - 1)
 	lo = max(w.y.tap(y0, 0), 0)
-	rows := max(min(w.y.tap(y1, w.y.size-1)+1, w.y.in)-lo, 0)
+	rows := int64(max(min(w.y.tap(y1, w.y.size-1)+1, w.y.in)-lo, 0))
 	line := int64(w.x.in * w.ch)
-	size := int64(x.DType().Size())
-	src = s.get(max(w.covered(n), int64(rows)*line) * size)[:int64(rows)*line*size] // as large for tiles at the border, so that buffers serve all
-	if rows > 0 {
-		err = x.Read(ctx, src, (image*int64(w.y.in)+int64(lo))*line)
+	at := (image*int64(w.y.in) + int64(lo)) * line
+	if rows == 0 {
+		return nil, nil, lo, nil
 	}
-	return src, lo, err
+	if _, ok := x.(Resident); ok {
+		src, _, err = s.borrow(ctx, x, at, rows*line)
+		return src, nil, lo, err
+	}
+	size := int64(x.DType().Size())
+	buf = s.get(max(w.covered(n), rows*line) * size) // as large for tiles at the border, so that buffers serve all
+	src = buf[:rows*line*size]
+	return src, buf, lo, x.Read(ctx, src, at)
 }

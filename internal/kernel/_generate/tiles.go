@@ -12,6 +12,10 @@ import (
 // registers for, and all lower heights for the edges; two vectors wide, and
 // one for narrow products.
 func tiles() {
+	for _, s := range []isa{avx512, avx2} {
+		peak(s, f32)
+		peak(s, f64)
+	}
 	for _, n := range []number{f32, f64} {
 		for width := 1; width <= 2; width++ {
 			for h := 1; h <= 12; h++ {
@@ -22,6 +26,34 @@ func tiles() {
 			}
 		}
 	}
+}
+
+// peakChains are the chains of multiply-adds that peak keeps going: more than
+// the instruction's latency times its throughput.
+const peakChains = 12
+
+// peak is what benchmarks hold products against: multiply-adds in registers
+// and nothing else.
+func peak(s isa, n number) {
+	TEXT("peak"+s.name+n.name, NOSPLIT, "func(n int)")
+	Doc(fmt.Sprintf("n times %d multiply-adds of whole vectors, in chains that don't depend on each other.", peakChains))
+	count := Load(Param("n"), GP64())
+	x := s.vector()
+	s.zero(x)
+	var chains []reg.VecVirtual
+	for range peakChains {
+		v := s.vector()
+		s.zero(v)
+		chains = append(chains, v)
+	}
+	Label("loop")
+	for _, v := range chains {
+		n.fma(x, x, v)
+	}
+	DECQ(count)
+	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
 }
 
 // tile is C = A·B, or C += A·B, for h rows of A and width vectors of B's

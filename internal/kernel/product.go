@@ -1,0 +1,209 @@
+package kernel
+
+import (
+	"fmt"
+	"sync"
+	"unsafe"
+
+	"fusectl/internal/dtype"
+)
+
+// The matrix product, as BLIS builds it (Van Zee and van de Geijn, "BLIS: A
+// framework for rapidly instantiating BLAS functionality", 2015): B is packed
+// into panels, A is read where it lies, and an instruction set has nothing but
+// an inner tile. Each element of a product is, for each block of depth
+// consecutive k, one chain of multiply-adds in order from zero; the blocks'
+// results are added in order. So it depends on its row of A and its column of B
+// alone, whatever is computed with them, and is the same for all instruction
+// sets that fuse multiply and add.
+
+// Float is the types that matrix products are computed in.
+type Float interface{ float32 | float64 }
+
+const (
+	// depth is how many k a tile takes: rows of A and a panel of B fit the
+	// first-level cache.
+	depth = 256
+	// breadth is the bytes of a row of B that are multiplied by all rows of A
+	// before the next: depth of them fit the second-level cache.
+	breadth = 2048
+)
+
+// Left is the left matrix of a product. It gives columns [k0,k0+k) of rows
+// [i,i+h): they start ld elements apart in a, which may be where they lie, or
+// buf, of h·k elements, if they must be gathered. It is called for at most
+// MaxRows rows.
+type Left[T Float] func(buf []T, i, h, k0, k int) (a []T, ld int)
+
+// Rows is the Left that lies in memory, its rows ld elements apart.
+func Rows[T Float](a []T, ld int) Left[T] {
+	return func(_ []T, i, h, k0, k int) ([]T, int) {
+		if k == 0 {
+			return nil, ld
+		}
+		at := i*ld + k0
+		return a[at : at+(h-1)*ld+k], ld
+	}
+}
+
+// Right is the right matrix of a product [K,N], packed: panels of Panel columns,
+// each [K, Panel], the last one filled up with zeros.
+type Right[T Float] struct {
+	Data []T
+	K, N int
+	// Depth is how many k are summed before the sum is added to the element; 0,
+	// or more than 256: 256.
+	Depth int
+}
+
+// multiplier is how an instruction set multiplies.
+type multiplier struct {
+	panel int  // columns of a panel
+	rows  int  // most rows of a strip
+	apart bool // rows of a may not overlap, as those of a convolution's patches do
+	// strip is h rows of c (+)= a·b for all n columns and k rows of b, whose
+	// panels start next bytes apart. edge is room for a tile that goes beyond c.
+	strip func(edge *[edgeBytes]byte, c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, b unsafe.Pointer, next, h, n, k int, accumulate bool)
+	// peak runs peakFlops operations n times; nil: there is none.
+	peak      func(n int)
+	peakFlops int
+}
+
+// Peak runs about flops floating-point operations of kind k, which is float32
+// or float64, on registers alone, and returns how many they were: what products
+// can be held against. The generic level has none, and returns 0.
+func (t *Table) Peak(k dtype.Kind, flops int) int {
+	m := &t.multipliers[k]
+	if m.peak == nil {
+		return 0
+	}
+	n := max(flops/m.peakFlops, 1)
+	m.peak(n)
+	return n * m.peakFlops
+}
+
+// kindOf is the kind of T.
+func kindOf[T Float]() dtype.Kind {
+	var v T
+	if unsafe.Sizeof(v) == 4 {
+		return dtype.KindFloat32
+	}
+	return dtype.KindFloat64
+}
+
+// Panel is how many columns a panel of a packed matrix of kind k has, which is
+// float32 or float64.
+func (t *Table) Panel(k dtype.Kind) int { return t.multipliers[k].panel }
+
+// PackedLen is the elements that Right.Data has for a matrix of k rows and n
+// columns.
+func PackedLen[T Float](t *Table, k, n int) int {
+	panel := t.Panel(kindOf[T]())
+	return (n + panel - 1) / panel * panel * k
+}
+
+// Pack packs a matrix of k rows and n columns: dst[j/P][i][j%P] = element (i,j),
+// P being the panel's columns. It lies in src as rows of n that start ld
+// elements apart or, transposed, as n rows of k. dst has PackedLen elements.
+func Pack[T Float](t *Table, dst, src []T, ld, k, n int, transposed bool) Right[T] {
+	panel := t.Panel(kindOf[T]())
+	size := int(unsafe.Sizeof(dst[:1][0]))
+	out := Right[T]{Data: dst, K: k, N: n}
+	for j := 0; j < n && k > 0; j += panel {
+		cols := min(panel, n-j)
+		p := dst[j*k : (j+panel)*k]
+		if cols < panel {
+			clear(p)
+		}
+		if transposed {
+			t.transposeRows(Bytes(p), panel*size, Bytes(src[j*ld:j*ld+(cols-1)*ld+k]), ld*size, cols, k, size)
+		} else {
+			CopyRows(Bytes(p), panel*size, Bytes(src[j:]), ld*size, cols*size, k)
+		}
+	}
+	return out
+}
+
+// Epilogue is what happens to the elements of a product when they are complete.
+type Epilogue[T Float] struct {
+	Bias       []T   // added, one a column; nil: none
+	Activation Loop2 // applied then; nil: none
+}
+
+// Multiply computes c = a·b, or c += a·b, for m rows of c that start ldc
+// elements apart, and applies e. With no k the product is zero. NaN and
+// infinities propagate: nothing is skipped for being zero.
+func Multiply[T Float](t *Table, c []T, ldc int, a Left[T], b Right[T], m int, accumulate bool, e Epilogue[T]) {
+	if m == 0 || b.N == 0 {
+		return
+	}
+	mul := &t.multipliers[kindOf[T]()]
+	size := int(unsafe.Sizeof(c[0]))
+	if len(c) < (m-1)*ldc+b.N || len(b.Data) < PackedLen[T](t, b.K, b.N) {
+		panic(fmt.Sprintf("kernel: a product [%d,%d]·[%d,%d] of %d elements into %d", m, b.K, b.K, b.N, len(b.Data), len(c)))
+	}
+	work := workspaces.Get().(*workspace)
+	defer workspaces.Put(work)
+	gather := View[T](work.gather[:])
+	depth := depth
+	if 0 < b.Depth && b.Depth < depth {
+		depth = b.Depth
+	}
+	strips := (m + mul.rows - 1) / mul.rows
+	across := breadth / size
+	for j := 0; j < b.N; j += across {
+		n := min(across, b.N-j)
+		for k0 := 0; k0 == 0 || k0 < b.K; k0 += depth {
+			k := min(depth, b.K-k0)
+			for s := range strips { // of heights that differ by one at most
+				i := s * m / strips
+				h := (s+1)*m/strips - i
+				rows, lda := a(gather, i, h, k0, k)
+				if k > 0 {
+					_ = rows[(h-1)*lda+k-1]
+				}
+				if lda < k && mul.apart {
+					CopyRows(Bytes(gather), k*size, Bytes(rows), lda*size, k*size, h)
+					rows, lda = gather, k
+				}
+				out := c[i*ldc+j:]
+				mul.strip(&work.edge, unsafe.Pointer(&out[0]), ldc*size, unsafe.Pointer(unsafe.SliceData(rows)), lda*size,
+					unsafe.Pointer(unsafe.SliceData(b.Data[min(j*b.K+k0*mul.panel, len(b.Data)):])), b.K*mul.panel*size, h, n, k, accumulate || k0 > 0)
+				if k0+depth >= b.K {
+					e.apply(t, out, ldc, h, j, n)
+				}
+			}
+		}
+	}
+}
+
+// apply finishes h rows of n columns, the first of them being number j.
+func (e *Epilogue[T]) apply(t *Table, c []T, ldc, h, j, n int) {
+	if e.Bias == nil && e.Activation == nil {
+		return
+	}
+	for i := range h {
+		row := Bytes(c[i*ldc : i*ldc+n])
+		if e.Bias != nil {
+			t.Add[kindOf[T]()](row, row, Bytes(e.Bias[j:j+n]))
+		}
+		if e.Activation != nil {
+			e.Activation(row, row)
+		}
+	}
+}
+
+// MaxRows is the most rows that a Left is asked for at once.
+const MaxRows = 64
+
+// edgeBytes is the largest tile: 12 rows of two 64-byte vectors.
+const edgeBytes = 12 * 128
+
+// workspace is what a product needs beside its operands: rows of A that had to
+// be gathered, and a tile at the edge of C.
+type workspace struct {
+	gather [MaxRows * depth * 8]byte
+	edge   [edgeBytes]byte
+}
+
+var workspaces = sync.Pool{New: func() any { return new(workspace) }}

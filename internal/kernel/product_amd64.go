@@ -1,0 +1,95 @@
+//go:build !noasm
+
+package kernel
+
+import (
+	"unsafe"
+
+	"fusectl/internal/dtype"
+)
+
+// tile computes h rows and w vectors of columns: c = a·b, or c += a·b.
+type tile = func(c *byte, ldc int, a *byte, lda int, b *byte, ldb int, k int, accumulate bool)
+
+// tiles are those of one and of two vectors, by height less one.
+type tiles [2][]tile
+
+func (t *Table) vectorizeProducts(level string) {
+	switch level {
+	case avx512:
+		t.squares = [2]squares{{16, transposeAVX512F32}, {8, transposeAVX512F64}}
+		t.multipliers[dtype.KindFloat32] = tilesAVX512F32.multiplier(64, 4, peakAVX512F32)
+		t.multipliers[dtype.KindFloat64] = tilesAVX512F64.multiplier(64, 8, peakAVX512F64)
+	case avx2:
+		t.squares = [2]squares{{8, transposeAVX2F32}, {4, transposeAVX2F64}}
+		t.multipliers[dtype.KindFloat32] = tilesAVX2F32.multiplier(32, 4, peakAVX2F32)
+		t.multipliers[dtype.KindFloat64] = tilesAVX2F64.multiplier(32, 8, peakAVX2F64)
+	}
+}
+
+// multiplier makes one of tiles of vectors of so many bytes, for elements of
+// size bytes. Panels are two vectors wide.
+func (ts *tiles) multiplier(vector, size int, peak func(n int)) multiplier {
+	wide := 2 * vector
+	return multiplier{
+		peak:      peak,
+		peakFlops: 2 * 12 * vector / size, // the chains of peak in _generate
+		panel:     wide / size,
+		rows:      len(ts[0]),
+		strip: func(edge *[edgeBytes]byte, c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, b unsafe.Pointer, next, h, n, k int, accumulate bool) {
+			row := n * size
+			j := 0
+			for ; j+wide <= row; j += wide {
+				ts[1][h-1]((*byte)(unsafe.Add(c, j)), ldc, (*byte)(a), lda, (*byte)(b), wide, k, accumulate)
+				b = unsafe.Add(b, next)
+			}
+			if row == j {
+				return
+			}
+			// What is left is less than a panel: it goes by way of a whole one.
+			of := &ts[1]
+			if row-j <= vector {
+				of = &ts[0]
+			}
+			out := unsafe.Add(c, j)
+			last := row - j
+			(*of)[h-1](&edge[0], wide, (*byte)(a), lda, (*byte)(b), wide, k, false)
+			for i := range h {
+				from, to := unsafe.Slice(&edge[i*wide], last), unsafe.Slice((*byte)(unsafe.Add(out, i*ldc)), last)
+				switch {
+				case !accumulate:
+					copy(to, from)
+				case size == 4:
+					addTo(View[float32](to), View[float32](from))
+				default:
+					addTo(View[float64](to), View[float64](from))
+				}
+			}
+		},
+	}
+}
+
+func addTo[T Float](c, x []T) {
+	for i, v := range x {
+		c[i] = v + c[i]
+	}
+}
+
+var (
+	tilesAVX512F32 = tiles{
+		{tileAVX512F32x1x1, tileAVX512F32x2x1, tileAVX512F32x3x1, tileAVX512F32x4x1, tileAVX512F32x5x1, tileAVX512F32x6x1, tileAVX512F32x7x1, tileAVX512F32x8x1, tileAVX512F32x9x1, tileAVX512F32x10x1, tileAVX512F32x11x1, tileAVX512F32x12x1},
+		{tileAVX512F32x1x2, tileAVX512F32x2x2, tileAVX512F32x3x2, tileAVX512F32x4x2, tileAVX512F32x5x2, tileAVX512F32x6x2, tileAVX512F32x7x2, tileAVX512F32x8x2, tileAVX512F32x9x2, tileAVX512F32x10x2, tileAVX512F32x11x2, tileAVX512F32x12x2},
+	}
+	tilesAVX512F64 = tiles{
+		{tileAVX512F64x1x1, tileAVX512F64x2x1, tileAVX512F64x3x1, tileAVX512F64x4x1, tileAVX512F64x5x1, tileAVX512F64x6x1, tileAVX512F64x7x1, tileAVX512F64x8x1, tileAVX512F64x9x1, tileAVX512F64x10x1, tileAVX512F64x11x1, tileAVX512F64x12x1},
+		{tileAVX512F64x1x2, tileAVX512F64x2x2, tileAVX512F64x3x2, tileAVX512F64x4x2, tileAVX512F64x5x2, tileAVX512F64x6x2, tileAVX512F64x7x2, tileAVX512F64x8x2, tileAVX512F64x9x2, tileAVX512F64x10x2, tileAVX512F64x11x2, tileAVX512F64x12x2},
+	}
+	tilesAVX2F32 = tiles{
+		{tileAVX2F32x1x1, tileAVX2F32x2x1, tileAVX2F32x3x1, tileAVX2F32x4x1, tileAVX2F32x5x1, tileAVX2F32x6x1},
+		{tileAVX2F32x1x2, tileAVX2F32x2x2, tileAVX2F32x3x2, tileAVX2F32x4x2, tileAVX2F32x5x2, tileAVX2F32x6x2},
+	}
+	tilesAVX2F64 = tiles{
+		{tileAVX2F64x1x1, tileAVX2F64x2x1, tileAVX2F64x3x1, tileAVX2F64x4x1, tileAVX2F64x5x1, tileAVX2F64x6x1},
+		{tileAVX2F64x1x2, tileAVX2F64x2x2, tileAVX2F64x3x2, tileAVX2F64x4x2, tileAVX2F64x5x2, tileAVX2F64x6x2},
+	}
+)

@@ -1,0 +1,175 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+)
+
+// fma32 is a·b + c, rounded once: the product is exact in float64, and the sum
+// is rounded to odd there, which rounding to float32 then takes as exact
+// (Boldo and Melquiond 2008).
+func fma32(a, b, c float32) float32 {
+	p, x := float64(a)*float64(b), float64(c)
+	s := p + x
+	if math.IsNaN(s) || math.IsInf(s, 0) {
+		return float32(s)
+	}
+	v := s - p
+	e := (p - (s - v)) + (x - v)
+	if bits := math.Float64bits(s); e != 0 && bits&1 == 0 {
+		if (e > 0) == (s > 0) {
+			bits++
+		} else {
+			bits--
+		}
+		s = math.Float64frombits(bits)
+	}
+	return float32(s)
+}
+
+func fma[T Float](a, b, c T) T {
+	if kindOf[T]() == kindOf[float32]() {
+		return T(fma32(float32(a), float32(b), float32(c)))
+	}
+	return T(math.FMA(float64(a), float64(b), float64(c)))
+}
+
+// productTwin is Multiply as its documentation has it, on plain matrices.
+func productTwin[T Float](c []T, ldc int, a []T, lda int, b []T, m, n, k int, accumulate bool, bias []T) {
+	for i := range m {
+		for j := range n {
+			at := &c[i*ldc+j]
+			for k0 := 0; k0 == 0 || k0 < k; k0 += depth {
+				var sum T
+				for p := k0; p < min(k0+depth, k); p++ {
+					sum = fma(a[i*lda+p], b[p*n+j], sum)
+				}
+				if accumulate || k0 > 0 {
+					sum += *at
+				}
+				*at = sum
+			}
+			if bias != nil {
+				*at += bias[j]
+			}
+		}
+	}
+}
+
+func TestMultiply(t *testing.T) {
+	for _, l := range Levels() {
+		t.Run(l, func(t *testing.T) {
+			t.Run("float32", func(t *testing.T) { testMultiply[float32](t, newTable(l)) })
+			t.Run("float64", func(t *testing.T) { testMultiply[float64](t, newTable(l)) })
+		})
+	}
+}
+
+func testMultiply[T Float](t *testing.T, table *Table) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	sizes := [][3]int{{600, 5, 7}, {13, 1100, 3}, {25, 70, 600}, {1, 1, 1}, {1, 600, 257}, {600, 1, 257}, {5, 33, 0}, {0, 3, 3}, {3, 0, 3}, {65, 129, 256}}
+	for range 60 {
+		sizes = append(sizes, [3]int{1 + rng.IntN(30), 1 + rng.IntN(80), rng.IntN(40)})
+	}
+	for i, s := range sizes {
+		m, n, k := s[0], s[1], s[2]
+		for _, special := range []bool{false, true} {
+			lda, ldc := k+i%3, n+i%2
+			if i%5 == 4 { // overlapping rows
+				lda = (k + 1) / 2
+			}
+			a, b := normals[T](rng, m*lda+k), normals[T](rng, k*n)
+			if special {
+				sprinkle(rng, a)
+				sprinkle(rng, b)
+			}
+			bias := normals[T](rng, n)
+			if i%4 == 0 {
+				bias = nil
+			}
+			for _, transposed := range []bool{false, true} {
+				for _, accumulate := range []bool{false, true} {
+					name := fmt.Sprintf("m=%d n=%d k=%d special=%v transposed=%v accumulate=%v", m, n, k, special, transposed, accumulate)
+					src, ld := b, n
+					if transposed {
+						src, ld = make([]T, n*k), k
+						for p := range k {
+							for j := range n {
+								src[j*k+p] = b[p*n+j]
+							}
+						}
+					}
+					var one T
+					packed, packedUnharmed := guarded(PackedLen[T](table, k, n) * int(unsafe.Sizeof(one)))
+					right := Pack(table, View[T](packed), src, ld, k, n, transposed)
+					got, unharmed := guarded(max((m-1)*ldc+n, 0) * int(unsafe.Sizeof(one)))
+					c := View[T](got)
+					copy(c, normals[T](rng, len(c)))
+					want := append([]T(nil), c...)
+					left := Rows(a, lda)
+					if i%2 == 1 { // gathered, as a convolution does
+						left = func(buf []T, i, h, k0, k int) ([]T, int) {
+							for r := range h {
+								copy(buf[r*k:(r+1)*k], a[(i+r)*lda+k0:])
+							}
+							return buf[:h*k], k
+						}
+					}
+					Multiply(table, c, ldc, left, right, m, accumulate, Epilogue[T]{Bias: bias})
+					productTwin(want, ldc, a, lda, b, m, n, k, accumulate, bias)
+					if !unharmed() || !packedUnharmed() {
+						t.Fatalf("%s: wrote beyond its operands", name)
+					}
+					for j := range c {
+						if !agree(table, c[j], want[j], k) {
+							t.Fatalf("%s: element %d is %v, want %v", name, j, c[j], want[j])
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// agree wants the twin's bits where multiply and add are fused. gonum rounds
+// each product and sums in an order of its own: each of 2k roundings of numbers
+// below k·9 (products of normal numbers, of which none is beyond 3 sigma twice)
+// may differ.
+func agree[T Float](t *Table, got, want T, k int) bool {
+	if got == want || got != got && want != want {
+		return true
+	}
+	if t.Name != genericLevel {
+		return false
+	}
+	eps := 0x1p-24
+	if kindOf[T]() == kindOf[float64]() {
+		eps = 0x1p-53
+	}
+	return math.Abs(float64(got-want)) <= 2*eps*float64(k+2)*(9+math.Abs(float64(want)))
+}
+
+func normals[T Float](rng *rand.Rand, n int) []T {
+	x := make([]T, n)
+	for i := range x {
+		x[i] = T(rng.NormFloat64())
+	}
+	return x
+}
+
+// sprinkle puts zeros and, rarely, infinities, NaN and denormals among x: a
+// product that skips zeros loses the NaN of 0·Inf.
+func sprinkle[T Float](rng *rand.Rand, x []T) {
+	specials := []T{T(math.Inf(1)), T(math.Inf(-1)), T(math.NaN()), T(math.Copysign(0, -1)), T(1e-40), T(5e-324)}
+	for i := range x {
+		switch r := rng.IntN(60); {
+		case r < 10:
+			x[i] = 0
+		case r == 10:
+			x[i] = specials[rng.IntN(len(specials))]
+		}
+	}
+}

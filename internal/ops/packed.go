@@ -1,0 +1,136 @@
+package ops
+
+import (
+	"context"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
+)
+
+// packed is a matrix [K, groups·N], such as a weight, in the panels that
+// kernel.Right has, one group of N columns after the other. It is held by what
+// multiplies by it.
+type packed struct {
+	computed
+	k, n, groups int // n: columns of a group
+	panel        int
+}
+
+// pack holds a matrix [K, groups·N] packed.
+func pack(b Array, groups int) *Held {
+	s := b.Shape()
+	p := &packed{k: s[0], n: s[1] / groups, groups: groups, panel: kernel.Active().Panel(b.DType().Kind())}
+	if int64(s[1]*b.DType().Size()) > hull/8 {
+		b = Hold(b) // its short runs lie too far apart to be read in one piece
+	}
+	across := (p.n + p.panel - 1) / p.panel
+	p.computed = computed{op: "pack", dt: b.DType(), sh: shape.Shape{groups * across, p.k, p.panel}, in: []Array{b}}
+	return Hold(p)
+}
+
+func (p *packed) Flops() int64 { return 0 }
+
+func (p *packed) Tiling() Tiling { return Tiling{Unit: int64(p.k * p.panel)} }
+
+func (p *packed) Memory(n int64) int64 {
+	one := int64(p.k * p.panel)
+	return (one+wholeRowsMemory(n, one))*p.size() + memoryOf(p.in[0], one)
+}
+
+func (p *packed) Read(ctx context.Context, dst []byte, off int64) error {
+	one := int64(p.k * p.panel)
+	return wholeRows(&p.scratch, dst, off, one, p.size(), func(dst []byte, first, n int64) error {
+		for i := range n {
+			if err := p.read(ctx, dst[i*one*p.size():(i+1)*one*p.size()], int(first+i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// read fills dst with panel number i.
+func (p *packed) read(ctx context.Context, dst []byte, i int) error {
+	across := p.sh[0] / p.groups
+	group, j := i/across, i%across*p.panel
+	cols := min(p.panel, p.n-j)
+	r := Region{Off: int64(group*p.n + j), Runs: int64(p.k), Len: int64(cols), Stride: int64(p.groups * p.n)}
+	if cols == p.panel {
+		return readRegion(ctx, &p.scratch, p.in[0], dst, r)
+	}
+	size := int(p.size())
+	part := p.get(int64(p.k * cols * size))
+	defer p.put(part)
+	if err := readRegion(ctx, &p.scratch, p.in[0], part, r); err != nil {
+		return err
+	}
+	clear(dst)
+	kernel.CopyRows(dst, p.panel*size, part, cols*size, cols*size, p.k)
+	return nil
+}
+
+// group is one group of what pack holds, to multiply by.
+func group[T kernel.Float](h *Held, i int) kernel.Right[T] {
+	p := h.in[0].(*packed)
+	data := kernel.View[T](h.data)
+	per := len(data) / p.groups
+	return kernel.Right[T]{Data: data[i*per : (i+1)*per], K: p.k, N: p.n}
+}
+
+// epilogue is what a product does with its elements while they are in the
+// cache: it adds a bias, a number for each output channel, and applies an
+// activation.
+type epilogue struct {
+	bias       Array // nil: none
+	activation string
+}
+
+// fuse splits an activation off that a product of dtype t can't apply by itself.
+func fuse(activation string, t dtype.Type) (fused, after string) {
+	if kernel.Active().Activation(activation, t.Kind()) == nil {
+		return "", activation
+	}
+	return activation, ""
+}
+
+// ending is an epilogue, held.
+type ending struct {
+	bias       *Held
+	activation func(dst, src []byte)
+	flops      int64 // an element
+}
+
+// hold makes e ready for products of dtype t with n output channels.
+func (e epilogue) hold(t dtype.Type, n int) (ending, error) {
+	var out ending
+	if e.bias != nil {
+		if err := checkBias(e.bias, n); err != nil {
+			return out, err
+		}
+		out.bias = Hold(reshape(cast(e.bias, t), shape.Shape{n}))
+		out.flops++
+	}
+	if e.activation != "" {
+		out.activation = kernel.Active().Activation(e.activation, t.Kind())
+		out.flops += activationFlops(e.activation)
+	}
+	return out, nil
+}
+
+// inputs are the arrays that a node with this ending reads, after others.
+func (e ending) inputs(others ...Array) []Array {
+	if e.bias != nil {
+		others = append(others, e.bias)
+	}
+	return others
+}
+
+// endingOf is e for n channels from number first on.
+func endingOf[T kernel.Float](e ending, first, n int) kernel.Epilogue[T] {
+	out := kernel.Epilogue[T]{Activation: e.activation}
+	if e.bias != nil {
+		out.Bias = kernel.View[T](e.bias.data)[first : first+n]
+	}
+	return out
+}
