@@ -175,16 +175,13 @@ func hasNaN[T Float](x []T) bool {
 	return false
 }
 
-// AttentionFinish divides each row of dv elements by its sum of weights. A row
-// that attended to nothing is zeros.
-func AttentionFinish[T Float](out, sum []T, dv int) {
+// AttentionFinish multiplies each row of dv elements by the reciprocal of its
+// sum of weights. A row that attended to nothing is zeros.
+func AttentionFinish[T Float](t *Table, out, sum []T, dv int) {
+	scale := softmaxOf[T](t).scale
 	for i, s := range sum {
-		if s == 0 {
-			continue
-		}
-		row := out[i*dv : (i+1)*dv]
-		for j := range row {
-			row[j] /= s
+		if s != 0 {
+			scale(out[i*dv:(i+1)*dv], 1/s)
 		}
 	}
 }

@@ -128,7 +128,7 @@ func testAttentionBlock[T Float](t *testing.T, table *Table) {
 				}
 			}
 		}
-		AttentionFinish(out, sum, dv)
+		AttentionFinish(table, out, sum, dv)
 		top, total, want := math.Inf(-1), 0.0, make([]float64, dv)
 		for _, s := range scores {
 			top = math.Max(top, float64(s))

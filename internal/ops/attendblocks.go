@@ -44,7 +44,7 @@ func (a *attention) Tiling() Tiling {
 
 // streams reports whether keys and values are read batch by batch.
 func (a *attention) streams() bool {
-	_, held := a.in[1].(*Held)
+	_, held := a.in[1].(Resident)
 	return !held
 }
 
@@ -131,7 +131,7 @@ func attendRows[T kernel.Float](ctx context.Context, a *attention, dst []T, batc
 			w.sum[i] = T(a.nk)
 		}
 	}
-	kernel.AttentionFinish(dst, w.sum, int(a.dv))
+	kernel.AttentionFinish(t, dst, w.sum, int(a.dv))
 	return nil
 }
 

@@ -282,11 +282,11 @@ func newAttention(q, k, v Array, split bool, o AttentionOptions) (_ *attention, 
 	}
 	a.form = o.Form
 	if batches := ks[:n-2].Len(); batches < 16 || sizeOf(k)+sizeOf(v) <= heldKeys {
-		k = Hold(k)
+		k = inMemory(k)
 		if sameKV {
 			v = k
 		} else {
-			v = Hold(v)
+			v = inMemory(v)
 		}
 	}
 	a.computed = computed{op: "attention", dt: q.DType(), sh: append(qs[:n-1].Clone(), vs[n-1]), in: []Array{q, k, v}}

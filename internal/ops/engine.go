@@ -35,7 +35,8 @@ type Plan struct {
 	stages  []stage
 	sources []Array
 	o       Options
-	next    int // the stage that comes next
+	next    int   // the stage that comes next
+	garbage int64 // bytes let go of and not collected
 }
 
 // stage is an array that is computed as a whole: into memory, or as a result.
@@ -163,16 +164,13 @@ func (p *Plan) Held() int64 { return p.peak(func(stage) int64 { return 0 }) }
 
 // Memory is the bytes that the process is expected to hold at its peak.
 func (p *Plan) Memory() int64 {
-	lag, freed := int64(0), int64(0)
+	freed := int64(0)
 	for _, s := range p.stages[:len(p.stages)-1] {
 		for _, h := range s.frees {
 			freed += sizeOf(h)
 		}
 	}
-	if freed > collectFrom {
-		lag = collectLag
-	}
-	return p.o.Base + lag + p.peak(func(s stage) int64 {
+	return p.o.Base + min(freed, collectFrom) + p.peak(func(s stage) int64 {
 		t := newTiles(s.x, p.o, p.o.InOrder && s.into == nil)
 		work := t.most*int64(s.x.DType().Size()) + memoryOf(s.x, t.most)
 		return work * min(int64(p.o.Threads), max(t.count, 1))
@@ -221,6 +219,13 @@ func (p *Plan) WriteTo(ctx context.Context, w io.Writer) error {
 	})
 }
 
+// Into computes the next result in dst, which has room for its elements.
+func (p *Plan) Into(ctx context.Context, dst []byte) error {
+	return p.write(ctx, func(x Array) error {
+		return p.compute(ctx, x, &memoryTarget{dst, int64(x.DType().Size())}, false)
+	})
+}
+
 // write computes the stages up to the next result, and the result by result.
 func (p *Plan) write(ctx context.Context, result func(Array) error) error {
 	for {
@@ -232,36 +237,34 @@ func (p *Plan) write(ctx context.Context, result func(Array) error) error {
 		} else {
 			err = s.into.fill(ctx, p)
 		}
-		s.end()
+		p.end(s)
 		if err != nil || s.into == nil {
 			return err
 		}
 	}
 }
 
-// end lets go of what no later stage needs. Large arrays are collected at once,
-// so that the process never holds much more than the plan says.
-func (s stage) end() {
-	freed := int64(0)
+// end lets go of what no later stage needs. Garbage is collected before it is
+// much, so that the process never holds much more than the plan says.
+func (p *Plan) end(s stage) {
 	under(s.x, func(n Node) {
 		if b, ok := n.(interface{ drop() int64 }); ok {
-			freed += b.drop()
+			p.garbage += b.drop()
 		}
 	})
 	for _, h := range s.frees {
-		freed += int64(len(h.data))
+		p.garbage += int64(len(h.data))
 		h.data = nil
 	}
-	if freed > collectFrom {
+	if p.garbage > collectFrom && p.next < len(p.stages) {
 		runtime.GC()
+		p.garbage = 0
 	}
 }
 
-// collectFrom is the bytes of garbage from which on it is collected at once.
-const collectFrom = 256 << 10
-
-// collectLag is about what lies uncollected where arrays are held and let go.
-const collectLag = 2 << 20
+// collectFrom is the bytes of garbage from which on it is collected: a
+// collection takes longer than many a small stage.
+const collectFrom = 4 << 20
 
 // PanicError is a panic in a worker: a fault of the program, not of its input.
 type PanicError struct {

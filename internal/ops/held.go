@@ -24,6 +24,14 @@ func Hold(x Array) *Held {
 	return &Held{computed: computed{op: "hold", dt: x.DType(), sh: x.Shape(), in: []Array{x}}}
 }
 
+// inMemory returns x if it lies in memory, and otherwise x held.
+func inMemory(x Array) Resident {
+	if r, ok := x.(Resident); ok {
+		return r
+	}
+	return Hold(x)
+}
+
 // holdComputed returns x held if it is computed, and as it is if it is a file,
 // which can be read again for less.
 func holdComputed(x Array) Array {
