@@ -5,7 +5,7 @@ PYTHON ?= /usr/bin/python3
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 10s
 
-.PHONY: build demo test race vet fuzz interop bench golden
+.PHONY: build demo test race vet fuzz interop levels cross generate bench golden
 
 build:
 	$(GO) build -o bin/fusectl ./cmd/fusectl
@@ -26,6 +26,21 @@ vet:
 	GOOS=windows $(GO) vet ./...
 	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+
+# The other instruction sets, and the build without assembly; the golden cases run at each of them in `make test`.
+levels:
+	FUSECTL_CPU=avx2 $(GO) test ./internal/kernel ./internal/ops
+	FUSECTL_CPU=generic $(GO) test ./internal/kernel ./internal/ops
+	$(GO) test -tags noasm ./internal/...
+
+cross:
+	GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null ./cmd/fusectl
+	GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./cmd/fusectl
+	GOOS=windows GOARCH=amd64 $(GO) build -o /dev/null ./cmd/fusectl
+
+# Writes the assembly of internal/kernel anew.
+generate:
+	$(GO) generate ./internal/kernel
 
 # Every fuzz target for a short time; what they find is kept in testdata/fuzz.
 fuzz:

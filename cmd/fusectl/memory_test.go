@@ -14,6 +14,16 @@ import (
 
 var heldAtPeak = regexp.MustCompile(`held (\d+) bytes of memory at the peak`)
 
+// build makes the program as it is installed.
+func build(t *testing.T) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "fusectl")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return program
+}
+
 // What --dry-run predicts is what the program, as it is installed, holds at
 // its peak, within 20%.
 func TestMemoryIsPredicted(t *testing.T) {
@@ -21,10 +31,7 @@ func TestMemoryIsPredicted(t *testing.T) {
 		t.Skip("the peak is read from Linux's /proc, of a program built without the race detector")
 	}
 	dir := t.TempDir()
-	program := filepath.Join(dir, "fusectl")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	program := build(t)
 	fusectl := func(args string, more ...string) string {
 		cmd := exec.Command(program, append(strings.Fields(args), more...)...)
 		cmd.Dir = dir
