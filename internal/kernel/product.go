@@ -11,7 +11,7 @@ import (
 // The matrix product, as BLIS builds it (Van Zee and van de Geijn, "BLIS: A
 // framework for rapidly instantiating BLAS functionality", 2015): B is packed
 // into panels, A is read where it lies, and an instruction set has nothing but
-// an inner tile. Each element of a product is, for each block of depth
+// an inner tile. Each element of a product is, for each block of
 // consecutive k, one chain of multiply-adds in order from zero; the blocks'
 // results are added in order. So it depends on its row of A and its column of B
 // alone, whatever is computed with them, and is the same for all instruction
@@ -21,11 +21,11 @@ import (
 type Float interface{ float32 | float64 }
 
 const (
-	// depth is how many k a tile takes: rows of A and a panel of B fit the
+	// maxDepth is how many k a tile takes: rows of A and a panel of B fit the
 	// first-level cache.
-	depth = 256
+	maxDepth = 256
 	// breadth is the bytes of a row of B that are multiplied by all rows of A
-	// before the next: depth of them fit the second-level cache.
+	// before the next: maxDepth of them fit the second-level cache.
 	breadth = 2048
 )
 
@@ -51,8 +51,11 @@ func Rows[T Float](a []T, ld int) Left[T] {
 type Right[T Float] struct {
 	Data []T
 	K, N int
-	// Depth is how many k are summed before the sum is added to the element; 0,
-	// or more than 256: 256.
+	// Fill, where there is no Data, gives a part of the matrix at a time: it packs
+	// rows [k0,k0+k) of columns [j,j+n) into buf, panels of k rows each.
+	Fill func(buf []T, k0, k, j, n int)
+	// Depth is how many k are summed before the sum is added to the element; 0
+	// and more than 256 are 256.
 	Depth int
 }
 
@@ -139,13 +142,13 @@ func Multiply[T Float](t *Table, c []T, ldc int, a Left[T], b Right[T], m int, a
 	}
 	mul := &t.multipliers[kindOf[T]()]
 	size := int(unsafe.Sizeof(c[0]))
-	if len(c) < (m-1)*ldc+b.N || len(b.Data) < PackedLen[T](t, b.K, b.N) {
+	if len(c) < (m-1)*ldc+b.N || b.Fill == nil && len(b.Data) < PackedLen[T](t, b.K, b.N) {
 		panic(fmt.Sprintf("kernel: a product [%d,%d]·[%d,%d] of %d elements into %d", m, b.K, b.K, b.N, len(b.Data), len(c)))
 	}
 	work := workspaces.Get().(*workspace)
 	defer workspaces.Put(work)
 	gather := View[T](work.gather[:])
-	depth := depth
+	depth := maxDepth
 	if 0 < b.Depth && b.Depth < depth {
 		depth = b.Depth
 	}
@@ -155,6 +158,14 @@ func Multiply[T Float](t *Table, c []T, ldc int, a Left[T], b Right[T], m int, a
 		n := min(across, b.N-j)
 		for k0 := 0; k0 == 0 || k0 < b.K; k0 += depth {
 			k := min(depth, b.K-k0)
+			right, next := b.Data[min(j*b.K+k0*mul.panel, len(b.Data)):], b.K*mul.panel*size
+			if b.Fill != nil {
+				if work.right == nil {
+					work.right = Alloc(maxDepth * breadth)
+				}
+				right, next = View[T](work.right), k*mul.panel*size
+				b.Fill(right[:PackedLen[T](t, k, n)], k0, k, j, n)
+			}
 			for s := range strips { // of heights that differ by one at most
 				i := s * m / strips
 				h := (s+1)*m/strips - i
@@ -168,7 +179,7 @@ func Multiply[T Float](t *Table, c []T, ldc int, a Left[T], b Right[T], m int, a
 				}
 				out := c[i*ldc+j:]
 				mul.strip(&work.edge, unsafe.Pointer(&out[0]), ldc*size, unsafe.Pointer(unsafe.SliceData(rows)), lda*size,
-					unsafe.Pointer(unsafe.SliceData(b.Data[min(j*b.K+k0*mul.panel, len(b.Data)):])), b.K*mul.panel*size, h, n, k, accumulate || k0 > 0)
+					unsafe.Pointer(unsafe.SliceData(right)), next, h, n, k, accumulate || k0 > 0)
 				if k0+depth >= b.K {
 					e.apply(t, out, ldc, h, j, n)
 				}
@@ -199,10 +210,15 @@ const MaxRows = 64
 // edgeBytes is the largest tile: 12 rows of two 64-byte vectors.
 const edgeBytes = 12 * 128
 
+// FillLen is the most elements that a Right is asked to fill at once, by kinds
+// of 4 bytes.
+const FillLen = maxDepth * breadth / 4
+
 // workspace is what a product needs beside its operands: rows of A that had to
-// be gathered, and a tile at the edge of C.
+// be gathered, a part of B that had to be packed, and a tile at the edge of C.
 type workspace struct {
-	gather [MaxRows * depth * 8]byte
+	right  []byte // a part of B, once one was filled
+	gather [MaxRows * maxDepth * 8]byte
 	edge   [edgeBytes]byte
 }
 

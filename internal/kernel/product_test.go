@@ -42,9 +42,9 @@ func productTwin[T Float](c []T, ldc int, a []T, lda int, b []T, m, n, k int, ac
 	for i := range m {
 		for j := range n {
 			at := &c[i*ldc+j]
-			for k0 := 0; k0 == 0 || k0 < k; k0 += depth {
+			for k0 := 0; k0 == 0 || k0 < k; k0 += maxDepth {
 				var sum T
-				for p := k0; p < min(k0+depth, k); p++ {
+				for p := k0; p < min(k0+maxDepth, k); p++ {
 					sum = fma(a[i*lda+p], b[p*n+j], sum)
 				}
 				if accumulate || k0 > 0 {
@@ -103,8 +103,18 @@ func testMultiply[T Float](t *testing.T, table *Table) {
 						}
 					}
 					var one T
+					fill := i%3 == 2 // packed a part at a time
 					packed, packedUnharmed := guarded(PackedLen[T](table, k, n) * int(unsafe.Sizeof(one)))
 					right := Pack(table, View[T](packed), src, ld, k, n, transposed)
+					if fill {
+						right = Right[T]{K: k, N: n, Fill: func(buf []T, k0, depth, j, n int) {
+							part := src[min(k0*ld+j, len(src)):]
+							if transposed {
+								part = src[min(j*ld+k0, len(src)):]
+							}
+							Pack(table, buf, part, ld, depth, n, transposed)
+						}}
+					}
 					got, unharmed := guarded(max((m-1)*ldc+n, 0) * int(unsafe.Sizeof(one)))
 					c := View[T](got)
 					copy(c, normals[T](rng, len(c)))

@@ -96,6 +96,9 @@ func conv(x Array, w Weights, o ConvOptions) (Array, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Layout == shape.NCHW && !o.Transposed {
+		return convPlanar(x, k, Window{[2]int{ks[0], ks[1]}, o.Stride, o.Dilation, o.Padding}, groups, end)
+	}
 	var failed error
 	out := onLast(x, axis, func(x Array) Array {
 		var y Array
@@ -113,6 +116,23 @@ func conv(x Array, w Weights, o ConvOptions) (Array, error) {
 	return out, failed
 }
 
+// convPlanar is the convolution of x [N,C,H,W] with kernels [h,w,C/groups,out].
+func convPlanar(x, k Array, win Window, groups int, end ending) (Array, error) {
+	s := x.Shape()
+	on, err := win.over(x, 2)
+	if err != nil {
+		return nil, err
+	}
+	out := shape.Shape{s[0], k.Shape()[3], on.y.out, on.x.out}
+	if _, err := out.Check(x.DType().Size()); err != nil {
+		return nil, errorf(x, "the result is too large: %v", err)
+	}
+	if !win.plain() || win.Size != [2]int{1, 1} {
+		x = holdSmall(x) // rows of it are read for each row of the kernel
+	}
+	return newPlanar("conv", x, transpose(k, []int{3, 2, 0, 1}), on, groups, end), nil
+}
+
 // convolve is the convolution of x [N,H,W,C] with kernels [h,w,C/groups,out].
 func convolve(x, k Array, win Window, groups int, end ending) (Array, error) {
 	ks := k.Shape()
@@ -121,7 +141,7 @@ func convolve(x, k Array, win Window, groups int, end ending) (Array, error) {
 		return multiplyRows(x, weights, end), nil
 	}
 	x = holdSmall(x) // rows of it are read for each row of the kernel
-	on, err := win.over(x)
+	on, err := win.over(x, 1)
 	if err != nil {
 		return nil, err
 	}

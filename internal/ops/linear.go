@@ -127,6 +127,9 @@ func linearThen(x Array, w Weights, axis int, activation string) (Array, error) 
 	if err != nil {
 		return nil, err
 	}
+	if axis < len(s)-1 && s.Product(axis+1, len(s)) >= planarLeast {
+		return linearPlanar(x, cast(k, t), axis, end), nil
+	}
 	weights := pack(cast(k, t), 1)
 	return onLast(x, axis, func(x Array) Array { return multiplyRows(x, weights, end) }), nil
 }

@@ -38,7 +38,7 @@ func Pool(x Array, mode string, o PoolOptions) (Array, error) {
 	}
 	var failed error
 	out := onLast(x, o.Layout.Channel(4), func(x Array) Array {
-		on, err := o.over(x)
+		on, err := o.over(x, 1)
 		if err != nil {
 			failed = err
 			return x

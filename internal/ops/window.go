@@ -51,18 +51,19 @@ func (w Window) plain() bool {
 	return max(w.Stride[0], w.Stride[1]) <= 1 && w.Padding.Each == [2]int{}
 }
 
-// over resolves the window on a feature map [N,H,W,C].
-func (w Window) over(x Array) (windows, error) {
+// over resolves the window on a feature map with axis height, 1 for [N,H,W,C] or
+// 2 for [N,C,H,W].
+func (w Window) over(x Array, height int) (windows, error) {
 	s := x.Shape()
-	y, err := w.along(0, s[1])
+	y, err := w.along(0, s[height])
 	if err != nil {
 		return windows{}, errorf(x, "shape %v: %v", s, err)
 	}
-	across, err := w.along(1, s[2])
+	across, err := w.along(1, s[height+1])
 	if err != nil {
 		return windows{}, errorf(x, "shape %v: %v", s, err)
 	}
-	return windows{y, across, s[3]}, nil
+	return windows{y, across, s[5-2*height]}, nil
 }
 
 // tap is the source position of a window's k-th tap at result position i; it
