@@ -1,0 +1,65 @@
+"""What the benchmarks share: runs in turn, ratios, whole processes."""
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BIN = os.path.join(HERE, "..", "bin")
+FUSECTL = os.path.join(BIN, "fusectl")
+
+# Some systems steer OpenBLAS by these, to kernels that aren't the best that
+# the machine has: the peers choose for themselves.
+STEERING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
+
+def environment(**more):
+    """This process's environment for a peer."""
+    return {**{k: v for k, v in os.environ.items() if k not in STEERING}, **more}
+
+
+def interleave(contestants, rounds):
+    """Calls {name: function} in turn, A B C A B C ..., and returns {name: the
+    results}, one a round. A first round warms the caches and isn't counted."""
+    results = {name: [] for name in contestants}
+    for i in range(rounds + 1):
+        for name, run in contestants.items():
+            result = run()
+            if i:
+                results[name].append(result)
+    return results
+
+
+def ratios(times, by):
+    """Round by round, times over those of another."""
+    return [t / b for t, b in zip(times, by)]
+
+
+def spread(values):
+    return f"{statistics.median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
+
+
+def run(argv, stdout="/dev/null"):
+    """Runs a process; returns its seconds and its peak memory in MiB."""
+    os.sync()
+    with open(stdout, "wb") as out:
+        start = time.perf_counter()
+        child = subprocess.Popen(argv, stdout=out, env=environment())
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - start
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        sys.exit(f"{argv} ended with {child.returncode}")
+    return seconds, usage.ru_maxrss / 1024
+
+
+def python(code):
+    """The command line of a Python that runs code."""
+    return [sys.executable, "-c", code]
+
+
+def remove(*paths):
+    for path in paths:
+        if os.path.exists(path):
+            os.remove(path)
