@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import tempfile
 
-from measure import FUSECTL, interleave, python, ratios, remove, run, spread
+from measure import FUSECTL, fresh, interleave, python, ratios, run, spread
 
 NUMPY = "import numpy as np; "
 
@@ -40,12 +40,6 @@ def works():
         ("gap", "gap a.npy -o out.npy", ["cat", "a.npy"], save % "np.load('a.npy').mean((1,2))"),
         ("gmp", "gmp a.npy -o out.npy", ["cat", "a.npy"], save % "np.load('a.npy').max((1,2))"),
     ]
-
-
-def fresh(argv, stdout="/dev/null"):
-    """A run that replaces no file of the run before."""
-    remove("out.npy", "copied")
-    return run(argv, stdout)
 
 
 def measure(fusectl, work, rounds):

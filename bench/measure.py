@@ -1,4 +1,5 @@
 """What the benchmarks share: runs in turn, ratios, whole processes."""
+import glob
 import os
 import statistics
 import subprocess
@@ -54,12 +55,13 @@ def run(argv, stdout="/dev/null"):
     return seconds, usage.ru_maxrss / 1024
 
 
+def fresh(argv, stdout="/dev/null"):
+    """run, once what the run before wrote is gone: out*.npy and copied."""
+    for path in glob.glob("out*.npy") + glob.glob("copied"):
+        os.remove(path)
+    return run(argv, stdout)
+
+
 def python(code):
     """The command line of a Python that runs code."""
     return [sys.executable, "-c", code]
-
-
-def remove(*paths):
-    for path in paths:
-        if os.path.exists(path):
-            os.remove(path)

@@ -51,9 +51,9 @@ function constant(name, tensor) {
   ]);
 }
 
-// The name, type and shape of an input or an output.
+// The name, type and shape of an input or an output; null stands for an extent that isn't known.
 function value(name, type, dims) {
-  const shape = Buffer.concat(dims.map((d) => field(1, number(1, d))));
+  const shape = Buffer.concat(dims.map((d) => field(1, d === null ? Buffer.alloc(0) : number(1, d))));
   const tensor = Buffer.concat([number(1, types[type]), field(2, shape)]);
   return Buffer.concat([field(1, name), field(2, field(1, tensor))]);
 }
