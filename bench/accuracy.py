@@ -13,11 +13,11 @@ import subprocess
 import tempfile
 from typing import Callable
 
+from measure import FUSECTL, HERE  # before NumPy, which reads the environment
+
 import numpy as np
 import torch
 import torch.nn.functional as F
-
-from measure import FUSECTL, HERE, environment
 
 rng = np.random.default_rng(0)
 
@@ -98,8 +98,8 @@ def cases():
 def by_fusectl(case, cpu):
     for name, array in case.arrays.items():
         np.save(name + ".npy", array)
-    env = environment(FUSECTL_CPU=cpu) if cpu else environment()
-    subprocess.run([os.path.abspath(FUSECTL), *case.fusectl.split(), "-o", "y.npy"], env=env, check=True)
+    argv = [FUSECTL, *case.fusectl.split(), "-o", "y.npy"]
+    subprocess.run(argv, env=dict(os.environ, FUSECTL_CPU=cpu), check=True)
     return np.load("y.npy")
 
 
@@ -124,7 +124,7 @@ def errors(case, cpu):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("--cpu", metavar="LEVEL", help="lowers fusectl's instruction set: avx2, generic")
+    p.add_argument("--cpu", default=os.environ.get("FUSECTL_CPU", ""), metavar="LEVEL", help="lowers fusectl's instruction set: avx2, generic")
     o = p.parse_args()
     print("\n| largest error | fusectl | PyTorch | NumPy | ONNX Runtime |\n|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory(prefix="fusectl-bench-") as folder:

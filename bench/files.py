@@ -42,12 +42,12 @@ def works():
     ]
 
 
-def measure(fusectl, work, rounds):
+def measure(work, rounds):
     """A row of the table."""
     name, args, copy, line = work
     target = "copied" if len(copy) == 3 and copy[0] == "cat" else "/dev/null"
     runs = interleave({
-        "fusectl": lambda: fresh([fusectl, *args.split()]),
+        "fusectl": lambda: fresh([FUSECTL, *args.split()]),
         "copy": lambda: fresh(copy, target),
         "numpy": lambda: fresh(python(NUMPY + line)),
     }, rounds)
@@ -57,9 +57,9 @@ def measure(fusectl, work, rounds):
     return f"| {name} | {of_copy} | {of_numpy} | {peak:.1f} | {1000 * statistics.median(seconds['fusectl']):.0f} |"
 
 
-def small(fusectl, rounds):
+def small(rounds):
     """Small files added, which is mostly starting and ending."""
-    runs = [run([fusectl, "add", "s.npy", "t.npy", "-o", "out.npy"]) for _ in range(rounds)]
+    runs = [run([FUSECTL, "add", "s.npy", "t.npy", "-o", "out.npy"]) for _ in range(rounds)]
     ms = spread([1000 * s for s, _ in runs])
     return f"Two [1,64,64,64] files added: {ms} ms from start to exit, {max(mib for _, mib in runs):.1f} MiB."
 
@@ -70,15 +70,14 @@ def main():
     p.add_argument("--dir", default=None, help="where the files go; default a new temporary folder")
     p.add_argument("--mib", type=int, default=256)
     o = p.parse_args()
-    fusectl = os.path.abspath(FUSECTL)
     with tempfile.TemporaryDirectory(prefix="fusectl-bench-", dir=o.dir) as folder:
         os.chdir(folder)
         version = subprocess.run(python(MAKE % o.mib), stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
         print(f"{o.mib} MiB float32 files, {os.cpu_count()} cores, {o.rounds} rounds, NumPy {version}\n")
         print("| work | of cp or cat | of NumPy | peak MiB | ms |\n|---|---|---|---|---|")
         for work in works():
-            print(measure(fusectl, work, o.rounds), flush=True)
-        print("\n" + small(fusectl, 3 * o.rounds))
+            print(measure(work, o.rounds), flush=True)
+        print("\n" + small(3 * o.rounds))
 
 
 if __name__ == "__main__":

@@ -7,17 +7,13 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BIN = os.path.join(HERE, "..", "bin")
+BIN = os.path.join(os.path.dirname(HERE), "bin")
 FUSECTL = os.path.join(BIN, "fusectl")
 
 # Some systems steer OpenBLAS by these, to kernels that aren't the best that
-# the machine has: the peers choose for themselves.
-STEERING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-
-
-def environment(**more):
-    """This process's environment for a peer."""
-    return {**{k: v for k, v in os.environ.items() if k not in STEERING}, **more}
+# the machine has: here it chooses for itself, in this process and its children.
+for variable in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+    os.environ.pop(variable, None)
 
 
 def interleave(contestants, rounds):
@@ -46,7 +42,7 @@ def run(argv, stdout="/dev/null"):
     os.sync()
     with open(stdout, "wb") as out:
         start = time.perf_counter()
-        child = subprocess.Popen(argv, stdout=out, env=environment())
+        child = subprocess.Popen(argv, stdout=out)
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.perf_counter() - start
     child.returncode = os.waitstatus_to_exitcode(status)

@@ -14,6 +14,7 @@ counts; a convolution's kernels and projections are constants to ONNX Runtime.
     python3 bench/peers.py [--rounds N] [--only REGEX] [--threads 1,2] [--cpu LEVEL]
 """
 import argparse
+import contextlib
 import json
 import math
 import os
@@ -23,17 +24,19 @@ import statistics
 import subprocess
 import sys
 
-from measure import BIN, HERE, environment, interleave, ratios, spread
+from measure import BIN, HERE, interleave, ratios, spread
 from workloads import WORKLOADS
 
 OURS = "fusectl"
 
 
 class Worker:
-    """A process that runs workloads, stopped when it isn't asked."""
+    """A process that runs workloads, stopped when it isn't asked. It is killed
+    when the ExitStack running ends."""
 
-    def __init__(self, argv, env):
+    def __init__(self, argv, env, running):
         self.process = subprocess.Popen(argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        running.callback(self.process.kill)
         self.version = self.answer()["version"]
         self.stop()
 
@@ -62,26 +65,20 @@ class Worker:
         """Lets go of the workload's arrays."""
         self.ask(None)
 
-    def end(self):
-        self.process.send_signal(signal.SIGCONT)
-        self.process.stdin.close()
-        self.process.wait()
 
-
-def start_workers(threads, cpu):
+def start_workers(threads, cpu, running):
     """{name: worker}: fusectl and its peers with so many threads."""
-    ours = environment(FUSECTL_CPU=cpu) if cpu else environment()
-    # OpenBLAS and OpenMP ask the environment; freed memory stays with the
-    # process, as it would in a network, so that no run pays for new pages.
-    peers = environment(OPENBLAS_NUM_THREADS=str(threads), OMP_NUM_THREADS=str(threads),
-                        MALLOC_MMAP_MAX_="0", MALLOC_TRIM_THRESHOLD_=str(2**30))
-    script = lambda name: os.path.join(HERE, name)
-    return {
-        OURS: Worker([os.path.join(BIN, "kernels"), str(threads)], ours),
-        "NumPy": Worker([sys.executable, script("peer_numpy.py")], peers),
-        "PyTorch": Worker([sys.executable, script("peer_torch.py"), str(threads)], peers),
-        "ONNX Runtime": Worker(["node", "--expose-gc", script("peer_onnx.js"), str(threads)], peers),
+    # OpenBLAS and OpenMP ask the environment for the number of threads. Freed
+    # memory stays with the process, so that no run pays for new pages.
+    env = dict(os.environ, FUSECTL_CPU=cpu, OPENBLAS_NUM_THREADS=str(threads), OMP_NUM_THREADS=str(threads),
+               MALLOC_MMAP_MAX_="0", MALLOC_TRIM_THRESHOLD_=str(2**30))
+    lines = {
+        OURS: [os.path.join(BIN, "kernels"), str(threads)],
+        "NumPy": [sys.executable, os.path.join(HERE, "peer_numpy.py")],
+        "PyTorch": [sys.executable, os.path.join(HERE, "peer_torch.py"), str(threads)],
+        "ONNX Runtime": ["node", "--expose-gc", os.path.join(HERE, "peer_onnx.js"), str(threads)],
     }
+    return {name: Worker(argv, env, running) for name, argv in lines.items()}
 
 
 def measure(workers, workload, rounds, least):
@@ -120,27 +117,29 @@ def options():
     p.add_argument("--rounds", type=int, default=7)
     p.add_argument("--only", type=re.compile, default="", metavar="REGEX", help="workloads whose name has a match")
     p.add_argument("--threads", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2])
-    p.add_argument("--cpu", metavar="LEVEL", help="lowers fusectl's instruction set: avx2, generic")
+    p.add_argument("--cpu", default=os.environ.get("FUSECTL_CPU", ""), metavar="LEVEL", help="lowers fusectl's instruction set: avx2, generic")
     p.add_argument("--least", type=float, default=20, metavar="MS", help="how long a run lasts at least")
     return p.parse_args()
 
 
-def main():
-    o = options()
-    workers = {threads: start_workers(threads, o.cpu) for threads in o.threads}
-    versions = [worker.version for worker in workers[o.threads[0]].values()]
-    peers = [name for name in workers[o.threads[0]] if name != OURS]
-    print(f"{'; '.join(versions)}; {os.cpu_count()} cores, {o.rounds} rounds\n")
+def table(workers, o):
+    """Measures and prints; workers is {threads: {name: worker}}."""
+    some = workers[o.threads[0]]
+    peers = [name for name in some if name != OURS]
+    print(f"{'; '.join(w.version for w in some.values())}; {os.cpu_count()} cores, {o.rounds} rounds\n")
     print(f"| workload | threads | ms | speed | {' | '.join(peers)} |")
     print("|---" * (4 + len(peers)) + "|", flush=True)
     for workload in WORKLOADS:
         for threads in o.threads:
-            if re.search(o.only, workload.name) and threads in workload.threads:
+            if o.only.search(workload.name) and threads in workload.threads:
                 times, forms = measure(workers[threads], workload, o.rounds, o.least)
                 print(row(workload, threads, peers, times, forms), flush=True)
-    for some in workers.values():
-        for worker in some.values():
-            worker.end()
+
+
+def main():
+    o = options()
+    with contextlib.ExitStack() as running:
+        table({threads: start_workers(threads, o.cpu, running) for threads in o.threads}, o)
 
 
 if __name__ == "__main__":

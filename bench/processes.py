@@ -125,7 +125,7 @@ def compare(ours, peers):
 
 def measure(work, rounds):
     """A row of the table."""
-    ours, peers = [os.path.abspath(FUSECTL), *work.fusectl.split()], peers_of(work)
+    ours, peers = [FUSECTL, *work.fusectl.split()], peers_of(work)
     compare(ours, peers)
     lines = {"fusectl": ours, **peers}
     runs = interleave({name: lambda argv=argv: fresh(argv) for name, argv in lines.items()}, rounds)
@@ -147,7 +147,7 @@ def main():
         os.chdir(folder)
         subprocess.run(python(MAKE), check=True)
         for work in WORKS:
-            if re.search(o.only, work.name):
+            if o.only.search(work.name):
                 print(measure(work, o.rounds), flush=True)
 
 

@@ -25,7 +25,7 @@ type request struct {
 }
 
 // answer is a line of output: one of the three has a value, or none has where
-// the workload can't be run.
+// the workload can't be run. Form is for peers, which have several.
 type answer struct {
 	Version string   `json:"version,omitempty"`
 	Error   string   `json:"error,omitempty"`
@@ -35,7 +35,6 @@ type answer struct {
 
 func main() {
 	if err := serve(os.Args[1:], os.Stdin, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "kernels:", err)
 		_ = json.NewEncoder(os.Stdout).Encode(answer{Error: err.Error()})
 	}
 }
