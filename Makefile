@@ -5,7 +5,7 @@ PYTHON ?= /usr/bin/python3
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 10s
 
-.PHONY: build demo test race vet fuzz interop levels cross generate bench golden
+.PHONY: build demo test race vet fuzz interop levels cross generate bench bench-peers golden
 
 build:
 	$(GO) build -o bin/fusectl ./cmd/fusectl
@@ -56,6 +56,14 @@ interop:
 
 bench: build
 	$(PYTHON) bench/files.py
+
+# Beside NumPy with OpenBLAS, PyTorch and ONNX Runtime, which it installs: kernels in memory, whole processes, errors.
+bench-peers: build
+	PYTHON=$(PYTHON) bench/install.sh
+	$(GO) build -o bin/kernels ./bench/kernels
+	$(PYTHON) bench/peers.py
+	$(PYTHON) bench/processes.py
+	$(PYTHON) bench/accuracy.py
 
 # Makes testdata/golden, testdata/digits and testdata/network anew, with real NumPy, PyTorch and TensorFlow.js.
 golden:

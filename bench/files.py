@@ -11,42 +11,22 @@ which starts them, some 10 MiB, in, so it shows none smaller.
 """
 import argparse
 import os
-import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
-import time
 
-FUSECTL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bin", "fusectl")
+from measure import FUSECTL, fresh, interleave, python, ratios, run, spread
 
+NUMPY = "import numpy as np; "
 
 # The inputs are made by another process, since this one's memory would count.
-MAKE = """
+MAKE = NUMPY + """
 rng = np.random.default_rng(0)
 for names, shape in [('ab', (16, 256, %d, 64)), ('v', (1, 1, 1, 64)), ('st', (1, 64, 64, 64))]:
     for name in names:
         np.save(name + '.npy', rng.standard_normal(shape, dtype=np.float32))
 print(np.__version__)
 """
-
-
-def run(argv, stdout):
-    """Runs a process; returns its seconds and its peak memory in MiB."""
-    os.sync()
-    with open(stdout, "wb") as out:
-        start = time.perf_counter()
-        child = subprocess.Popen(argv, stdout=out)
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - start
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        sys.exit(f"{argv} ended with {child.returncode}")
-    return seconds, usage.ru_maxrss / 1024
-
-
-def numpy_line(code):
-    return [sys.executable, "-c", "import numpy as np; " + code]
 
 
 def works():
@@ -62,8 +42,26 @@ def works():
     ]
 
 
-def spread(values):
-    return f"{statistics.median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
+def measure(work, rounds):
+    """A row of the table."""
+    name, args, copy, line = work
+    target = "copied" if len(copy) == 3 and copy[0] == "cat" else "/dev/null"
+    runs = interleave({
+        "fusectl": lambda: fresh([FUSECTL, *args.split()]),
+        "copy": lambda: fresh(copy, target),
+        "numpy": lambda: fresh(python(NUMPY + line)),
+    }, rounds)
+    seconds = {who: [s for s, _ in of] for who, of in runs.items()}
+    of_copy, of_numpy = (spread(ratios(seconds["fusectl"], seconds[peer])) for peer in ("copy", "numpy"))
+    peak = max(mib for _, mib in runs["fusectl"])
+    return f"| {name} | {of_copy} | {of_numpy} | {peak:.1f} | {1000 * statistics.median(seconds['fusectl']):.0f} |"
+
+
+def small(rounds):
+    """Small files added, which is mostly starting and ending."""
+    runs = [run([FUSECTL, "add", "s.npy", "t.npy", "-o", "out.npy"]) for _ in range(rounds)]
+    ms = spread([1000 * s for s, _ in runs])
+    return f"Two [1,64,64,64] files added: {ms} ms from start to exit, {max(mib for _, mib in runs):.1f} MiB."
 
 
 def main():
@@ -72,41 +70,15 @@ def main():
     p.add_argument("--dir", default=None, help="where the files go; default a new temporary folder")
     p.add_argument("--mib", type=int, default=256)
     o = p.parse_args()
-    fusectl = os.path.abspath(FUSECTL)
-    folder = tempfile.mkdtemp(prefix="fusectl-bench-", dir=o.dir)
-    os.chdir(folder)
-    try:
-        version = subprocess.run(numpy_line(MAKE % o.mib), stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    with tempfile.TemporaryDirectory(prefix="fusectl-bench-", dir=o.dir) as folder:
+        os.chdir(folder)
+        version = subprocess.run(python(MAKE % o.mib), stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
         print(f"{o.mib} MiB float32 files, {os.cpu_count()} cores, {o.rounds} rounds, NumPy {version}\n")
         print("| work | of cp or cat | of NumPy | peak MiB | ms |\n|---|---|---|---|---|")
-        for name, args, copy, line in works():
-            target = "copied" if len(copy) == 3 and copy[0] == "cat" else "/dev/null"
-            mine, of_copy, of_numpy, peak = [], [], [], 0
-            for i in range(o.rounds + 1):
-                for f in ("out.npy", "copied"):
-                    if os.path.exists(f):
-                        os.remove(f)
-                t, m = run([fusectl, *args.split()], "/dev/null")
-                if os.path.exists("out.npy"):
-                    os.remove("out.npy")
-                c, _ = run(copy, target)
-                for f in ("out.npy", "copied"):
-                    if os.path.exists(f):
-                        os.remove(f)
-                n, _ = run(numpy_line(line), "/dev/null")
-                if i:  # the first round warms the caches
-                    mine.append(1000 * t), of_copy.append(t / c), of_numpy.append(t / n)
-                    peak = max(peak, m)
-            print(f"| {name} | {spread(of_copy)} | {spread(of_numpy)} | {peak:.1f} | {statistics.median(mine):.0f} |", flush=True)
-        times, peak = [], 0
-        for i in range(3 * o.rounds):
-            t, m = run([fusectl, "add", "s.npy", "t.npy", "-o", "out.npy"], "/dev/null")
-            times.append(1000 * t)
-            peak = max(peak, m)
-        print(f"\nTwo [1,64,64,64] files added: {spread(times)} ms from start to exit, {peak:.1f} MiB.")
-    finally:
-        os.chdir("/")
-        shutil.rmtree(folder)
+        for work in works():
+            print(measure(work, o.rounds), flush=True)
+        print("\n" + small(3 * o.rounds))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -18,6 +18,7 @@ import (
 // one gives it a floor.
 var house = map[string][]string{
 	"cmd/fusectl":      {"internal/recipe", "internal/picture", "internal/npyio", "internal/ops", "internal/kernel", "internal/shape", "internal/dtype"},
+	"bench/kernels":    {"internal/ops", "internal/kernel", "internal/shape", "internal/dtype"},
 	"internal/ops":     {"internal/kernel", "internal/shape", "internal/dtype"},
 	"internal/npyio":   {"internal/shape", "internal/dtype"},
 	"internal/kernel":  {"internal/dtype"},
