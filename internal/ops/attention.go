@@ -281,7 +281,7 @@ func newAttention(q, k, v Array, split bool, o AttentionOptions) (_ *attention, 
 		a.d, a.scale, sameKV = 2, 1, false
 	}
 	a.form = o.Form
-	if batches := ks[:n-2].Len(); batches < 16 || sizeOf(k)+sizeOf(v) <= heldKeys {
+	if !a.alone(ks[:n-2].Len(), sizeOf(k)+sizeOf(v), split) {
 		k = inMemory(k)
 		if sameKV {
 			v = k
@@ -334,6 +334,15 @@ func withOnes(x, wf Array, i int) (Array, error) {
 
 // heldKeys is the bytes of keys and values that are held whatever the batch.
 const heldKeys = 16 << 20
+
+// alone reports whether keys and values are best read batch by batch, by the
+// tile that computes all of the batch's queries: where sequences are many and
+// short, or too much to hold. Heads that were split off features are not short,
+// since what is computed for one is computed for all.
+func (a *attention) alone(batches, bytes int64, split bool) bool {
+	short := a.nq <= queryTile && a.group == 1 && !split
+	return batches >= 16 && (short || bytes > heldKeys)
+}
 
 // setMask makes the mask one that is added to the scores. Where the call has
 // split the heads, a mask without an axis for them counts for all.
