@@ -27,7 +27,7 @@ func product[T kernel.Float](a, b *array, transposed bool, threads int) func() e
 	c := kernel.View[T](kernel.Alloc(m * n * a.t.Size()))
 	panel := t.Panel(a.t.Kind())
 	panels := (n + panel - 1) / panel
-	return func() error {
+	pack := func() kernel.Right[T] {
 		share(threads, panels, func(from, to int) { // each thread packs some panels
 			j, last := from*panel, min(to*panel, n)
 			at := j
@@ -36,7 +36,13 @@ func product[T kernel.Float](a, b *array, transposed bool, threads int) func() e
 			}
 			kernel.Pack(t, packed[j*k:], right[at:], ld, k, last-j, transposed)
 		})
-		whole := kernel.Right[T]{Data: packed, K: k, N: n}
+		return kernel.Right[T]{Data: packed, K: k, N: n}
+	}
+	return func() error {
+		whole := kernel.Right[T]{Data: right, K: k, N: n, Stride: ld}
+		if m >= kernel.FewRows || transposed || !t.InPlace(a.t.Kind()) {
+			whole = pack()
+		}
 		share(threads, m, func(from, to int) { // and multiplies some rows
 			kernel.Multiply(t, c[from*n:], n, kernel.Rows(left[from*k:], k), whole, to-from, false, kernel.Epilogue[T]{})
 		})

@@ -24,9 +24,11 @@ const (
 	// maxDepth is how many k a tile takes: rows of A and a panel of B fit the
 	// first-level cache.
 	maxDepth = 256
-	// breadth is the bytes of a row of B that are multiplied by all rows of A
-	// before the next: maxDepth of them fit the second-level cache.
+	// breadth is the most bytes of a row of B that are multiplied at once.
 	breadth = 2048
+	// rightBytes is the part of B that is multiplied by all rows of A before the
+	// next: it fits the second-level cache.
+	rightBytes = maxDepth * breadth
 )
 
 // Left is the left matrix of a product. It gives columns [k0,k0+k) of rows
@@ -51,6 +53,10 @@ func Rows[T Float](a []T, ld int) Left[T] {
 type Right[T Float] struct {
 	Data []T
 	K, N int
+	// Stride, where it isn't 0, says that Data is not packed, but the matrix's
+	// rows, which start so many elements apart: for products of few rows, which
+	// take less time than packing. Only where Table.InPlace says so.
+	Stride int
 	// Fill, where there is no Data, gives a part of the matrix at a time: it packs
 	// rows [k0,k0+k) of columns [j,j+n) into buf, panels of k rows each.
 	Fill func(buf []T, k0, k, j, n int)
@@ -63,10 +69,10 @@ type Right[T Float] struct {
 type multiplier struct {
 	panel int  // columns of a panel
 	rows  int  // most rows of a strip
-	apart bool // rows of a may not overlap, as those of a convolution's patches do
-	// strip is h rows of c (+)= a·b for all n columns and k rows of b, whose
-	// panels start next bytes apart. edge is room for a tile that goes beyond c.
-	strip func(edge *[edgeBytes]byte, c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, b unsafe.Pointer, next, h, n, k int, accumulate bool)
+	gonum bool // rows of a must not overlap, as those of a convolution's patches do, and b must be packed
+	// strip is h rows of c (+)= a·b for all n columns and k rows of b. Rows of a
+	// panel start ldb bytes apart, panels next bytes. edge is room for a tile that goes beyond c.
+	strip func(edge *[edgeBytes]byte, c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, b unsafe.Pointer, ldb, next, h, n, k int, accumulate bool)
 	// peak runs peakFlops operations n times; nil: there is none.
 	peak      func(n int)
 	peakFlops int
@@ -98,6 +104,9 @@ func kindOf[T Float]() dtype.Kind {
 // float32 or float64.
 func (t *Table) Panel(k dtype.Kind) int { return t.multipliers[k].panel }
 
+// InPlace reports whether products of kind k take a Right that isn't packed.
+func (t *Table) InPlace(k dtype.Kind) bool { return !t.multipliers[k].gonum }
+
 // PackedLen is the elements that Right.Data has for a matrix of k rows and n
 // columns.
 func PackedLen[T Float](t *Table, k, n int) int {
@@ -127,6 +136,17 @@ func Pack[T Float](t *Table, dst, src []T, ld, k, n int, transposed bool) Right[
 	return out
 }
 
+// least is the elements that Data has at least.
+func (b *Right[T]) least(t *Table) int {
+	switch {
+	case b.Fill != nil || b.K == 0:
+		return 0
+	case b.Stride > 0:
+		return (b.K-1)*b.Stride + b.N
+	}
+	return PackedLen[T](t, b.K, b.N)
+}
+
 // Epilogue is what happens to the elements of a product when they are complete.
 type Epilogue[T Float] struct {
 	Bias       []T   // added, one a column; nil: none
@@ -142,7 +162,7 @@ func Multiply[T Float](t *Table, c []T, ldc int, a Left[T], b Right[T], m int, a
 	}
 	mul := &t.multipliers[kindOf[T]()]
 	size := int(unsafe.Sizeof(c[0]))
-	if len(c) < (m-1)*ldc+b.N || b.Fill == nil && len(b.Data) < PackedLen[T](t, b.K, b.N) {
+	if len(c) < (m-1)*ldc+b.N || len(b.Data) < b.least(t) {
 		panic(fmt.Sprintf("kernel: a product [%d,%d]·[%d,%d] of %d elements into %d", m, b.K, b.K, b.N, len(b.Data), len(c)))
 	}
 	work := workspaces.Get().(*workspace)
@@ -156,36 +176,69 @@ func Multiply[T Float](t *Table, c []T, ldc int, a Left[T], b Right[T], m int, a
 	across := breadth / size
 	for j := 0; j < b.N; j += across {
 		n := min(across, b.N-j)
-		for k0 := 0; k0 == 0 || k0 < b.K; k0 += depth {
-			k := min(depth, b.K-k0)
-			right, next := b.Data[min(j*b.K+k0*mul.panel, len(b.Data)):], b.K*mul.panel*size
-			if b.Fill != nil {
-				if work.right == nil {
-					work.right = Alloc(maxDepth * breadth)
-				}
-				right, next = View[T](work.right), k*mul.panel*size
-				b.Fill(right[:PackedLen[T](t, k, n)], k0, k, j, n)
-			}
+		// As many blocks of k as there is room for beside each other.
+		deep := max(rightBytes/size/PackedLen[T](t, depth, n), 1) * depth
+		for p := 0; p == 0 || p < b.K; p += deep {
+			end := min(p+deep, b.K)
+			right := parts(work, t, mul.panel, &b, p, end-p, j, n)
 			for s := range strips { // of heights that differ by one at most
 				i := s * m / strips
 				h := (s+1)*m/strips - i
-				rows, lda := a(gather, i, h, k0, k)
-				if k > 0 {
-					_ = rows[(h-1)*lda+k-1]
-				}
-				if lda < k && mul.apart {
-					CopyRows(Bytes(gather), k*size, Bytes(rows), lda*size, k*size, h)
-					rows, lda = gather, k
-				}
 				out := c[i*ldc+j:]
-				mul.strip(&work.edge, unsafe.Pointer(&out[0]), ldc*size, unsafe.Pointer(unsafe.SliceData(rows)), lda*size,
-					unsafe.Pointer(unsafe.SliceData(right)), next, h, n, k, accumulate || k0 > 0)
-				if k0+depth >= b.K {
+				for k0 := p; k0 == p || k0 < end; k0 += depth {
+					k := min(depth, end-k0)
+					rows, lda := a(gather, i, h, k0, k)
+					if k > 0 {
+						_ = rows[(h-1)*lda+k-1]
+					}
+					if lda < k && mul.gonum {
+						CopyRows(Bytes(gather), k*size, Bytes(rows), lda*size, k*size, h)
+						rows, lda = gather, k
+					}
+					for _, r := range right {
+						if r.n > 0 {
+							mul.strip(&work.edge, unsafe.Pointer(&out[r.j]), ldc*size, unsafe.Pointer(unsafe.SliceData(rows)), lda*size,
+								unsafe.Pointer(unsafe.SliceData(r.data[(k0-p)*r.stride:])), r.stride*size, r.next*size, h, r.n, k, accumulate || k0 > 0)
+						}
+					}
+				}
+				if end == b.K {
 					e.apply(t, out, ldc, h, j, n)
 				}
 			}
 		}
 	}
+}
+
+// piece is some columns of the right matrix, n from number j on, as a strip
+// takes them: rows of a panel start stride elements apart, panels next.
+type piece[T Float] struct {
+	data         []T
+	stride, next int
+	j, n         int
+}
+
+// parts gives k rows of b from number p on, of n columns from number j on.
+func parts[T Float](w *workspace, t *Table, panel int, b *Right[T], p, k, j, n int) (out [2]piece[T]) {
+	packed := piece[T]{b.Data, panel, b.K * panel, 0, n}
+	if b.Fill == nil && b.Stride == 0 {
+		packed.data = b.Data[min(j*b.K+p*panel, len(b.Data)):]
+		return [2]piece[T]{packed}
+	}
+	if w.right == nil {
+		w.right = Alloc(rightBytes)
+	}
+	packed.data, packed.next = View[T](w.right), k*panel
+	if b.Fill != nil {
+		b.Fill(packed.data[:PackedLen[T](t, k, n)], p, k, j, n)
+		return [2]piece[T]{packed}
+	}
+	// Whole panels lie where they are; what goes beyond the last is packed.
+	packed.j, packed.n = n-n%panel, n%panel
+	if packed.n > 0 && k > 0 {
+		Pack(t, packed.data, b.Data[p*b.Stride+j+packed.j:], b.Stride, k, packed.n, false)
+	}
+	return [2]piece[T]{{b.Data[min(p*b.Stride+j, len(b.Data)):], b.Stride, panel, 0, packed.j}, packed}
 }
 
 // apply finishes h rows of n columns, the first of them being number j.
@@ -204,6 +257,10 @@ func (e *Epilogue[T]) apply(t *Table, c []T, ldc, h, j, n int) {
 	}
 }
 
+// FewRows is the rows of a product from which on packing the right matrix is
+// worth its time.
+const FewRows = 16
+
 // MaxRows is the most rows that a Left is asked for at once.
 const MaxRows = 64
 
@@ -212,7 +269,7 @@ const edgeBytes = 12 * 128
 
 // FillLen is the most elements that a Right is asked to fill at once, by kinds
 // of 4 bytes.
-const FillLen = maxDepth * breadth / 4
+const FillLen = rightBytes / 4
 
 // workspace is what a product needs beside its operands: rows of A that had to
 // be gathered, a part of B that had to be packed, and a tile at the edge of C.

@@ -36,11 +36,11 @@ func (ts *tiles) multiplier(vector, size int, peak func(n int)) multiplier {
 		peakFlops: 2 * 12 * vector / size, // the chains of peak in _generate
 		panel:     wide / size,
 		rows:      len(ts[0]),
-		strip: func(edge *[edgeBytes]byte, c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, b unsafe.Pointer, next, h, n, k int, accumulate bool) {
+		strip: func(edge *[edgeBytes]byte, c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, b unsafe.Pointer, ldb, next, h, n, k int, accumulate bool) {
 			row := n * size
 			j := 0
 			for ; j+wide <= row; j += wide {
-				ts[1][h-1]((*byte)(unsafe.Add(c, j)), ldc, (*byte)(a), lda, (*byte)(b), wide, k, accumulate)
+				ts[1][h-1]((*byte)(unsafe.Add(c, j)), ldc, (*byte)(a), lda, (*byte)(b), ldb, k, accumulate)
 				b = unsafe.Add(b, next)
 			}
 			if row == j {
@@ -53,7 +53,7 @@ func (ts *tiles) multiplier(vector, size int, peak func(n int)) multiplier {
 			}
 			out := unsafe.Add(c, j)
 			last := row - j
-			(*of)[h-1](&edge[0], wide, (*byte)(a), lda, (*byte)(b), wide, k, false)
+			(*of)[h-1](&edge[0], wide, (*byte)(a), lda, (*byte)(b), ldb, k, false)
 			for i := range h {
 				from, to := unsafe.Slice(&edge[i*wide], last), unsafe.Slice((*byte)(unsafe.Add(out, i*ldc)), last)
 				switch {

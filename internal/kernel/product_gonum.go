@@ -15,8 +15,8 @@ import (
 // skip zeros of A and so lose NaN.
 
 func (t *Table) fillProducts() {
-	t.multipliers[dtype.KindFloat32] = multiplier{panel: 1, rows: MaxRows, apart: true, strip: gonumStrip(blas32.Implementation().Sgemm)}
-	t.multipliers[dtype.KindFloat64] = multiplier{panel: 1, rows: MaxRows, apart: true, strip: gonumStrip(blas64.Implementation().Dgemm)}
+	t.multipliers[dtype.KindFloat32] = multiplier{panel: 1, rows: MaxRows, gonum: true, strip: gonumStrip(blas32.Implementation().Sgemm)}
+	t.multipliers[dtype.KindFloat64] = multiplier{panel: 1, rows: MaxRows, gonum: true, strip: gonumStrip(blas64.Implementation().Dgemm)}
 }
 
 // gonumColumns is the columns handed to gonum at once, of at most MaxRows rows:
@@ -24,8 +24,8 @@ func (t *Table) fillProducts() {
 // of summation.
 const gonumColumns = 64
 
-func gonumStrip[T Float](gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)) func(edge *[edgeBytes]byte, c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, b unsafe.Pointer, next, h, n, k int, accumulate bool) {
-	return func(_ *[edgeBytes]byte, c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, b unsafe.Pointer, next, h, n, k int, accumulate bool) {
+func gonumStrip[T Float](gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)) func(edge *[edgeBytes]byte, c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, b unsafe.Pointer, ldb, next, h, n, k int, accumulate bool) {
+	return func(_ *[edgeBytes]byte, c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, b unsafe.Pointer, _, next, h, n, k int, accumulate bool) {
 		var one T = 1
 		size := int(unsafe.Sizeof(one))
 		ldc, lda, next = ldc/size, lda/size, next/size

@@ -115,6 +115,9 @@ func testMultiply[T Float](t *testing.T, table *Table) {
 							Pack(table, buf, part, ld, depth, n, transposed)
 						}}
 					}
+					if !transposed && !fill && i%2 == 0 && table.InPlace(kindOf[T]()) {
+						right = Right[T]{Data: src, K: k, N: n, Stride: ld}
+					}
 					got, unharmed := guarded(max((m-1)*ldc+n, 0) * int(unsafe.Sizeof(one)))
 					c := View[T](got)
 					copy(c, normals[T](rng, len(c)))

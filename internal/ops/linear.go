@@ -130,6 +130,10 @@ func linearThen(x Array, w Weights, axis int, activation string) (Array, error) 
 	if axis < len(s)-1 && s.Product(axis+1, len(s)) >= planarLeast {
 		return linearPlanar(x, cast(k, t), axis, end), nil
 	}
+	if in > 0 && s.Len() < int64(in)*kernel.FewRows && kernel.Active().InPlace(t.Kind()) {
+		weights := inMemory(cast(k, t))
+		return onLast(x, axis, func(x Array) Array { return newProduct(x, weights, in, out, end) }), nil
+	}
 	weights := pack(cast(k, t), 1)
 	return onLast(x, axis, func(x Array) Array { return multiplyRows(x, weights, end) }), nil
 }
@@ -163,12 +167,17 @@ func checkBias(bias Array, n int) error {
 // multiplyRows is rows [.., in] times a matrix [in, out] that pack has held.
 func multiplyRows(x Array, weights *Held, end ending) Array {
 	p := weights.in[0].(*packed)
-	s := x.Shape().Clone()
-	s[len(s)-1] = p.n
-	return &product{computed{op: "linear", dt: x.DType(), sh: s, in: end.inputs(x, weights)}, int64(p.k), int64(p.n), end}
+	return newProduct(x, weights, p.k, p.n, end)
 }
 
-// product is what multiplyRows returns.
+func newProduct(x Array, weights Resident, k, n int, end ending) Array {
+	s := x.Shape().Clone()
+	s[len(s)-1] = n
+	return &product{computed{op: "linear", dt: x.DType(), sh: s, in: end.inputs(x, weights)}, int64(k), int64(n), end}
+}
+
+// product is rows [.., k] times a matrix [k,n]: one that pack has held, or for
+// few rows one in memory as it is.
 type product struct {
 	computed
 	k, n int64
@@ -206,5 +215,9 @@ func (p *product) Read(ctx context.Context, dst []byte, off int64) error {
 func multiply[T kernel.Float](p *product, dst, x []byte, rows int64) {
 	left := kernel.Rows(kernel.View[T](x), int(p.k))
 	end := endingOf[T](p.end, 0, int(p.n))
-	kernel.Multiply(kernel.Active(), kernel.View[T](dst), int(p.n), left, group[T](p.in[1].(*Held), 0), int(rows), false, end)
+	right := kernel.Right[T]{Data: kernel.View[T](p.in[1].(Resident).Bytes()), K: int(p.k), N: int(p.n), Stride: int(p.n)}
+	if h, ok := p.in[1].(*Held); ok && h.isPacked() {
+		right = group[T](h, 0)
+	}
+	kernel.Multiply(kernel.Active(), kernel.View[T](dst), int(p.n), left, right, int(rows), false, end)
 }

@@ -70,6 +70,12 @@ func (p *packed) read(ctx context.Context, dst []byte, i int) error {
 	return nil
 }
 
+// isPacked reports whether h is what pack holds.
+func (h *Held) isPacked() bool {
+	_, ok := h.in[0].(*packed)
+	return ok
+}
+
 // group is one group of what pack holds, to multiply by.
 func group[T kernel.Float](h *Held, i int) kernel.Right[T] {
 	p := h.in[0].(*packed)
