@@ -66,8 +66,8 @@ func kernelAxes(l WeightLayout, transposed bool) string {
 // conv is Conv in x's dtype, which is float32 or float64, unrounded, with an
 // activation that a product applies by itself.
 func conv(x Array, w Weights, o ConvOptions) (Array, error) {
-	// The kernel as [h, w, in, out], whichever way round it came: in is what
-	// it sums over.
+	// The axes h, w, in and out of the kernel, whichever way round it came: in is
+	// what it sums over.
 	perm := []int{0, 1, 2, 3}
 	switch {
 	case w.Layout == Torch && o.Transposed:
@@ -77,10 +77,10 @@ func conv(x Array, w Weights, o ConvOptions) (Array, error) {
 	case o.Transposed:
 		perm = []int{0, 1, 3, 2}
 	}
-	k := transpose(cast(w.Kernel, x.DType()), perm)
+	k := cast(w.Kernel, x.DType())
 	axis := o.Layout.Channel(4)
 	groups := max(o.Groups, 1)
-	ks, channels := k.Shape(), x.Shape()[axis]
+	ks, channels := k.Shape().Permute(perm), x.Shape()[axis]
 	switch {
 	case ks[2]*groups != channels:
 		want := strings.NewReplacer("h", strconv.Itoa(ks[0]), "w", strconv.Itoa(ks[1])).Replace(kernelAxes(w.Layout, o.Transposed))
@@ -97,8 +97,10 @@ func conv(x Array, w Weights, o ConvOptions) (Array, error) {
 		return nil, err
 	}
 	if o.Layout == shape.NCHW && !o.Transposed {
+		k = transpose(k, []int{perm[3], perm[2], perm[0], perm[1]})
 		return convPlanar(x, k, Window{[2]int{ks[0], ks[1]}, o.Stride, o.Dilation, o.Padding}, groups, end)
 	}
+	k = transpose(k, perm)
 	var failed error
 	out := onLast(x, axis, func(x Array) Array {
 		var y Array
@@ -116,21 +118,21 @@ func conv(x Array, w Weights, o ConvOptions) (Array, error) {
 	return out, failed
 }
 
-// convPlanar is the convolution of x [N,C,H,W] with kernels [h,w,C/groups,out].
+// convPlanar is the convolution of x [N,C,H,W] with kernels [out,C/groups,h,w].
 func convPlanar(x, k Array, win Window, groups int, end ending) (Array, error) {
 	s := x.Shape()
 	on, err := win.over(x, 2)
 	if err != nil {
 		return nil, err
 	}
-	out := shape.Shape{s[0], k.Shape()[3], on.y.out, on.x.out}
+	out := shape.Shape{s[0], k.Shape()[0], on.y.out, on.x.out}
 	if _, err := out.Check(x.DType().Size()); err != nil {
 		return nil, errorf(x, "the result is too large: %v", err)
 	}
 	if !win.plain() || win.Size != [2]int{1, 1} {
 		x = holdSmall(x) // rows of it are read for each row of the kernel
 	}
-	return newPlanar("conv", x, transpose(k, []int{3, 2, 0, 1}), on, groups, end), nil
+	return newPlanar("conv", x, k, on, groups, end), nil
 }
 
 // convolve is the convolution of x [N,H,W,C] with kernels [h,w,C/groups,out].

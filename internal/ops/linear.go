@@ -45,7 +45,8 @@ func (w Weights) arrays() []Array {
 	return all
 }
 
-// matrix is the kernel as [in, out].
+// matrix is the kernel as two dimensions, [in, out] for Keras's layout and
+// [out, in] for PyTorch's.
 func (w Weights) matrix() (Array, error) {
 	k := w.Kernel
 	s := k.Shape()
@@ -60,10 +61,15 @@ func (w Weights) matrix() (Array, error) {
 	default:
 		return nil, errorf(k, "shape %v: want a linear weight, (in,out) or (1,1,in,out)", s)
 	}
-	if w.Layout == Torch {
-		k = transpose(k, []int{1, 0})
-	}
 	return k, nil
+}
+
+// turned is a kernel of layout from, [in, out] or [out, in], in layout to.
+func turned(k Array, from, to WeightLayout) Array {
+	if from == to {
+		return k
+	}
+	return transpose(k, []int{1, 0})
 }
 
 // Linear maps the channels of x by weights, as Keras's Dense, torch.nn.Linear
@@ -115,6 +121,9 @@ func linearThen(x Array, w Weights, axis int, activation string) (Array, error) 
 		return nil, err
 	}
 	in, out := k.Shape()[0], k.Shape()[1]
+	if w.Layout == Torch {
+		in, out = out, in
+	}
 	if in != s[axis] {
 		want := fmt.Sprintf("(%d,out)", s[axis])
 		if w.Layout == Torch {
@@ -127,14 +136,16 @@ func linearThen(x Array, w Weights, axis int, activation string) (Array, error) 
 	if err != nil {
 		return nil, err
 	}
+	k = cast(k, t)
 	if axis < len(s)-1 && s.Product(axis+1, len(s)) >= planarLeast {
-		return linearPlanar(x, cast(k, t), axis, end), nil
+		return linearPlanar(x, turned(k, w.Layout, Torch), axis, end), nil
 	}
+	k = turned(k, w.Layout, Keras)
 	if in > 0 && s.Len() < int64(in)*kernel.FewRows && kernel.Active().InPlace(t.Kind()) {
-		weights := inMemory(cast(k, t))
+		weights := inMemory(k)
 		return onLast(x, axis, func(x Array) Array { return newProduct(x, weights, in, out, end) }), nil
 	}
-	weights := pack(cast(k, t), 1)
+	weights := pack(k, 1)
 	return onLast(x, axis, func(x Array) Array { return multiplyRows(x, weights, end) }), nil
 }
 

@@ -33,7 +33,7 @@ func newPlanar(op string, x, weights Array, on windows, groups int, end ending) 
 // channels first.
 const planarLeast = 32
 
-// linearPlanar maps axis of x by weights [in, out], the axes after it being its
+// linearPlanar maps axis of x by weights [out, in], the axes after it being its
 // positions.
 func linearPlanar(x, weights Array, axis int, end ending) Array {
 	s, ws := x.Shape(), weights.Shape()
@@ -42,9 +42,9 @@ func linearPlanar(x, weights Array, axis int, end ending) Array {
 	across := one
 	across.in, across.out = n, n
 	maps := reshape(x, shape.Shape{int(s.Product(0, axis)), s[axis], 1, n})
-	y := newPlanar("linear", maps, transpose(weights, []int{1, 0}), windows{one, across, s[axis]}, 1, end)
+	y := newPlanar("linear", maps, weights, windows{one, across, s[axis]}, 1, end)
 	out := s.Clone()
-	out[axis] = ws[1]
+	out[axis] = ws[0]
 	return reshape(y, out)
 }
 
