@@ -4,3 +4,4 @@ package kernel
 // is a module of its own. CI runs it and wants no difference.
 //
 //go:generate go run -C _generate . -family tiles -out ../tiles_amd64.s -stubs ../tiles_amd64.go -pkg kernel
+//go:generate go run -C _generate . -family loops -out ../loops_amd64.s -stubs ../loops_amd64.go -pkg kernel

@@ -49,7 +49,10 @@ func (s isa) zero(v reg.VecVirtual) {
 }
 
 // families are the groups of functions, a file of assembly each.
-var families = map[string]func(){"tiles": tiles}
+var families = map[string]func(){
+	"tiles": tiles,
+	"loops": loops,
+}
 
 func main() {
 	family := flag.String("family", "", "the group of functions to write")
