@@ -210,11 +210,11 @@ func refSumRows(acc []float64, k dtype.Type, x []byte) {
 }
 
 func refSum(acc []float64, k dtype.Type, x []byte) {
-	var l [16]float64
+	var l [32]float64
 	for i := range len(x) / k.Size() {
-		l[i%16] += sumTerm(k, x, i)
+		l[i%32] += sumTerm(k, x, i)
 	}
-	for _, n := range []int{8, 4, 2, 1} {
+	for _, n := range []int{16, 8, 4, 2, 1} {
 		for j := range n {
 			l[j] += l[j+n]
 		}

@@ -5,3 +5,4 @@ package kernel
 //
 //go:generate go run -C _generate . -family tiles -out ../tiles_amd64.s -stubs ../tiles_amd64.go -pkg kernel
 //go:generate go run -C _generate . -family loops -out ../loops_amd64.s -stubs ../loops_amd64.go -pkg kernel
+//go:generate go run -C _generate . -family rows -out ../rows_amd64.s -stubs ../rows_amd64.go -pkg kernel

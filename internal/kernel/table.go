@@ -42,10 +42,10 @@ type Table struct {
 	// its nearest end, and NaN gives 0.
 	Convert [dtype.NumKinds][dtype.NumKinds]Loop2
 
-	// Sum adds all elements of x to acc[0], in this order: 16 lanes begin at 0,
-	// lane j sums the elements whose index is j modulo 16, in order; then
-	// lanes[j] += lanes[j+8] for j < 8, the same with 4, 2 and 1; then acc[0] +=
-	// lanes[0]. Defined for all but complex kinds, whose sums are those of
+	// Sum adds all elements of x to acc[0], in this order: 32 lanes begin at 0,
+	// lane j sums the elements whose index is j modulo 32, in order; then
+	// lanes[j] += lanes[j+16] for j < 16, the same with 8, 4, 2 and 1; then
+	// acc[0] += lanes[0]. Defined for all but complex kinds, whose sums are those of
 	// pairs of floats.
 	Sum [dtype.NumKinds]func(acc []float64, x []byte)
 

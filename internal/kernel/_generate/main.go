@@ -52,6 +52,7 @@ func (s isa) zero(v reg.VecVirtual) {
 var families = map[string]func(){
 	"tiles": tiles,
 	"loops": loops,
+	"rows":  rowLoops,
 }
 
 func main() {
