@@ -9,617 +9,137 @@ package kernel
 //go:noescape
 func sumAVX512F32(lanes *float64, x *byte, n int)
 
-// acc[c] += x[r,c] for 1 vectors of columns c, in the order of the rows r.
+// acc[c] += x[r,c], in the order of the rows r.
 //
 //go:noescape
-func sumRowsAVX512F32x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] += x[r,c] for 2 vectors of columns c, in the order of the rows r.
-//
-//go:noescape
-func sumRowsAVX512F32x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] += x[r,c] for 3 vectors of columns c, in the order of the rows r.
-//
-//go:noescape
-func sumRowsAVX512F32x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] += x[r,c] for 4 vectors of columns c, in the order of the rows r.
-//
-//go:noescape
-func sumRowsAVX512F32x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] += x[r,c] for 8 vectors of columns c, in the order of the rows r.
-//
-//go:noescape
-func sumRowsAVX512F32x8(acc *byte, x *byte, stride int, rows int, last int)
+func sumRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
 // lanes[j] += x[32·i+j], for n blocks i of 32 elements, in order.
 //
 //go:noescape
 func sumAVX512F64(lanes *float64, x *byte, n int)
 
-// acc[c] += x[r,c] for 1 vectors of columns c, in the order of the rows r.
+// acc[c] += x[r,c], in the order of the rows r.
 //
 //go:noescape
-func sumRowsAVX512F64x1(acc *byte, x *byte, stride int, rows int, last int)
+func sumRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] += x[r,c] for 2 vectors of columns c, in the order of the rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func sumRowsAVX512F64x2(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX512I8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] += x[r,c] for 3 vectors of columns c, in the order of the rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func sumRowsAVX512F64x3(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX512I16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] += x[r,c] for 4 vectors of columns c, in the order of the rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func sumRowsAVX512F64x4(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX512I32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] += x[r,c] for 8 vectors of columns c, in the order of the rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func sumRowsAVX512F64x8(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX512I64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func maxRowsAVX512I8x1(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX512U8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func maxRowsAVX512I8x2(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX512U16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func maxRowsAVX512I8x3(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX512U32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func maxRowsAVX512I8x4(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX512U64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func maxRowsAVX512I8x8(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func maxRowsAVX512I16x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512I16x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512I16x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512I16x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512I16x8(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512I32x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512I32x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512I32x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512I32x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512I32x8(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512I64x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512I64x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512I64x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512I64x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512I64x8(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U8x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U8x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U8x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U8x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U8x8(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U16x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U16x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U16x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U16x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U16x8(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U32x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U32x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U32x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U32x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U32x8(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U64x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U64x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U64x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U64x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512U64x8(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512F32x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512F32x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512F32x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512F32x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512F32x8(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512F64x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512F64x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512F64x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512F64x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX512F64x8(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
 // lanes[j] += x[32·i+j], for n blocks i of 32 elements, in order.
 //
 //go:noescape
 func sumAVX2F32(lanes *float64, x *byte, n int)
 
-// acc[c] += x[r,c] for 1 vectors of columns c, in the order of the rows r.
+// acc[c] += x[r,c], in the order of the rows r.
 //
 //go:noescape
-func sumRowsAVX2F32x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] += x[r,c] for 2 vectors of columns c, in the order of the rows r.
-//
-//go:noescape
-func sumRowsAVX2F32x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] += x[r,c] for 3 vectors of columns c, in the order of the rows r.
-//
-//go:noescape
-func sumRowsAVX2F32x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] += x[r,c] for 4 vectors of columns c, in the order of the rows r.
-//
-//go:noescape
-func sumRowsAVX2F32x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] += x[r,c] for 8 vectors of columns c, in the order of the rows r.
-//
-//go:noescape
-func sumRowsAVX2F32x8(acc *byte, x *byte, stride int, rows int, last int)
+func sumRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
 // lanes[j] += x[32·i+j], for n blocks i of 32 elements, in order.
 //
 //go:noescape
 func sumAVX2F64(lanes *float64, x *byte, n int)
 
-// acc[c] += x[r,c] for 1 vectors of columns c, in the order of the rows r.
+// acc[c] += x[r,c], in the order of the rows r.
 //
 //go:noescape
-func sumRowsAVX2F64x1(acc *byte, x *byte, stride int, rows int, last int)
+func sumRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] += x[r,c] for 2 vectors of columns c, in the order of the rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func sumRowsAVX2F64x2(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX2I8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] += x[r,c] for 3 vectors of columns c, in the order of the rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func sumRowsAVX2F64x3(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX2I16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] += x[r,c] for 4 vectors of columns c, in the order of the rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func sumRowsAVX2F64x4(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX2I32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] += x[r,c] for 8 vectors of columns c, in the order of the rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func sumRowsAVX2F64x8(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX2I64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func maxRowsAVX2I8x1(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX2U8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func maxRowsAVX2I8x2(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX2U16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func maxRowsAVX2I8x3(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX2U32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func maxRowsAVX2I8x4(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX2U64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func maxRowsAVX2I8x8(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func maxRowsAVX2I16x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2I16x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2I16x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2I16x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2I16x8(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2I32x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2I32x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2I32x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2I32x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2I32x8(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2I64x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2I64x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2I64x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2I64x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2I64x8(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U8x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U8x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U8x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U8x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U8x8(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U16x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U16x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U16x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U16x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U16x8(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U32x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U32x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U32x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U32x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U32x8(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U64x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U64x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U64x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U64x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2U64x8(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2F32x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2F32x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2F32x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2F32x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2F32x8(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 1 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2F64x1(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 2 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2F64x2(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 3 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2F64x3(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 4 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2F64x4(acc *byte, x *byte, stride int, rows int, last int)
-
-// acc[c] = max(acc[c], x[r,c]) for 8 vectors of columns c and all rows r.
-//
-//go:noescape
-func maxRowsAVX2F64x8(acc *byte, x *byte, stride int, rows int, last int)
+func maxRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)

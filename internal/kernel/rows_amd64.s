@@ -34,118 +34,99 @@ loop:
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX512F32x1(acc *byte, x *byte, stride int, rows int, last int)
+// func sumRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX512F
-TEXT ·sumRowsAVX512F32x1(SB), NOSPLIT, $0-40
+TEXT ·sumRowsAVX512F32(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*2), Z0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*2), Z0
 
-loop:
-	VCVTPS2PD (CX)(SI*1), Z1
+loop1:
+	VCVTPS2PD (CX)(DI*1), Z1
 	VADDPD    Z1, Z0, Z0
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
-	VMOVUPS   Z0, (AX)(SI*2)
+	JNZ       loop1
+	VMOVUPS   Z0, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX512F32x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·sumRowsAVX512F32x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Z0
-	VMOVUPS (AX)(SI*2), Z1
+	VMOVUPS (AX)(DI*2), Z1
 
-loop:
+loop2:
 	VCVTPS2PD (CX), Z2
 	VADDPD    Z2, Z0, Z0
-	VCVTPS2PD (CX)(SI*1), Z2
+	VCVTPS2PD (CX)(DI*1), Z2
 	VADDPD    Z2, Z1, Z1
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop2
 	VMOVUPS   Z0, (AX)
-	VMOVUPS   Z1, (AX)(SI*2)
+	VMOVUPS   Z1, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX512F32x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·sumRowsAVX512F32x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
-	VMOVUPS (AX)(SI*2), Z2
+	VMOVUPS (AX)(DI*2), Z2
 
-loop:
+loop3:
 	VCVTPS2PD (CX), Z3
 	VADDPD    Z3, Z0, Z0
 	VCVTPS2PD 32(CX), Z3
 	VADDPD    Z3, Z1, Z1
-	VCVTPS2PD (CX)(SI*1), Z3
+	VCVTPS2PD (CX)(DI*1), Z3
 	VADDPD    Z3, Z2, Z2
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop3
 	VMOVUPS   Z0, (AX)
 	VMOVUPS   Z1, 64(AX)
-	VMOVUPS   Z2, (AX)(SI*2)
+	VMOVUPS   Z2, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX512F32x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·sumRowsAVX512F32x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
-	VMOVUPS (AX)(SI*2), Z3
+	VMOVUPS (AX)(DI*2), Z3
 
-loop:
+loop4:
 	VCVTPS2PD (CX), Z4
 	VADDPD    Z4, Z0, Z0
 	VCVTPS2PD 32(CX), Z4
 	VADDPD    Z4, Z1, Z1
 	VCVTPS2PD 64(CX), Z4
 	VADDPD    Z4, Z2, Z2
-	VCVTPS2PD (CX)(SI*1), Z4
+	VCVTPS2PD (CX)(DI*1), Z4
 	VADDPD    Z4, Z3, Z3
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop4
 	VMOVUPS   Z0, (AX)
 	VMOVUPS   Z1, 64(AX)
 	VMOVUPS   Z2, 128(AX)
-	VMOVUPS   Z3, (AX)(SI*2)
+	VMOVUPS   Z3, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX512F32x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·sumRowsAVX512F32x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -153,9 +134,9 @@ TEXT ·sumRowsAVX512F32x8(SB), NOSPLIT, $0-40
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
-	VMOVUPS (AX)(SI*2), Z7
+	VMOVUPS (AX)(DI*2), Z7
 
-loop:
+loop8:
 	VCVTPS2PD (CX), Z8
 	VADDPD    Z8, Z0, Z0
 	VCVTPS2PD 32(CX), Z8
@@ -170,11 +151,11 @@ loop:
 	VADDPD    Z8, Z5, Z5
 	VCVTPS2PD 192(CX), Z8
 	VADDPD    Z8, Z6, Z6
-	VCVTPS2PD (CX)(SI*1), Z8
+	VCVTPS2PD (CX)(DI*1), Z8
 	VADDPD    Z8, Z7, Z7
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop8
 	VMOVUPS   Z0, (AX)
 	VMOVUPS   Z1, 64(AX)
 	VMOVUPS   Z2, 128(AX)
@@ -182,7 +163,7 @@ loop:
 	VMOVUPS   Z4, 256(AX)
 	VMOVUPS   Z5, 320(AX)
 	VMOVUPS   Z6, 384(AX)
-	VMOVUPS   Z7, (AX)(SI*2)
+	VMOVUPS   Z7, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
@@ -212,108 +193,89 @@ loop:
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX512F64x1(acc *byte, x *byte, stride int, rows int, last int)
+// func sumRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX512F
-TEXT ·sumRowsAVX512F64x1(SB), NOSPLIT, $0-40
+TEXT ·sumRowsAVX512F64(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Z0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
 
-loop:
-	VADDPD  (CX)(SI*1), Z0, Z0
+loop1:
+	VADDPD  (CX)(DI*1), Z0, Z0
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
-	VMOVUPS Z0, (AX)(SI*1)
+	JNZ     loop1
+	VMOVUPS Z0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX512F64x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·sumRowsAVX512F64x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Z0
-	VMOVUPS (AX)(SI*1), Z1
+	VMOVUPS (AX)(DI*1), Z1
 
-loop:
+loop2:
 	VADDPD  (CX), Z0, Z0
-	VADDPD  (CX)(SI*1), Z1, Z1
+	VADDPD  (CX)(DI*1), Z1, Z1
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop2
 	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, (AX)(SI*1)
+	VMOVUPS Z1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX512F64x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·sumRowsAVX512F64x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
-	VMOVUPS (AX)(SI*1), Z2
+	VMOVUPS (AX)(DI*1), Z2
 
-loop:
+loop3:
 	VADDPD  (CX), Z0, Z0
 	VADDPD  64(CX), Z1, Z1
-	VADDPD  (CX)(SI*1), Z2, Z2
+	VADDPD  (CX)(DI*1), Z2, Z2
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop3
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, (AX)(SI*1)
+	VMOVUPS Z2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX512F64x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·sumRowsAVX512F64x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
-	VMOVUPS (AX)(SI*1), Z3
+	VMOVUPS (AX)(DI*1), Z3
 
-loop:
+loop4:
 	VADDPD  (CX), Z0, Z0
 	VADDPD  64(CX), Z1, Z1
 	VADDPD  128(CX), Z2, Z2
-	VADDPD  (CX)(SI*1), Z3, Z3
+	VADDPD  (CX)(DI*1), Z3, Z3
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop4
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
-	VMOVUPS Z3, (AX)(SI*1)
+	VMOVUPS Z3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX512F64x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·sumRowsAVX512F64x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -321,9 +283,9 @@ TEXT ·sumRowsAVX512F64x8(SB), NOSPLIT, $0-40
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
-	VMOVUPS (AX)(SI*1), Z7
+	VMOVUPS (AX)(DI*1), Z7
 
-loop:
+loop8:
 	VADDPD  (CX), Z0, Z0
 	VADDPD  64(CX), Z1, Z1
 	VADDPD  128(CX), Z2, Z2
@@ -331,10 +293,10 @@ loop:
 	VADDPD  256(CX), Z4, Z4
 	VADDPD  320(CX), Z5, Z5
 	VADDPD  384(CX), Z6, Z6
-	VADDPD  (CX)(SI*1), Z7, Z7
+	VADDPD  (CX)(DI*1), Z7, Z7
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop8
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
@@ -342,122 +304,103 @@ loop:
 	VMOVUPS Z4, 256(AX)
 	VMOVUPS Z5, 320(AX)
 	VMOVUPS Z6, 384(AX)
-	VMOVUPS Z7, (AX)(SI*1)
+	VMOVUPS Z7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I8x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX512I8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512I8x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX512I8(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Z0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
 
-loop:
-	VMOVUPS (CX)(SI*1), Z1
+loop1:
+	VMOVUPS (CX)(DI*1), Z1
 	VPMAXSB Z1, Z0, Z0
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
-	VMOVUPS Z0, (AX)(SI*1)
+	JNZ     loop1
+	VMOVUPS Z0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I8x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512I8x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Z0
-	VMOVUPS (AX)(SI*1), Z1
+	VMOVUPS (AX)(DI*1), Z1
 
-loop:
+loop2:
 	VMOVUPS (CX), Z2
 	VPMAXSB Z2, Z0, Z0
-	VMOVUPS (CX)(SI*1), Z2
+	VMOVUPS (CX)(DI*1), Z2
 	VPMAXSB Z2, Z1, Z1
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop2
 	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, (AX)(SI*1)
+	VMOVUPS Z1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I8x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512I8x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
-	VMOVUPS (AX)(SI*1), Z2
+	VMOVUPS (AX)(DI*1), Z2
 
-loop:
+loop3:
 	VMOVUPS (CX), Z3
 	VPMAXSB Z3, Z0, Z0
 	VMOVUPS 64(CX), Z3
 	VPMAXSB Z3, Z1, Z1
-	VMOVUPS (CX)(SI*1), Z3
+	VMOVUPS (CX)(DI*1), Z3
 	VPMAXSB Z3, Z2, Z2
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop3
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, (AX)(SI*1)
+	VMOVUPS Z2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I8x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512I8x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
-	VMOVUPS (AX)(SI*1), Z3
+	VMOVUPS (AX)(DI*1), Z3
 
-loop:
+loop4:
 	VMOVUPS (CX), Z4
 	VPMAXSB Z4, Z0, Z0
 	VMOVUPS 64(CX), Z4
 	VPMAXSB Z4, Z1, Z1
 	VMOVUPS 128(CX), Z4
 	VPMAXSB Z4, Z2, Z2
-	VMOVUPS (CX)(SI*1), Z4
+	VMOVUPS (CX)(DI*1), Z4
 	VPMAXSB Z4, Z3, Z3
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop4
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
-	VMOVUPS Z3, (AX)(SI*1)
+	VMOVUPS Z3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I8x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512I8x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -465,9 +408,9 @@ TEXT ·maxRowsAVX512I8x8(SB), NOSPLIT, $0-40
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
-	VMOVUPS (AX)(SI*1), Z7
+	VMOVUPS (AX)(DI*1), Z7
 
-loop:
+loop8:
 	VMOVUPS (CX), Z8
 	VPMAXSB Z8, Z0, Z0
 	VMOVUPS 64(CX), Z8
@@ -482,11 +425,11 @@ loop:
 	VPMAXSB Z8, Z5, Z5
 	VMOVUPS 384(CX), Z8
 	VPMAXSB Z8, Z6, Z6
-	VMOVUPS (CX)(SI*1), Z8
+	VMOVUPS (CX)(DI*1), Z8
 	VPMAXSB Z8, Z7, Z7
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop8
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
@@ -494,122 +437,103 @@ loop:
 	VMOVUPS Z4, 256(AX)
 	VMOVUPS Z5, 320(AX)
 	VMOVUPS Z6, 384(AX)
-	VMOVUPS Z7, (AX)(SI*1)
+	VMOVUPS Z7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I16x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX512I16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512I16x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX512I16(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Z0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
 
-loop:
-	VMOVUPS (CX)(SI*1), Z1
+loop1:
+	VMOVUPS (CX)(DI*1), Z1
 	VPMAXSW Z1, Z0, Z0
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
-	VMOVUPS Z0, (AX)(SI*1)
+	JNZ     loop1
+	VMOVUPS Z0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I16x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512I16x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Z0
-	VMOVUPS (AX)(SI*1), Z1
+	VMOVUPS (AX)(DI*1), Z1
 
-loop:
+loop2:
 	VMOVUPS (CX), Z2
 	VPMAXSW Z2, Z0, Z0
-	VMOVUPS (CX)(SI*1), Z2
+	VMOVUPS (CX)(DI*1), Z2
 	VPMAXSW Z2, Z1, Z1
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop2
 	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, (AX)(SI*1)
+	VMOVUPS Z1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I16x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512I16x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
-	VMOVUPS (AX)(SI*1), Z2
+	VMOVUPS (AX)(DI*1), Z2
 
-loop:
+loop3:
 	VMOVUPS (CX), Z3
 	VPMAXSW Z3, Z0, Z0
 	VMOVUPS 64(CX), Z3
 	VPMAXSW Z3, Z1, Z1
-	VMOVUPS (CX)(SI*1), Z3
+	VMOVUPS (CX)(DI*1), Z3
 	VPMAXSW Z3, Z2, Z2
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop3
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, (AX)(SI*1)
+	VMOVUPS Z2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I16x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512I16x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
-	VMOVUPS (AX)(SI*1), Z3
+	VMOVUPS (AX)(DI*1), Z3
 
-loop:
+loop4:
 	VMOVUPS (CX), Z4
 	VPMAXSW Z4, Z0, Z0
 	VMOVUPS 64(CX), Z4
 	VPMAXSW Z4, Z1, Z1
 	VMOVUPS 128(CX), Z4
 	VPMAXSW Z4, Z2, Z2
-	VMOVUPS (CX)(SI*1), Z4
+	VMOVUPS (CX)(DI*1), Z4
 	VPMAXSW Z4, Z3, Z3
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop4
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
-	VMOVUPS Z3, (AX)(SI*1)
+	VMOVUPS Z3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I16x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512I16x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -617,9 +541,9 @@ TEXT ·maxRowsAVX512I16x8(SB), NOSPLIT, $0-40
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
-	VMOVUPS (AX)(SI*1), Z7
+	VMOVUPS (AX)(DI*1), Z7
 
-loop:
+loop8:
 	VMOVUPS (CX), Z8
 	VPMAXSW Z8, Z0, Z0
 	VMOVUPS 64(CX), Z8
@@ -634,11 +558,11 @@ loop:
 	VPMAXSW Z8, Z5, Z5
 	VMOVUPS 384(CX), Z8
 	VPMAXSW Z8, Z6, Z6
-	VMOVUPS (CX)(SI*1), Z8
+	VMOVUPS (CX)(DI*1), Z8
 	VPMAXSW Z8, Z7, Z7
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop8
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
@@ -646,122 +570,103 @@ loop:
 	VMOVUPS Z4, 256(AX)
 	VMOVUPS Z5, 320(AX)
 	VMOVUPS Z6, 384(AX)
-	VMOVUPS Z7, (AX)(SI*1)
+	VMOVUPS Z7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I32x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX512I32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512I32x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX512I32(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Z0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
 
-loop:
-	VMOVUPS (CX)(SI*1), Z1
+loop1:
+	VMOVUPS (CX)(DI*1), Z1
 	VPMAXSD Z1, Z0, Z0
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
-	VMOVUPS Z0, (AX)(SI*1)
+	JNZ     loop1
+	VMOVUPS Z0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I32x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512I32x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Z0
-	VMOVUPS (AX)(SI*1), Z1
+	VMOVUPS (AX)(DI*1), Z1
 
-loop:
+loop2:
 	VMOVUPS (CX), Z2
 	VPMAXSD Z2, Z0, Z0
-	VMOVUPS (CX)(SI*1), Z2
+	VMOVUPS (CX)(DI*1), Z2
 	VPMAXSD Z2, Z1, Z1
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop2
 	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, (AX)(SI*1)
+	VMOVUPS Z1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I32x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512I32x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
-	VMOVUPS (AX)(SI*1), Z2
+	VMOVUPS (AX)(DI*1), Z2
 
-loop:
+loop3:
 	VMOVUPS (CX), Z3
 	VPMAXSD Z3, Z0, Z0
 	VMOVUPS 64(CX), Z3
 	VPMAXSD Z3, Z1, Z1
-	VMOVUPS (CX)(SI*1), Z3
+	VMOVUPS (CX)(DI*1), Z3
 	VPMAXSD Z3, Z2, Z2
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop3
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, (AX)(SI*1)
+	VMOVUPS Z2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I32x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512I32x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
-	VMOVUPS (AX)(SI*1), Z3
+	VMOVUPS (AX)(DI*1), Z3
 
-loop:
+loop4:
 	VMOVUPS (CX), Z4
 	VPMAXSD Z4, Z0, Z0
 	VMOVUPS 64(CX), Z4
 	VPMAXSD Z4, Z1, Z1
 	VMOVUPS 128(CX), Z4
 	VPMAXSD Z4, Z2, Z2
-	VMOVUPS (CX)(SI*1), Z4
+	VMOVUPS (CX)(DI*1), Z4
 	VPMAXSD Z4, Z3, Z3
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop4
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
-	VMOVUPS Z3, (AX)(SI*1)
+	VMOVUPS Z3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I32x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512I32x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -769,9 +674,9 @@ TEXT ·maxRowsAVX512I32x8(SB), NOSPLIT, $0-40
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
-	VMOVUPS (AX)(SI*1), Z7
+	VMOVUPS (AX)(DI*1), Z7
 
-loop:
+loop8:
 	VMOVUPS (CX), Z8
 	VPMAXSD Z8, Z0, Z0
 	VMOVUPS 64(CX), Z8
@@ -786,11 +691,11 @@ loop:
 	VPMAXSD Z8, Z5, Z5
 	VMOVUPS 384(CX), Z8
 	VPMAXSD Z8, Z6, Z6
-	VMOVUPS (CX)(SI*1), Z8
+	VMOVUPS (CX)(DI*1), Z8
 	VPMAXSD Z8, Z7, Z7
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop8
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
@@ -798,122 +703,103 @@ loop:
 	VMOVUPS Z4, 256(AX)
 	VMOVUPS Z5, 320(AX)
 	VMOVUPS Z6, 384(AX)
-	VMOVUPS Z7, (AX)(SI*1)
+	VMOVUPS Z7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I64x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX512I64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512I64x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX512I64(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Z0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
 
-loop:
-	VMOVUPS (CX)(SI*1), Z1
+loop1:
+	VMOVUPS (CX)(DI*1), Z1
 	VPMAXSQ Z1, Z0, Z0
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
-	VMOVUPS Z0, (AX)(SI*1)
+	JNZ     loop1
+	VMOVUPS Z0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I64x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512I64x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Z0
-	VMOVUPS (AX)(SI*1), Z1
+	VMOVUPS (AX)(DI*1), Z1
 
-loop:
+loop2:
 	VMOVUPS (CX), Z2
 	VPMAXSQ Z2, Z0, Z0
-	VMOVUPS (CX)(SI*1), Z2
+	VMOVUPS (CX)(DI*1), Z2
 	VPMAXSQ Z2, Z1, Z1
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop2
 	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, (AX)(SI*1)
+	VMOVUPS Z1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I64x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512I64x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
-	VMOVUPS (AX)(SI*1), Z2
+	VMOVUPS (AX)(DI*1), Z2
 
-loop:
+loop3:
 	VMOVUPS (CX), Z3
 	VPMAXSQ Z3, Z0, Z0
 	VMOVUPS 64(CX), Z3
 	VPMAXSQ Z3, Z1, Z1
-	VMOVUPS (CX)(SI*1), Z3
+	VMOVUPS (CX)(DI*1), Z3
 	VPMAXSQ Z3, Z2, Z2
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop3
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, (AX)(SI*1)
+	VMOVUPS Z2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I64x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512I64x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
-	VMOVUPS (AX)(SI*1), Z3
+	VMOVUPS (AX)(DI*1), Z3
 
-loop:
+loop4:
 	VMOVUPS (CX), Z4
 	VPMAXSQ Z4, Z0, Z0
 	VMOVUPS 64(CX), Z4
 	VPMAXSQ Z4, Z1, Z1
 	VMOVUPS 128(CX), Z4
 	VPMAXSQ Z4, Z2, Z2
-	VMOVUPS (CX)(SI*1), Z4
+	VMOVUPS (CX)(DI*1), Z4
 	VPMAXSQ Z4, Z3, Z3
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop4
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
-	VMOVUPS Z3, (AX)(SI*1)
+	VMOVUPS Z3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512I64x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512I64x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -921,9 +807,9 @@ TEXT ·maxRowsAVX512I64x8(SB), NOSPLIT, $0-40
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
-	VMOVUPS (AX)(SI*1), Z7
+	VMOVUPS (AX)(DI*1), Z7
 
-loop:
+loop8:
 	VMOVUPS (CX), Z8
 	VPMAXSQ Z8, Z0, Z0
 	VMOVUPS 64(CX), Z8
@@ -938,11 +824,11 @@ loop:
 	VPMAXSQ Z8, Z5, Z5
 	VMOVUPS 384(CX), Z8
 	VPMAXSQ Z8, Z6, Z6
-	VMOVUPS (CX)(SI*1), Z8
+	VMOVUPS (CX)(DI*1), Z8
 	VPMAXSQ Z8, Z7, Z7
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop8
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
@@ -950,122 +836,103 @@ loop:
 	VMOVUPS Z4, 256(AX)
 	VMOVUPS Z5, 320(AX)
 	VMOVUPS Z6, 384(AX)
-	VMOVUPS Z7, (AX)(SI*1)
+	VMOVUPS Z7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U8x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX512U8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512U8x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX512U8(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Z0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
 
-loop:
-	VMOVUPS (CX)(SI*1), Z1
+loop1:
+	VMOVUPS (CX)(DI*1), Z1
 	VPMAXUB Z1, Z0, Z0
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
-	VMOVUPS Z0, (AX)(SI*1)
+	JNZ     loop1
+	VMOVUPS Z0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U8x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512U8x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Z0
-	VMOVUPS (AX)(SI*1), Z1
+	VMOVUPS (AX)(DI*1), Z1
 
-loop:
+loop2:
 	VMOVUPS (CX), Z2
 	VPMAXUB Z2, Z0, Z0
-	VMOVUPS (CX)(SI*1), Z2
+	VMOVUPS (CX)(DI*1), Z2
 	VPMAXUB Z2, Z1, Z1
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop2
 	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, (AX)(SI*1)
+	VMOVUPS Z1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U8x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512U8x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
-	VMOVUPS (AX)(SI*1), Z2
+	VMOVUPS (AX)(DI*1), Z2
 
-loop:
+loop3:
 	VMOVUPS (CX), Z3
 	VPMAXUB Z3, Z0, Z0
 	VMOVUPS 64(CX), Z3
 	VPMAXUB Z3, Z1, Z1
-	VMOVUPS (CX)(SI*1), Z3
+	VMOVUPS (CX)(DI*1), Z3
 	VPMAXUB Z3, Z2, Z2
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop3
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, (AX)(SI*1)
+	VMOVUPS Z2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U8x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512U8x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
-	VMOVUPS (AX)(SI*1), Z3
+	VMOVUPS (AX)(DI*1), Z3
 
-loop:
+loop4:
 	VMOVUPS (CX), Z4
 	VPMAXUB Z4, Z0, Z0
 	VMOVUPS 64(CX), Z4
 	VPMAXUB Z4, Z1, Z1
 	VMOVUPS 128(CX), Z4
 	VPMAXUB Z4, Z2, Z2
-	VMOVUPS (CX)(SI*1), Z4
+	VMOVUPS (CX)(DI*1), Z4
 	VPMAXUB Z4, Z3, Z3
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop4
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
-	VMOVUPS Z3, (AX)(SI*1)
+	VMOVUPS Z3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U8x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512U8x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -1073,9 +940,9 @@ TEXT ·maxRowsAVX512U8x8(SB), NOSPLIT, $0-40
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
-	VMOVUPS (AX)(SI*1), Z7
+	VMOVUPS (AX)(DI*1), Z7
 
-loop:
+loop8:
 	VMOVUPS (CX), Z8
 	VPMAXUB Z8, Z0, Z0
 	VMOVUPS 64(CX), Z8
@@ -1090,11 +957,11 @@ loop:
 	VPMAXUB Z8, Z5, Z5
 	VMOVUPS 384(CX), Z8
 	VPMAXUB Z8, Z6, Z6
-	VMOVUPS (CX)(SI*1), Z8
+	VMOVUPS (CX)(DI*1), Z8
 	VPMAXUB Z8, Z7, Z7
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop8
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
@@ -1102,122 +969,103 @@ loop:
 	VMOVUPS Z4, 256(AX)
 	VMOVUPS Z5, 320(AX)
 	VMOVUPS Z6, 384(AX)
-	VMOVUPS Z7, (AX)(SI*1)
+	VMOVUPS Z7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U16x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX512U16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512U16x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX512U16(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Z0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
 
-loop:
-	VMOVUPS (CX)(SI*1), Z1
+loop1:
+	VMOVUPS (CX)(DI*1), Z1
 	VPMAXUW Z1, Z0, Z0
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
-	VMOVUPS Z0, (AX)(SI*1)
+	JNZ     loop1
+	VMOVUPS Z0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U16x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512U16x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Z0
-	VMOVUPS (AX)(SI*1), Z1
+	VMOVUPS (AX)(DI*1), Z1
 
-loop:
+loop2:
 	VMOVUPS (CX), Z2
 	VPMAXUW Z2, Z0, Z0
-	VMOVUPS (CX)(SI*1), Z2
+	VMOVUPS (CX)(DI*1), Z2
 	VPMAXUW Z2, Z1, Z1
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop2
 	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, (AX)(SI*1)
+	VMOVUPS Z1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U16x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512U16x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
-	VMOVUPS (AX)(SI*1), Z2
+	VMOVUPS (AX)(DI*1), Z2
 
-loop:
+loop3:
 	VMOVUPS (CX), Z3
 	VPMAXUW Z3, Z0, Z0
 	VMOVUPS 64(CX), Z3
 	VPMAXUW Z3, Z1, Z1
-	VMOVUPS (CX)(SI*1), Z3
+	VMOVUPS (CX)(DI*1), Z3
 	VPMAXUW Z3, Z2, Z2
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop3
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, (AX)(SI*1)
+	VMOVUPS Z2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U16x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512U16x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
-	VMOVUPS (AX)(SI*1), Z3
+	VMOVUPS (AX)(DI*1), Z3
 
-loop:
+loop4:
 	VMOVUPS (CX), Z4
 	VPMAXUW Z4, Z0, Z0
 	VMOVUPS 64(CX), Z4
 	VPMAXUW Z4, Z1, Z1
 	VMOVUPS 128(CX), Z4
 	VPMAXUW Z4, Z2, Z2
-	VMOVUPS (CX)(SI*1), Z4
+	VMOVUPS (CX)(DI*1), Z4
 	VPMAXUW Z4, Z3, Z3
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop4
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
-	VMOVUPS Z3, (AX)(SI*1)
+	VMOVUPS Z3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U16x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxRowsAVX512U16x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -1225,9 +1073,9 @@ TEXT ·maxRowsAVX512U16x8(SB), NOSPLIT, $0-40
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
-	VMOVUPS (AX)(SI*1), Z7
+	VMOVUPS (AX)(DI*1), Z7
 
-loop:
+loop8:
 	VMOVUPS (CX), Z8
 	VPMAXUW Z8, Z0, Z0
 	VMOVUPS 64(CX), Z8
@@ -1242,11 +1090,11 @@ loop:
 	VPMAXUW Z8, Z5, Z5
 	VMOVUPS 384(CX), Z8
 	VPMAXUW Z8, Z6, Z6
-	VMOVUPS (CX)(SI*1), Z8
+	VMOVUPS (CX)(DI*1), Z8
 	VPMAXUW Z8, Z7, Z7
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop8
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
@@ -1254,122 +1102,103 @@ loop:
 	VMOVUPS Z4, 256(AX)
 	VMOVUPS Z5, 320(AX)
 	VMOVUPS Z6, 384(AX)
-	VMOVUPS Z7, (AX)(SI*1)
+	VMOVUPS Z7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U32x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX512U32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512U32x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX512U32(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Z0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
 
-loop:
-	VMOVUPS (CX)(SI*1), Z1
+loop1:
+	VMOVUPS (CX)(DI*1), Z1
 	VPMAXUD Z1, Z0, Z0
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
-	VMOVUPS Z0, (AX)(SI*1)
+	JNZ     loop1
+	VMOVUPS Z0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U32x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512U32x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Z0
-	VMOVUPS (AX)(SI*1), Z1
+	VMOVUPS (AX)(DI*1), Z1
 
-loop:
+loop2:
 	VMOVUPS (CX), Z2
 	VPMAXUD Z2, Z0, Z0
-	VMOVUPS (CX)(SI*1), Z2
+	VMOVUPS (CX)(DI*1), Z2
 	VPMAXUD Z2, Z1, Z1
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop2
 	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, (AX)(SI*1)
+	VMOVUPS Z1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U32x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512U32x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
-	VMOVUPS (AX)(SI*1), Z2
+	VMOVUPS (AX)(DI*1), Z2
 
-loop:
+loop3:
 	VMOVUPS (CX), Z3
 	VPMAXUD Z3, Z0, Z0
 	VMOVUPS 64(CX), Z3
 	VPMAXUD Z3, Z1, Z1
-	VMOVUPS (CX)(SI*1), Z3
+	VMOVUPS (CX)(DI*1), Z3
 	VPMAXUD Z3, Z2, Z2
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop3
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, (AX)(SI*1)
+	VMOVUPS Z2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U32x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512U32x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
-	VMOVUPS (AX)(SI*1), Z3
+	VMOVUPS (AX)(DI*1), Z3
 
-loop:
+loop4:
 	VMOVUPS (CX), Z4
 	VPMAXUD Z4, Z0, Z0
 	VMOVUPS 64(CX), Z4
 	VPMAXUD Z4, Z1, Z1
 	VMOVUPS 128(CX), Z4
 	VPMAXUD Z4, Z2, Z2
-	VMOVUPS (CX)(SI*1), Z4
+	VMOVUPS (CX)(DI*1), Z4
 	VPMAXUD Z4, Z3, Z3
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop4
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
-	VMOVUPS Z3, (AX)(SI*1)
+	VMOVUPS Z3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U32x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512U32x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -1377,9 +1206,9 @@ TEXT ·maxRowsAVX512U32x8(SB), NOSPLIT, $0-40
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
-	VMOVUPS (AX)(SI*1), Z7
+	VMOVUPS (AX)(DI*1), Z7
 
-loop:
+loop8:
 	VMOVUPS (CX), Z8
 	VPMAXUD Z8, Z0, Z0
 	VMOVUPS 64(CX), Z8
@@ -1394,11 +1223,11 @@ loop:
 	VPMAXUD Z8, Z5, Z5
 	VMOVUPS 384(CX), Z8
 	VPMAXUD Z8, Z6, Z6
-	VMOVUPS (CX)(SI*1), Z8
+	VMOVUPS (CX)(DI*1), Z8
 	VPMAXUD Z8, Z7, Z7
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop8
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
@@ -1406,122 +1235,103 @@ loop:
 	VMOVUPS Z4, 256(AX)
 	VMOVUPS Z5, 320(AX)
 	VMOVUPS Z6, 384(AX)
-	VMOVUPS Z7, (AX)(SI*1)
+	VMOVUPS Z7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U64x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX512U64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512U64x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX512U64(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Z0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
 
-loop:
-	VMOVUPS (CX)(SI*1), Z1
+loop1:
+	VMOVUPS (CX)(DI*1), Z1
 	VPMAXUQ Z1, Z0, Z0
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
-	VMOVUPS Z0, (AX)(SI*1)
+	JNZ     loop1
+	VMOVUPS Z0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U64x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512U64x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Z0
-	VMOVUPS (AX)(SI*1), Z1
+	VMOVUPS (AX)(DI*1), Z1
 
-loop:
+loop2:
 	VMOVUPS (CX), Z2
 	VPMAXUQ Z2, Z0, Z0
-	VMOVUPS (CX)(SI*1), Z2
+	VMOVUPS (CX)(DI*1), Z2
 	VPMAXUQ Z2, Z1, Z1
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop2
 	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, (AX)(SI*1)
+	VMOVUPS Z1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U64x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512U64x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
-	VMOVUPS (AX)(SI*1), Z2
+	VMOVUPS (AX)(DI*1), Z2
 
-loop:
+loop3:
 	VMOVUPS (CX), Z3
 	VPMAXUQ Z3, Z0, Z0
 	VMOVUPS 64(CX), Z3
 	VPMAXUQ Z3, Z1, Z1
-	VMOVUPS (CX)(SI*1), Z3
+	VMOVUPS (CX)(DI*1), Z3
 	VPMAXUQ Z3, Z2, Z2
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop3
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, (AX)(SI*1)
+	VMOVUPS Z2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U64x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512U64x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
-	VMOVUPS (AX)(SI*1), Z3
+	VMOVUPS (AX)(DI*1), Z3
 
-loop:
+loop4:
 	VMOVUPS (CX), Z4
 	VPMAXUQ Z4, Z0, Z0
 	VMOVUPS 64(CX), Z4
 	VPMAXUQ Z4, Z1, Z1
 	VMOVUPS 128(CX), Z4
 	VPMAXUQ Z4, Z2, Z2
-	VMOVUPS (CX)(SI*1), Z4
+	VMOVUPS (CX)(DI*1), Z4
 	VPMAXUQ Z4, Z3, Z3
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop4
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
-	VMOVUPS Z3, (AX)(SI*1)
+	VMOVUPS Z3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512U64x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512F
-TEXT ·maxRowsAVX512U64x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -1529,9 +1339,9 @@ TEXT ·maxRowsAVX512U64x8(SB), NOSPLIT, $0-40
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
-	VMOVUPS (AX)(SI*1), Z7
+	VMOVUPS (AX)(DI*1), Z7
 
-loop:
+loop8:
 	VMOVUPS (CX), Z8
 	VPMAXUQ Z8, Z0, Z0
 	VMOVUPS 64(CX), Z8
@@ -1546,11 +1356,11 @@ loop:
 	VPMAXUQ Z8, Z5, Z5
 	VMOVUPS 384(CX), Z8
 	VPMAXUQ Z8, Z6, Z6
-	VMOVUPS (CX)(SI*1), Z8
+	VMOVUPS (CX)(DI*1), Z8
 	VPMAXUQ Z8, Z7, Z7
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop8
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
@@ -1558,79 +1368,69 @@ loop:
 	VMOVUPS Z4, 256(AX)
 	VMOVUPS Z5, 320(AX)
 	VMOVUPS Z6, 384(AX)
-	VMOVUPS Z7, (AX)(SI*1)
+	VMOVUPS Z7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512F32x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·maxRowsAVX512F32x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX512F32(SB), NOSPLIT, $0-48
 	MOVQ         acc+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         stride+16(FP), DX
 	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
+	MOVQ         vectors+32(FP), SI
+	MOVQ         last+40(FP), DI
 	VBROADCASTSS bits7fc00000<>+0(SB), Z0
-	VMOVUPS      (AX)(SI*1), Z1
+	CMPQ         SI, $0x02
+	JE           vectors2
+	CMPQ         SI, $0x03
+	JE           vectors3
+	CMPQ         SI, $0x04
+	JE           vectors4
+	CMPQ         SI, $0x08
+	JE           vectors8
+	VMOVUPS      (AX)(DI*1), Z1
 
-loop:
-	VMOVUPS  (CX)(SI*1), Z2
+loop1:
+	VMOVUPS  (CX)(DI*1), Z2
 	VCMPPS   $0x03, Z2, Z1, K1
 	VRANGEPS $0x05, Z2, Z1, Z1
 	VMOVAPS  Z0, K1, Z1
 	ADDQ     DX, CX
 	DECQ     BX
-	JNZ      loop
-	VMOVUPS  Z1, (AX)(SI*1)
+	JNZ      loop1
+	VMOVUPS  Z1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-DATA bits7fc00000<>+0(SB)/4, $0x7fc00000
-GLOBL bits7fc00000<>(SB), RODATA|NOPTR, $4
+vectors2:
+	VMOVUPS (AX), Z1
+	VMOVUPS (AX)(DI*1), Z2
 
-// func maxRowsAVX512F32x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·maxRowsAVX512F32x2(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSS bits7fc00000<>+0(SB), Z0
-	VMOVUPS      (AX), Z1
-	VMOVUPS      (AX)(SI*1), Z2
-
-loop:
+loop2:
 	VMOVUPS  (CX), Z3
 	VCMPPS   $0x03, Z3, Z1, K1
 	VRANGEPS $0x05, Z3, Z1, Z1
 	VMOVAPS  Z0, K1, Z1
-	VMOVUPS  (CX)(SI*1), Z3
+	VMOVUPS  (CX)(DI*1), Z3
 	VCMPPS   $0x03, Z3, Z2, K1
 	VRANGEPS $0x05, Z3, Z2, Z2
 	VMOVAPS  Z0, K1, Z2
 	ADDQ     DX, CX
 	DECQ     BX
-	JNZ      loop
+	JNZ      loop2
 	VMOVUPS  Z1, (AX)
-	VMOVUPS  Z2, (AX)(SI*1)
+	VMOVUPS  Z2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512F32x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·maxRowsAVX512F32x3(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSS bits7fc00000<>+0(SB), Z0
-	VMOVUPS      (AX), Z1
-	VMOVUPS      64(AX), Z2
-	VMOVUPS      (AX)(SI*1), Z3
+vectors3:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS (AX)(DI*1), Z3
 
-loop:
+loop3:
 	VMOVUPS  (CX), Z4
 	VCMPPS   $0x03, Z4, Z1, K1
 	VRANGEPS $0x05, Z4, Z1, Z1
@@ -1639,34 +1439,26 @@ loop:
 	VCMPPS   $0x03, Z4, Z2, K1
 	VRANGEPS $0x05, Z4, Z2, Z2
 	VMOVAPS  Z0, K1, Z2
-	VMOVUPS  (CX)(SI*1), Z4
+	VMOVUPS  (CX)(DI*1), Z4
 	VCMPPS   $0x03, Z4, Z3, K1
 	VRANGEPS $0x05, Z4, Z3, Z3
 	VMOVAPS  Z0, K1, Z3
 	ADDQ     DX, CX
 	DECQ     BX
-	JNZ      loop
+	JNZ      loop3
 	VMOVUPS  Z1, (AX)
 	VMOVUPS  Z2, 64(AX)
-	VMOVUPS  Z3, (AX)(SI*1)
+	VMOVUPS  Z3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512F32x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·maxRowsAVX512F32x4(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSS bits7fc00000<>+0(SB), Z0
-	VMOVUPS      (AX), Z1
-	VMOVUPS      64(AX), Z2
-	VMOVUPS      128(AX), Z3
-	VMOVUPS      (AX)(SI*1), Z4
+vectors4:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS (AX)(DI*1), Z4
 
-loop:
+loop4:
 	VMOVUPS  (CX), Z5
 	VCMPPS   $0x03, Z5, Z1, K1
 	VRANGEPS $0x05, Z5, Z1, Z1
@@ -1679,39 +1471,31 @@ loop:
 	VCMPPS   $0x03, Z5, Z3, K1
 	VRANGEPS $0x05, Z5, Z3, Z3
 	VMOVAPS  Z0, K1, Z3
-	VMOVUPS  (CX)(SI*1), Z5
+	VMOVUPS  (CX)(DI*1), Z5
 	VCMPPS   $0x03, Z5, Z4, K1
 	VRANGEPS $0x05, Z5, Z4, Z4
 	VMOVAPS  Z0, K1, Z4
 	ADDQ     DX, CX
 	DECQ     BX
-	JNZ      loop
+	JNZ      loop4
 	VMOVUPS  Z1, (AX)
 	VMOVUPS  Z2, 64(AX)
 	VMOVUPS  Z3, 128(AX)
-	VMOVUPS  Z4, (AX)(SI*1)
+	VMOVUPS  Z4, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512F32x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·maxRowsAVX512F32x8(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSS bits7fc00000<>+0(SB), Z0
-	VMOVUPS      (AX), Z1
-	VMOVUPS      64(AX), Z2
-	VMOVUPS      128(AX), Z3
-	VMOVUPS      192(AX), Z4
-	VMOVUPS      256(AX), Z5
-	VMOVUPS      320(AX), Z6
-	VMOVUPS      384(AX), Z7
-	VMOVUPS      (AX)(SI*1), Z8
+vectors8:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS (AX)(DI*1), Z8
 
-loop:
+loop8:
 	VMOVUPS  (CX), Z9
 	VCMPPS   $0x03, Z9, Z1, K1
 	VRANGEPS $0x05, Z9, Z1, Z1
@@ -1740,13 +1524,13 @@ loop:
 	VCMPPS   $0x03, Z9, Z7, K1
 	VRANGEPS $0x05, Z9, Z7, Z7
 	VMOVAPS  Z0, K1, Z7
-	VMOVUPS  (CX)(SI*1), Z9
+	VMOVUPS  (CX)(DI*1), Z9
 	VCMPPS   $0x03, Z9, Z8, K1
 	VRANGEPS $0x05, Z9, Z8, Z8
 	VMOVAPS  Z0, K1, Z8
 	ADDQ     DX, CX
 	DECQ     BX
-	JNZ      loop
+	JNZ      loop8
 	VMOVUPS  Z1, (AX)
 	VMOVUPS  Z2, 64(AX)
 	VMOVUPS  Z3, 128(AX)
@@ -1754,79 +1538,72 @@ loop:
 	VMOVUPS  Z5, 256(AX)
 	VMOVUPS  Z6, 320(AX)
 	VMOVUPS  Z7, 384(AX)
-	VMOVUPS  Z8, (AX)(SI*1)
+	VMOVUPS  Z8, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512F64x1(acc *byte, x *byte, stride int, rows int, last int)
+DATA bits7fc00000<>+0(SB)/4, $0x7fc00000
+GLOBL bits7fc00000<>(SB), RODATA|NOPTR, $4
+
+// func maxRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·maxRowsAVX512F64x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX512F64(SB), NOSPLIT, $0-48
 	MOVQ         acc+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         stride+16(FP), DX
 	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
+	MOVQ         vectors+32(FP), SI
+	MOVQ         last+40(FP), DI
 	VBROADCASTSD bits7ff8000000000000<>+0(SB), Z0
-	VMOVUPS      (AX)(SI*1), Z1
+	CMPQ         SI, $0x02
+	JE           vectors2
+	CMPQ         SI, $0x03
+	JE           vectors3
+	CMPQ         SI, $0x04
+	JE           vectors4
+	CMPQ         SI, $0x08
+	JE           vectors8
+	VMOVUPS      (AX)(DI*1), Z1
 
-loop:
-	VMOVUPS  (CX)(SI*1), Z2
+loop1:
+	VMOVUPS  (CX)(DI*1), Z2
 	VCMPPD   $0x03, Z2, Z1, K1
 	VRANGEPD $0x05, Z2, Z1, Z1
 	VMOVAPD  Z0, K1, Z1
 	ADDQ     DX, CX
 	DECQ     BX
-	JNZ      loop
-	VMOVUPS  Z1, (AX)(SI*1)
+	JNZ      loop1
+	VMOVUPS  Z1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-DATA bits7ff8000000000000<>+0(SB)/8, $0x7ff8000000000000
-GLOBL bits7ff8000000000000<>(SB), RODATA|NOPTR, $8
+vectors2:
+	VMOVUPS (AX), Z1
+	VMOVUPS (AX)(DI*1), Z2
 
-// func maxRowsAVX512F64x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·maxRowsAVX512F64x2(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSD bits7ff8000000000000<>+0(SB), Z0
-	VMOVUPS      (AX), Z1
-	VMOVUPS      (AX)(SI*1), Z2
-
-loop:
+loop2:
 	VMOVUPS  (CX), Z3
 	VCMPPD   $0x03, Z3, Z1, K1
 	VRANGEPD $0x05, Z3, Z1, Z1
 	VMOVAPD  Z0, K1, Z1
-	VMOVUPS  (CX)(SI*1), Z3
+	VMOVUPS  (CX)(DI*1), Z3
 	VCMPPD   $0x03, Z3, Z2, K1
 	VRANGEPD $0x05, Z3, Z2, Z2
 	VMOVAPD  Z0, K1, Z2
 	ADDQ     DX, CX
 	DECQ     BX
-	JNZ      loop
+	JNZ      loop2
 	VMOVUPS  Z1, (AX)
-	VMOVUPS  Z2, (AX)(SI*1)
+	VMOVUPS  Z2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512F64x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·maxRowsAVX512F64x3(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSD bits7ff8000000000000<>+0(SB), Z0
-	VMOVUPS      (AX), Z1
-	VMOVUPS      64(AX), Z2
-	VMOVUPS      (AX)(SI*1), Z3
+vectors3:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS (AX)(DI*1), Z3
 
-loop:
+loop3:
 	VMOVUPS  (CX), Z4
 	VCMPPD   $0x03, Z4, Z1, K1
 	VRANGEPD $0x05, Z4, Z1, Z1
@@ -1835,34 +1612,26 @@ loop:
 	VCMPPD   $0x03, Z4, Z2, K1
 	VRANGEPD $0x05, Z4, Z2, Z2
 	VMOVAPD  Z0, K1, Z2
-	VMOVUPS  (CX)(SI*1), Z4
+	VMOVUPS  (CX)(DI*1), Z4
 	VCMPPD   $0x03, Z4, Z3, K1
 	VRANGEPD $0x05, Z4, Z3, Z3
 	VMOVAPD  Z0, K1, Z3
 	ADDQ     DX, CX
 	DECQ     BX
-	JNZ      loop
+	JNZ      loop3
 	VMOVUPS  Z1, (AX)
 	VMOVUPS  Z2, 64(AX)
-	VMOVUPS  Z3, (AX)(SI*1)
+	VMOVUPS  Z3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512F64x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·maxRowsAVX512F64x4(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSD bits7ff8000000000000<>+0(SB), Z0
-	VMOVUPS      (AX), Z1
-	VMOVUPS      64(AX), Z2
-	VMOVUPS      128(AX), Z3
-	VMOVUPS      (AX)(SI*1), Z4
+vectors4:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS (AX)(DI*1), Z4
 
-loop:
+loop4:
 	VMOVUPS  (CX), Z5
 	VCMPPD   $0x03, Z5, Z1, K1
 	VRANGEPD $0x05, Z5, Z1, Z1
@@ -1875,39 +1644,31 @@ loop:
 	VCMPPD   $0x03, Z5, Z3, K1
 	VRANGEPD $0x05, Z5, Z3, Z3
 	VMOVAPD  Z0, K1, Z3
-	VMOVUPS  (CX)(SI*1), Z5
+	VMOVUPS  (CX)(DI*1), Z5
 	VCMPPD   $0x03, Z5, Z4, K1
 	VRANGEPD $0x05, Z5, Z4, Z4
 	VMOVAPD  Z0, K1, Z4
 	ADDQ     DX, CX
 	DECQ     BX
-	JNZ      loop
+	JNZ      loop4
 	VMOVUPS  Z1, (AX)
 	VMOVUPS  Z2, 64(AX)
 	VMOVUPS  Z3, 128(AX)
-	VMOVUPS  Z4, (AX)(SI*1)
+	VMOVUPS  Z4, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512F64x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX512DQ, AVX512F
-TEXT ·maxRowsAVX512F64x8(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSD bits7ff8000000000000<>+0(SB), Z0
-	VMOVUPS      (AX), Z1
-	VMOVUPS      64(AX), Z2
-	VMOVUPS      128(AX), Z3
-	VMOVUPS      192(AX), Z4
-	VMOVUPS      256(AX), Z5
-	VMOVUPS      320(AX), Z6
-	VMOVUPS      384(AX), Z7
-	VMOVUPS      (AX)(SI*1), Z8
+vectors8:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS (AX)(DI*1), Z8
 
-loop:
+loop8:
 	VMOVUPS  (CX), Z9
 	VCMPPD   $0x03, Z9, Z1, K1
 	VRANGEPD $0x05, Z9, Z1, Z1
@@ -1936,13 +1697,13 @@ loop:
 	VCMPPD   $0x03, Z9, Z7, K1
 	VRANGEPD $0x05, Z9, Z7, Z7
 	VMOVAPD  Z0, K1, Z7
-	VMOVUPS  (CX)(SI*1), Z9
+	VMOVUPS  (CX)(DI*1), Z9
 	VCMPPD   $0x03, Z9, Z8, K1
 	VRANGEPD $0x05, Z9, Z8, Z8
 	VMOVAPD  Z0, K1, Z8
 	ADDQ     DX, CX
 	DECQ     BX
-	JNZ      loop
+	JNZ      loop8
 	VMOVUPS  Z1, (AX)
 	VMOVUPS  Z2, 64(AX)
 	VMOVUPS  Z3, 128(AX)
@@ -1950,9 +1711,12 @@ loop:
 	VMOVUPS  Z5, 256(AX)
 	VMOVUPS  Z6, 320(AX)
 	VMOVUPS  Z7, 384(AX)
-	VMOVUPS  Z8, (AX)(SI*1)
+	VMOVUPS  Z8, (AX)(DI*1)
 	VZEROUPPER
 	RET
+
+DATA bits7ff8000000000000<>+0(SB)/8, $0x7ff8000000000000
+GLOBL bits7ff8000000000000<>(SB), RODATA|NOPTR, $8
 
 // func sumAVX2F32(lanes *float64, x *byte, n int)
 // Requires: AVX
@@ -2000,118 +1764,99 @@ loop:
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX2F32x1(acc *byte, x *byte, stride int, rows int, last int)
+// func sumRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX
-TEXT ·sumRowsAVX2F32x1(SB), NOSPLIT, $0-40
+TEXT ·sumRowsAVX2F32(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*2), Y0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*2), Y0
 
-loop:
-	VCVTPS2PD (CX)(SI*1), Y1
+loop1:
+	VCVTPS2PD (CX)(DI*1), Y1
 	VADDPD    Y1, Y0, Y0
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
-	VMOVUPS   Y0, (AX)(SI*2)
+	JNZ       loop1
+	VMOVUPS   Y0, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX2F32x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX
-TEXT ·sumRowsAVX2F32x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Y0
-	VMOVUPS (AX)(SI*2), Y1
+	VMOVUPS (AX)(DI*2), Y1
 
-loop:
+loop2:
 	VCVTPS2PD (CX), Y2
 	VADDPD    Y2, Y0, Y0
-	VCVTPS2PD (CX)(SI*1), Y2
+	VCVTPS2PD (CX)(DI*1), Y2
 	VADDPD    Y2, Y1, Y1
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop2
 	VMOVUPS   Y0, (AX)
-	VMOVUPS   Y1, (AX)(SI*2)
+	VMOVUPS   Y1, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX2F32x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX
-TEXT ·sumRowsAVX2F32x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	VMOVUPS (AX)(SI*2), Y2
+	VMOVUPS (AX)(DI*2), Y2
 
-loop:
+loop3:
 	VCVTPS2PD (CX), Y3
 	VADDPD    Y3, Y0, Y0
 	VCVTPS2PD 16(CX), Y3
 	VADDPD    Y3, Y1, Y1
-	VCVTPS2PD (CX)(SI*1), Y3
+	VCVTPS2PD (CX)(DI*1), Y3
 	VADDPD    Y3, Y2, Y2
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop3
 	VMOVUPS   Y0, (AX)
 	VMOVUPS   Y1, 32(AX)
-	VMOVUPS   Y2, (AX)(SI*2)
+	VMOVUPS   Y2, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX2F32x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX
-TEXT ·sumRowsAVX2F32x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
-	VMOVUPS (AX)(SI*2), Y3
+	VMOVUPS (AX)(DI*2), Y3
 
-loop:
+loop4:
 	VCVTPS2PD (CX), Y4
 	VADDPD    Y4, Y0, Y0
 	VCVTPS2PD 16(CX), Y4
 	VADDPD    Y4, Y1, Y1
 	VCVTPS2PD 32(CX), Y4
 	VADDPD    Y4, Y2, Y2
-	VCVTPS2PD (CX)(SI*1), Y4
+	VCVTPS2PD (CX)(DI*1), Y4
 	VADDPD    Y4, Y3, Y3
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop4
 	VMOVUPS   Y0, (AX)
 	VMOVUPS   Y1, 32(AX)
 	VMOVUPS   Y2, 64(AX)
-	VMOVUPS   Y3, (AX)(SI*2)
+	VMOVUPS   Y3, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX2F32x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX
-TEXT ·sumRowsAVX2F32x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -2119,9 +1864,9 @@ TEXT ·sumRowsAVX2F32x8(SB), NOSPLIT, $0-40
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
-	VMOVUPS (AX)(SI*2), Y7
+	VMOVUPS (AX)(DI*2), Y7
 
-loop:
+loop8:
 	VCVTPS2PD (CX), Y8
 	VADDPD    Y8, Y0, Y0
 	VCVTPS2PD 16(CX), Y8
@@ -2136,11 +1881,11 @@ loop:
 	VADDPD    Y8, Y5, Y5
 	VCVTPS2PD 96(CX), Y8
 	VADDPD    Y8, Y6, Y6
-	VCVTPS2PD (CX)(SI*1), Y8
+	VCVTPS2PD (CX)(DI*1), Y8
 	VADDPD    Y8, Y7, Y7
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop8
 	VMOVUPS   Y0, (AX)
 	VMOVUPS   Y1, 32(AX)
 	VMOVUPS   Y2, 64(AX)
@@ -2148,7 +1893,7 @@ loop:
 	VMOVUPS   Y4, 128(AX)
 	VMOVUPS   Y5, 160(AX)
 	VMOVUPS   Y6, 192(AX)
-	VMOVUPS   Y7, (AX)(SI*2)
+	VMOVUPS   Y7, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
@@ -2190,108 +1935,89 @@ loop:
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX2F64x1(acc *byte, x *byte, stride int, rows int, last int)
+// func sumRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX
-TEXT ·sumRowsAVX2F64x1(SB), NOSPLIT, $0-40
+TEXT ·sumRowsAVX2F64(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Y0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
 
-loop:
-	VADDPD  (CX)(SI*1), Y0, Y0
+loop1:
+	VADDPD  (CX)(DI*1), Y0, Y0
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
-	VMOVUPS Y0, (AX)(SI*1)
+	JNZ     loop1
+	VMOVUPS Y0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX2F64x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX
-TEXT ·sumRowsAVX2F64x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Y0
-	VMOVUPS (AX)(SI*1), Y1
+	VMOVUPS (AX)(DI*1), Y1
 
-loop:
+loop2:
 	VADDPD  (CX), Y0, Y0
-	VADDPD  (CX)(SI*1), Y1, Y1
+	VADDPD  (CX)(DI*1), Y1, Y1
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop2
 	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, (AX)(SI*1)
+	VMOVUPS Y1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX2F64x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX
-TEXT ·sumRowsAVX2F64x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	VMOVUPS (AX)(SI*1), Y2
+	VMOVUPS (AX)(DI*1), Y2
 
-loop:
+loop3:
 	VADDPD  (CX), Y0, Y0
 	VADDPD  32(CX), Y1, Y1
-	VADDPD  (CX)(SI*1), Y2, Y2
+	VADDPD  (CX)(DI*1), Y2, Y2
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop3
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, (AX)(SI*1)
+	VMOVUPS Y2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX2F64x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX
-TEXT ·sumRowsAVX2F64x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
-	VMOVUPS (AX)(SI*1), Y3
+	VMOVUPS (AX)(DI*1), Y3
 
-loop:
+loop4:
 	VADDPD  (CX), Y0, Y0
 	VADDPD  32(CX), Y1, Y1
 	VADDPD  64(CX), Y2, Y2
-	VADDPD  (CX)(SI*1), Y3, Y3
+	VADDPD  (CX)(DI*1), Y3, Y3
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop4
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
-	VMOVUPS Y3, (AX)(SI*1)
+	VMOVUPS Y3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX2F64x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX
-TEXT ·sumRowsAVX2F64x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -2299,9 +2025,9 @@ TEXT ·sumRowsAVX2F64x8(SB), NOSPLIT, $0-40
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
-	VMOVUPS (AX)(SI*1), Y7
+	VMOVUPS (AX)(DI*1), Y7
 
-loop:
+loop8:
 	VADDPD  (CX), Y0, Y0
 	VADDPD  32(CX), Y1, Y1
 	VADDPD  64(CX), Y2, Y2
@@ -2309,10 +2035,10 @@ loop:
 	VADDPD  128(CX), Y4, Y4
 	VADDPD  160(CX), Y5, Y5
 	VADDPD  192(CX), Y6, Y6
-	VADDPD  (CX)(SI*1), Y7, Y7
+	VADDPD  (CX)(DI*1), Y7, Y7
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop8
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
@@ -2320,122 +2046,103 @@ loop:
 	VMOVUPS Y4, 128(AX)
 	VMOVUPS Y5, 160(AX)
 	VMOVUPS Y6, 192(AX)
-	VMOVUPS Y7, (AX)(SI*1)
+	VMOVUPS Y7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I8x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX2I8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I8x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX2I8(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Y0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
 
-loop:
-	VMOVUPS (CX)(SI*1), Y1
+loop1:
+	VMOVUPS (CX)(DI*1), Y1
 	VPMAXSB Y1, Y0, Y0
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
-	VMOVUPS Y0, (AX)(SI*1)
+	JNZ     loop1
+	VMOVUPS Y0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I8x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I8x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Y0
-	VMOVUPS (AX)(SI*1), Y1
+	VMOVUPS (AX)(DI*1), Y1
 
-loop:
+loop2:
 	VMOVUPS (CX), Y2
 	VPMAXSB Y2, Y0, Y0
-	VMOVUPS (CX)(SI*1), Y2
+	VMOVUPS (CX)(DI*1), Y2
 	VPMAXSB Y2, Y1, Y1
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop2
 	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, (AX)(SI*1)
+	VMOVUPS Y1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I8x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I8x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	VMOVUPS (AX)(SI*1), Y2
+	VMOVUPS (AX)(DI*1), Y2
 
-loop:
+loop3:
 	VMOVUPS (CX), Y3
 	VPMAXSB Y3, Y0, Y0
 	VMOVUPS 32(CX), Y3
 	VPMAXSB Y3, Y1, Y1
-	VMOVUPS (CX)(SI*1), Y3
+	VMOVUPS (CX)(DI*1), Y3
 	VPMAXSB Y3, Y2, Y2
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop3
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, (AX)(SI*1)
+	VMOVUPS Y2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I8x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I8x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
-	VMOVUPS (AX)(SI*1), Y3
+	VMOVUPS (AX)(DI*1), Y3
 
-loop:
+loop4:
 	VMOVUPS (CX), Y4
 	VPMAXSB Y4, Y0, Y0
 	VMOVUPS 32(CX), Y4
 	VPMAXSB Y4, Y1, Y1
 	VMOVUPS 64(CX), Y4
 	VPMAXSB Y4, Y2, Y2
-	VMOVUPS (CX)(SI*1), Y4
+	VMOVUPS (CX)(DI*1), Y4
 	VPMAXSB Y4, Y3, Y3
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop4
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
-	VMOVUPS Y3, (AX)(SI*1)
+	VMOVUPS Y3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I8x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I8x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -2443,9 +2150,9 @@ TEXT ·maxRowsAVX2I8x8(SB), NOSPLIT, $0-40
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
-	VMOVUPS (AX)(SI*1), Y7
+	VMOVUPS (AX)(DI*1), Y7
 
-loop:
+loop8:
 	VMOVUPS (CX), Y8
 	VPMAXSB Y8, Y0, Y0
 	VMOVUPS 32(CX), Y8
@@ -2460,11 +2167,11 @@ loop:
 	VPMAXSB Y8, Y5, Y5
 	VMOVUPS 192(CX), Y8
 	VPMAXSB Y8, Y6, Y6
-	VMOVUPS (CX)(SI*1), Y8
+	VMOVUPS (CX)(DI*1), Y8
 	VPMAXSB Y8, Y7, Y7
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop8
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
@@ -2472,122 +2179,103 @@ loop:
 	VMOVUPS Y4, 128(AX)
 	VMOVUPS Y5, 160(AX)
 	VMOVUPS Y6, 192(AX)
-	VMOVUPS Y7, (AX)(SI*1)
+	VMOVUPS Y7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I16x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX2I16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I16x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX2I16(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Y0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
 
-loop:
-	VMOVUPS (CX)(SI*1), Y1
+loop1:
+	VMOVUPS (CX)(DI*1), Y1
 	VPMAXSW Y1, Y0, Y0
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
-	VMOVUPS Y0, (AX)(SI*1)
+	JNZ     loop1
+	VMOVUPS Y0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I16x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I16x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Y0
-	VMOVUPS (AX)(SI*1), Y1
+	VMOVUPS (AX)(DI*1), Y1
 
-loop:
+loop2:
 	VMOVUPS (CX), Y2
 	VPMAXSW Y2, Y0, Y0
-	VMOVUPS (CX)(SI*1), Y2
+	VMOVUPS (CX)(DI*1), Y2
 	VPMAXSW Y2, Y1, Y1
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop2
 	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, (AX)(SI*1)
+	VMOVUPS Y1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I16x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I16x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	VMOVUPS (AX)(SI*1), Y2
+	VMOVUPS (AX)(DI*1), Y2
 
-loop:
+loop3:
 	VMOVUPS (CX), Y3
 	VPMAXSW Y3, Y0, Y0
 	VMOVUPS 32(CX), Y3
 	VPMAXSW Y3, Y1, Y1
-	VMOVUPS (CX)(SI*1), Y3
+	VMOVUPS (CX)(DI*1), Y3
 	VPMAXSW Y3, Y2, Y2
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop3
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, (AX)(SI*1)
+	VMOVUPS Y2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I16x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I16x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
-	VMOVUPS (AX)(SI*1), Y3
+	VMOVUPS (AX)(DI*1), Y3
 
-loop:
+loop4:
 	VMOVUPS (CX), Y4
 	VPMAXSW Y4, Y0, Y0
 	VMOVUPS 32(CX), Y4
 	VPMAXSW Y4, Y1, Y1
 	VMOVUPS 64(CX), Y4
 	VPMAXSW Y4, Y2, Y2
-	VMOVUPS (CX)(SI*1), Y4
+	VMOVUPS (CX)(DI*1), Y4
 	VPMAXSW Y4, Y3, Y3
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop4
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
-	VMOVUPS Y3, (AX)(SI*1)
+	VMOVUPS Y3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I16x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I16x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -2595,9 +2283,9 @@ TEXT ·maxRowsAVX2I16x8(SB), NOSPLIT, $0-40
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
-	VMOVUPS (AX)(SI*1), Y7
+	VMOVUPS (AX)(DI*1), Y7
 
-loop:
+loop8:
 	VMOVUPS (CX), Y8
 	VPMAXSW Y8, Y0, Y0
 	VMOVUPS 32(CX), Y8
@@ -2612,11 +2300,11 @@ loop:
 	VPMAXSW Y8, Y5, Y5
 	VMOVUPS 192(CX), Y8
 	VPMAXSW Y8, Y6, Y6
-	VMOVUPS (CX)(SI*1), Y8
+	VMOVUPS (CX)(DI*1), Y8
 	VPMAXSW Y8, Y7, Y7
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop8
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
@@ -2624,122 +2312,103 @@ loop:
 	VMOVUPS Y4, 128(AX)
 	VMOVUPS Y5, 160(AX)
 	VMOVUPS Y6, 192(AX)
-	VMOVUPS Y7, (AX)(SI*1)
+	VMOVUPS Y7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I32x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX2I32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I32x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX2I32(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Y0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
 
-loop:
-	VMOVUPS (CX)(SI*1), Y1
+loop1:
+	VMOVUPS (CX)(DI*1), Y1
 	VPMAXSD Y1, Y0, Y0
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
-	VMOVUPS Y0, (AX)(SI*1)
+	JNZ     loop1
+	VMOVUPS Y0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I32x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I32x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Y0
-	VMOVUPS (AX)(SI*1), Y1
+	VMOVUPS (AX)(DI*1), Y1
 
-loop:
+loop2:
 	VMOVUPS (CX), Y2
 	VPMAXSD Y2, Y0, Y0
-	VMOVUPS (CX)(SI*1), Y2
+	VMOVUPS (CX)(DI*1), Y2
 	VPMAXSD Y2, Y1, Y1
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop2
 	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, (AX)(SI*1)
+	VMOVUPS Y1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I32x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I32x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	VMOVUPS (AX)(SI*1), Y2
+	VMOVUPS (AX)(DI*1), Y2
 
-loop:
+loop3:
 	VMOVUPS (CX), Y3
 	VPMAXSD Y3, Y0, Y0
 	VMOVUPS 32(CX), Y3
 	VPMAXSD Y3, Y1, Y1
-	VMOVUPS (CX)(SI*1), Y3
+	VMOVUPS (CX)(DI*1), Y3
 	VPMAXSD Y3, Y2, Y2
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop3
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, (AX)(SI*1)
+	VMOVUPS Y2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I32x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I32x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
-	VMOVUPS (AX)(SI*1), Y3
+	VMOVUPS (AX)(DI*1), Y3
 
-loop:
+loop4:
 	VMOVUPS (CX), Y4
 	VPMAXSD Y4, Y0, Y0
 	VMOVUPS 32(CX), Y4
 	VPMAXSD Y4, Y1, Y1
 	VMOVUPS 64(CX), Y4
 	VPMAXSD Y4, Y2, Y2
-	VMOVUPS (CX)(SI*1), Y4
+	VMOVUPS (CX)(DI*1), Y4
 	VPMAXSD Y4, Y3, Y3
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop4
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
-	VMOVUPS Y3, (AX)(SI*1)
+	VMOVUPS Y3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I32x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I32x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -2747,9 +2416,9 @@ TEXT ·maxRowsAVX2I32x8(SB), NOSPLIT, $0-40
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
-	VMOVUPS (AX)(SI*1), Y7
+	VMOVUPS (AX)(DI*1), Y7
 
-loop:
+loop8:
 	VMOVUPS (CX), Y8
 	VPMAXSD Y8, Y0, Y0
 	VMOVUPS 32(CX), Y8
@@ -2764,11 +2433,11 @@ loop:
 	VPMAXSD Y8, Y5, Y5
 	VMOVUPS 192(CX), Y8
 	VPMAXSD Y8, Y6, Y6
-	VMOVUPS (CX)(SI*1), Y8
+	VMOVUPS (CX)(DI*1), Y8
 	VPMAXSD Y8, Y7, Y7
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop8
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
@@ -2776,102 +2445,90 @@ loop:
 	VMOVUPS Y4, 128(AX)
 	VMOVUPS Y5, 160(AX)
 	VMOVUPS Y6, 192(AX)
-	VMOVUPS Y7, (AX)(SI*1)
+	VMOVUPS Y7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I64x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX2I64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I64x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX2I64(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Y0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
 
-loop:
-	VMOVUPS   (CX)(SI*1), Y1
+loop1:
+	VMOVUPS   (CX)(DI*1), Y1
 	VPCMPGTQ  Y1, Y0, Y2
 	VBLENDVPD Y2, Y0, Y1, Y0
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
-	VMOVUPS   Y0, (AX)(SI*1)
+	JNZ       loop1
+	VMOVUPS   Y0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I64x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I64x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Y0
-	VMOVUPS (AX)(SI*1), Y1
+	VMOVUPS (AX)(DI*1), Y1
 
-loop:
+loop2:
 	VMOVUPS   (CX), Y2
 	VPCMPGTQ  Y2, Y0, Y3
 	VBLENDVPD Y3, Y0, Y2, Y0
-	VMOVUPS   (CX)(SI*1), Y2
+	VMOVUPS   (CX)(DI*1), Y2
 	VPCMPGTQ  Y2, Y1, Y3
 	VBLENDVPD Y3, Y1, Y2, Y1
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop2
 	VMOVUPS   Y0, (AX)
-	VMOVUPS   Y1, (AX)(SI*1)
+	VMOVUPS   Y1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I64x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I64x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	VMOVUPS (AX)(SI*1), Y2
+	VMOVUPS (AX)(DI*1), Y2
 
-loop:
+loop3:
 	VMOVUPS   (CX), Y3
 	VPCMPGTQ  Y3, Y0, Y4
 	VBLENDVPD Y4, Y0, Y3, Y0
 	VMOVUPS   32(CX), Y3
 	VPCMPGTQ  Y3, Y1, Y4
 	VBLENDVPD Y4, Y1, Y3, Y1
-	VMOVUPS   (CX)(SI*1), Y3
+	VMOVUPS   (CX)(DI*1), Y3
 	VPCMPGTQ  Y3, Y2, Y4
 	VBLENDVPD Y4, Y2, Y3, Y2
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop3
 	VMOVUPS   Y0, (AX)
 	VMOVUPS   Y1, 32(AX)
-	VMOVUPS   Y2, (AX)(SI*1)
+	VMOVUPS   Y2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I64x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I64x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
-	VMOVUPS (AX)(SI*1), Y3
+	VMOVUPS (AX)(DI*1), Y3
 
-loop:
+loop4:
 	VMOVUPS   (CX), Y4
 	VPCMPGTQ  Y4, Y0, Y5
 	VBLENDVPD Y5, Y0, Y4, Y0
@@ -2881,27 +2538,20 @@ loop:
 	VMOVUPS   64(CX), Y4
 	VPCMPGTQ  Y4, Y2, Y5
 	VBLENDVPD Y5, Y2, Y4, Y2
-	VMOVUPS   (CX)(SI*1), Y4
+	VMOVUPS   (CX)(DI*1), Y4
 	VPCMPGTQ  Y4, Y3, Y5
 	VBLENDVPD Y5, Y3, Y4, Y3
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop4
 	VMOVUPS   Y0, (AX)
 	VMOVUPS   Y1, 32(AX)
 	VMOVUPS   Y2, 64(AX)
-	VMOVUPS   Y3, (AX)(SI*1)
+	VMOVUPS   Y3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2I64x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2I64x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -2909,9 +2559,9 @@ TEXT ·maxRowsAVX2I64x8(SB), NOSPLIT, $0-40
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
-	VMOVUPS (AX)(SI*1), Y7
+	VMOVUPS (AX)(DI*1), Y7
 
-loop:
+loop8:
 	VMOVUPS   (CX), Y8
 	VPCMPGTQ  Y8, Y0, Y9
 	VBLENDVPD Y9, Y0, Y8, Y0
@@ -2933,12 +2583,12 @@ loop:
 	VMOVUPS   192(CX), Y8
 	VPCMPGTQ  Y8, Y6, Y9
 	VBLENDVPD Y9, Y6, Y8, Y6
-	VMOVUPS   (CX)(SI*1), Y8
+	VMOVUPS   (CX)(DI*1), Y8
 	VPCMPGTQ  Y8, Y7, Y9
 	VBLENDVPD Y9, Y7, Y8, Y7
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop8
 	VMOVUPS   Y0, (AX)
 	VMOVUPS   Y1, 32(AX)
 	VMOVUPS   Y2, 64(AX)
@@ -2946,122 +2596,103 @@ loop:
 	VMOVUPS   Y4, 128(AX)
 	VMOVUPS   Y5, 160(AX)
 	VMOVUPS   Y6, 192(AX)
-	VMOVUPS   Y7, (AX)(SI*1)
+	VMOVUPS   Y7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U8x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX2U8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U8x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX2U8(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Y0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
 
-loop:
-	VMOVUPS (CX)(SI*1), Y1
+loop1:
+	VMOVUPS (CX)(DI*1), Y1
 	VPMAXUB Y1, Y0, Y0
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
-	VMOVUPS Y0, (AX)(SI*1)
+	JNZ     loop1
+	VMOVUPS Y0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U8x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U8x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Y0
-	VMOVUPS (AX)(SI*1), Y1
+	VMOVUPS (AX)(DI*1), Y1
 
-loop:
+loop2:
 	VMOVUPS (CX), Y2
 	VPMAXUB Y2, Y0, Y0
-	VMOVUPS (CX)(SI*1), Y2
+	VMOVUPS (CX)(DI*1), Y2
 	VPMAXUB Y2, Y1, Y1
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop2
 	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, (AX)(SI*1)
+	VMOVUPS Y1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U8x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U8x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	VMOVUPS (AX)(SI*1), Y2
+	VMOVUPS (AX)(DI*1), Y2
 
-loop:
+loop3:
 	VMOVUPS (CX), Y3
 	VPMAXUB Y3, Y0, Y0
 	VMOVUPS 32(CX), Y3
 	VPMAXUB Y3, Y1, Y1
-	VMOVUPS (CX)(SI*1), Y3
+	VMOVUPS (CX)(DI*1), Y3
 	VPMAXUB Y3, Y2, Y2
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop3
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, (AX)(SI*1)
+	VMOVUPS Y2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U8x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U8x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
-	VMOVUPS (AX)(SI*1), Y3
+	VMOVUPS (AX)(DI*1), Y3
 
-loop:
+loop4:
 	VMOVUPS (CX), Y4
 	VPMAXUB Y4, Y0, Y0
 	VMOVUPS 32(CX), Y4
 	VPMAXUB Y4, Y1, Y1
 	VMOVUPS 64(CX), Y4
 	VPMAXUB Y4, Y2, Y2
-	VMOVUPS (CX)(SI*1), Y4
+	VMOVUPS (CX)(DI*1), Y4
 	VPMAXUB Y4, Y3, Y3
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop4
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
-	VMOVUPS Y3, (AX)(SI*1)
+	VMOVUPS Y3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U8x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U8x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3069,9 +2700,9 @@ TEXT ·maxRowsAVX2U8x8(SB), NOSPLIT, $0-40
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
-	VMOVUPS (AX)(SI*1), Y7
+	VMOVUPS (AX)(DI*1), Y7
 
-loop:
+loop8:
 	VMOVUPS (CX), Y8
 	VPMAXUB Y8, Y0, Y0
 	VMOVUPS 32(CX), Y8
@@ -3086,11 +2717,11 @@ loop:
 	VPMAXUB Y8, Y5, Y5
 	VMOVUPS 192(CX), Y8
 	VPMAXUB Y8, Y6, Y6
-	VMOVUPS (CX)(SI*1), Y8
+	VMOVUPS (CX)(DI*1), Y8
 	VPMAXUB Y8, Y7, Y7
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop8
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
@@ -3098,122 +2729,103 @@ loop:
 	VMOVUPS Y4, 128(AX)
 	VMOVUPS Y5, 160(AX)
 	VMOVUPS Y6, 192(AX)
-	VMOVUPS Y7, (AX)(SI*1)
+	VMOVUPS Y7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U16x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX2U16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U16x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX2U16(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Y0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
 
-loop:
-	VMOVUPS (CX)(SI*1), Y1
+loop1:
+	VMOVUPS (CX)(DI*1), Y1
 	VPMAXUW Y1, Y0, Y0
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
-	VMOVUPS Y0, (AX)(SI*1)
+	JNZ     loop1
+	VMOVUPS Y0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U16x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U16x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Y0
-	VMOVUPS (AX)(SI*1), Y1
+	VMOVUPS (AX)(DI*1), Y1
 
-loop:
+loop2:
 	VMOVUPS (CX), Y2
 	VPMAXUW Y2, Y0, Y0
-	VMOVUPS (CX)(SI*1), Y2
+	VMOVUPS (CX)(DI*1), Y2
 	VPMAXUW Y2, Y1, Y1
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop2
 	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, (AX)(SI*1)
+	VMOVUPS Y1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U16x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U16x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	VMOVUPS (AX)(SI*1), Y2
+	VMOVUPS (AX)(DI*1), Y2
 
-loop:
+loop3:
 	VMOVUPS (CX), Y3
 	VPMAXUW Y3, Y0, Y0
 	VMOVUPS 32(CX), Y3
 	VPMAXUW Y3, Y1, Y1
-	VMOVUPS (CX)(SI*1), Y3
+	VMOVUPS (CX)(DI*1), Y3
 	VPMAXUW Y3, Y2, Y2
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop3
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, (AX)(SI*1)
+	VMOVUPS Y2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U16x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U16x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
-	VMOVUPS (AX)(SI*1), Y3
+	VMOVUPS (AX)(DI*1), Y3
 
-loop:
+loop4:
 	VMOVUPS (CX), Y4
 	VPMAXUW Y4, Y0, Y0
 	VMOVUPS 32(CX), Y4
 	VPMAXUW Y4, Y1, Y1
 	VMOVUPS 64(CX), Y4
 	VPMAXUW Y4, Y2, Y2
-	VMOVUPS (CX)(SI*1), Y4
+	VMOVUPS (CX)(DI*1), Y4
 	VPMAXUW Y4, Y3, Y3
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop4
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
-	VMOVUPS Y3, (AX)(SI*1)
+	VMOVUPS Y3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U16x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U16x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3221,9 +2833,9 @@ TEXT ·maxRowsAVX2U16x8(SB), NOSPLIT, $0-40
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
-	VMOVUPS (AX)(SI*1), Y7
+	VMOVUPS (AX)(DI*1), Y7
 
-loop:
+loop8:
 	VMOVUPS (CX), Y8
 	VPMAXUW Y8, Y0, Y0
 	VMOVUPS 32(CX), Y8
@@ -3238,11 +2850,11 @@ loop:
 	VPMAXUW Y8, Y5, Y5
 	VMOVUPS 192(CX), Y8
 	VPMAXUW Y8, Y6, Y6
-	VMOVUPS (CX)(SI*1), Y8
+	VMOVUPS (CX)(DI*1), Y8
 	VPMAXUW Y8, Y7, Y7
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop8
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
@@ -3250,122 +2862,103 @@ loop:
 	VMOVUPS Y4, 128(AX)
 	VMOVUPS Y5, 160(AX)
 	VMOVUPS Y6, 192(AX)
-	VMOVUPS Y7, (AX)(SI*1)
+	VMOVUPS Y7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U32x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX2U32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U32x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX2U32(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
 	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
-	VMOVUPS (AX)(SI*1), Y0
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
 
-loop:
-	VMOVUPS (CX)(SI*1), Y1
+loop1:
+	VMOVUPS (CX)(DI*1), Y1
 	VPMAXUD Y1, Y0, Y0
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
-	VMOVUPS Y0, (AX)(SI*1)
+	JNZ     loop1
+	VMOVUPS Y0, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U32x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U32x2(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors2:
 	VMOVUPS (AX), Y0
-	VMOVUPS (AX)(SI*1), Y1
+	VMOVUPS (AX)(DI*1), Y1
 
-loop:
+loop2:
 	VMOVUPS (CX), Y2
 	VPMAXUD Y2, Y0, Y0
-	VMOVUPS (CX)(SI*1), Y2
+	VMOVUPS (CX)(DI*1), Y2
 	VPMAXUD Y2, Y1, Y1
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop2
 	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, (AX)(SI*1)
+	VMOVUPS Y1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U32x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U32x3(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors3:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	VMOVUPS (AX)(SI*1), Y2
+	VMOVUPS (AX)(DI*1), Y2
 
-loop:
+loop3:
 	VMOVUPS (CX), Y3
 	VPMAXUD Y3, Y0, Y0
 	VMOVUPS 32(CX), Y3
 	VPMAXUD Y3, Y1, Y1
-	VMOVUPS (CX)(SI*1), Y3
+	VMOVUPS (CX)(DI*1), Y3
 	VPMAXUD Y3, Y2, Y2
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop3
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, (AX)(SI*1)
+	VMOVUPS Y2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U32x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U32x4(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors4:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
-	VMOVUPS (AX)(SI*1), Y3
+	VMOVUPS (AX)(DI*1), Y3
 
-loop:
+loop4:
 	VMOVUPS (CX), Y4
 	VPMAXUD Y4, Y0, Y0
 	VMOVUPS 32(CX), Y4
 	VPMAXUD Y4, Y1, Y1
 	VMOVUPS 64(CX), Y4
 	VPMAXUD Y4, Y2, Y2
-	VMOVUPS (CX)(SI*1), Y4
+	VMOVUPS (CX)(DI*1), Y4
 	VPMAXUD Y4, Y3, Y3
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop4
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
-	VMOVUPS Y3, (AX)(SI*1)
+	VMOVUPS Y3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U32x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U32x8(SB), NOSPLIT, $0-40
-	MOVQ    acc+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    stride+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    last+32(FP), SI
+vectors8:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3373,9 +2966,9 @@ TEXT ·maxRowsAVX2U32x8(SB), NOSPLIT, $0-40
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
-	VMOVUPS (AX)(SI*1), Y7
+	VMOVUPS (AX)(DI*1), Y7
 
-loop:
+loop8:
 	VMOVUPS (CX), Y8
 	VPMAXUD Y8, Y0, Y0
 	VMOVUPS 32(CX), Y8
@@ -3390,11 +2983,11 @@ loop:
 	VPMAXUD Y8, Y5, Y5
 	VMOVUPS 192(CX), Y8
 	VPMAXUD Y8, Y6, Y6
-	VMOVUPS (CX)(SI*1), Y8
+	VMOVUPS (CX)(DI*1), Y8
 	VPMAXUD Y8, Y7, Y7
 	ADDQ    DX, CX
 	DECQ    BX
-	JNZ     loop
+	JNZ     loop8
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
@@ -3402,82 +2995,72 @@ loop:
 	VMOVUPS Y4, 128(AX)
 	VMOVUPS Y5, 160(AX)
 	VMOVUPS Y6, 192(AX)
-	VMOVUPS Y7, (AX)(SI*1)
+	VMOVUPS Y7, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U64x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX2U64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U64x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX2U64(SB), NOSPLIT, $0-48
 	MOVQ         acc+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         stride+16(FP), DX
 	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
+	MOVQ         vectors+32(FP), SI
+	MOVQ         last+40(FP), DI
 	VBROADCASTSD bits8000000000000000<>+0(SB), Y0
-	VMOVUPS      (AX)(SI*1), Y1
+	CMPQ         SI, $0x02
+	JE           vectors2
+	CMPQ         SI, $0x03
+	JE           vectors3
+	CMPQ         SI, $0x04
+	JE           vectors4
+	CMPQ         SI, $0x08
+	JE           vectors8
+	VMOVUPS      (AX)(DI*1), Y1
 
-loop:
-	VMOVUPS   (CX)(SI*1), Y2
+loop1:
+	VMOVUPS   (CX)(DI*1), Y2
 	VPXOR     Y0, Y2, Y3
 	VPXOR     Y0, Y1, Y4
 	VPCMPGTQ  Y3, Y4, Y3
 	VBLENDVPD Y3, Y1, Y2, Y1
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
-	VMOVUPS   Y1, (AX)(SI*1)
+	JNZ       loop1
+	VMOVUPS   Y1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-DATA bits8000000000000000<>+0(SB)/8, $0x8000000000000000
-GLOBL bits8000000000000000<>(SB), RODATA|NOPTR, $8
+vectors2:
+	VMOVUPS (AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
 
-// func maxRowsAVX2U64x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U64x2(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSD bits8000000000000000<>+0(SB), Y0
-	VMOVUPS      (AX), Y1
-	VMOVUPS      (AX)(SI*1), Y2
-
-loop:
+loop2:
 	VMOVUPS   (CX), Y3
 	VPXOR     Y0, Y3, Y4
 	VPXOR     Y0, Y1, Y5
 	VPCMPGTQ  Y4, Y5, Y4
 	VBLENDVPD Y4, Y1, Y3, Y1
-	VMOVUPS   (CX)(SI*1), Y3
+	VMOVUPS   (CX)(DI*1), Y3
 	VPXOR     Y0, Y3, Y4
 	VPXOR     Y0, Y2, Y5
 	VPCMPGTQ  Y4, Y5, Y4
 	VBLENDVPD Y4, Y2, Y3, Y2
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop2
 	VMOVUPS   Y1, (AX)
-	VMOVUPS   Y2, (AX)(SI*1)
+	VMOVUPS   Y2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U64x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U64x3(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSD bits8000000000000000<>+0(SB), Y0
-	VMOVUPS      (AX), Y1
-	VMOVUPS      32(AX), Y2
-	VMOVUPS      (AX)(SI*1), Y3
+vectors3:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
 
-loop:
+loop3:
 	VMOVUPS   (CX), Y4
 	VPXOR     Y0, Y4, Y5
 	VPXOR     Y0, Y1, Y6
@@ -3488,35 +3071,27 @@ loop:
 	VPXOR     Y0, Y2, Y6
 	VPCMPGTQ  Y5, Y6, Y5
 	VBLENDVPD Y5, Y2, Y4, Y2
-	VMOVUPS   (CX)(SI*1), Y4
+	VMOVUPS   (CX)(DI*1), Y4
 	VPXOR     Y0, Y4, Y5
 	VPXOR     Y0, Y3, Y6
 	VPCMPGTQ  Y5, Y6, Y5
 	VBLENDVPD Y5, Y3, Y4, Y3
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop3
 	VMOVUPS   Y1, (AX)
 	VMOVUPS   Y2, 32(AX)
-	VMOVUPS   Y3, (AX)(SI*1)
+	VMOVUPS   Y3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U64x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U64x4(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSD bits8000000000000000<>+0(SB), Y0
-	VMOVUPS      (AX), Y1
-	VMOVUPS      32(AX), Y2
-	VMOVUPS      64(AX), Y3
-	VMOVUPS      (AX)(SI*1), Y4
+vectors4:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS (AX)(DI*1), Y4
 
-loop:
+loop4:
 	VMOVUPS   (CX), Y5
 	VPXOR     Y0, Y5, Y6
 	VPXOR     Y0, Y1, Y7
@@ -3532,40 +3107,32 @@ loop:
 	VPXOR     Y0, Y3, Y7
 	VPCMPGTQ  Y6, Y7, Y6
 	VBLENDVPD Y6, Y3, Y5, Y3
-	VMOVUPS   (CX)(SI*1), Y5
+	VMOVUPS   (CX)(DI*1), Y5
 	VPXOR     Y0, Y5, Y6
 	VPXOR     Y0, Y4, Y7
 	VPCMPGTQ  Y6, Y7, Y6
 	VBLENDVPD Y6, Y4, Y5, Y4
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop4
 	VMOVUPS   Y1, (AX)
 	VMOVUPS   Y2, 32(AX)
 	VMOVUPS   Y3, 64(AX)
-	VMOVUPS   Y4, (AX)(SI*1)
+	VMOVUPS   Y4, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2U64x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX, AVX2
-TEXT ·maxRowsAVX2U64x8(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSD bits8000000000000000<>+0(SB), Y0
-	VMOVUPS      (AX), Y1
-	VMOVUPS      32(AX), Y2
-	VMOVUPS      64(AX), Y3
-	VMOVUPS      96(AX), Y4
-	VMOVUPS      128(AX), Y5
-	VMOVUPS      160(AX), Y6
-	VMOVUPS      192(AX), Y7
-	VMOVUPS      (AX)(SI*1), Y8
+vectors8:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS 96(AX), Y4
+	VMOVUPS 128(AX), Y5
+	VMOVUPS 160(AX), Y6
+	VMOVUPS 192(AX), Y7
+	VMOVUPS (AX)(DI*1), Y8
 
-loop:
+loop8:
 	VMOVUPS   (CX), Y9
 	VPXOR     Y0, Y9, Y10
 	VPXOR     Y0, Y1, Y11
@@ -3601,14 +3168,14 @@ loop:
 	VPXOR     Y0, Y7, Y11
 	VPCMPGTQ  Y10, Y11, Y10
 	VBLENDVPD Y10, Y7, Y9, Y7
-	VMOVUPS   (CX)(SI*1), Y9
+	VMOVUPS   (CX)(DI*1), Y9
 	VPXOR     Y0, Y9, Y10
 	VPXOR     Y0, Y8, Y11
 	VPCMPGTQ  Y10, Y11, Y10
 	VBLENDVPD Y10, Y8, Y9, Y8
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop8
 	VMOVUPS   Y1, (AX)
 	VMOVUPS   Y2, 32(AX)
 	VMOVUPS   Y3, 64(AX)
@@ -3616,464 +3183,493 @@ loop:
 	VMOVUPS   Y5, 128(AX)
 	VMOVUPS   Y6, 160(AX)
 	VMOVUPS   Y7, 192(AX)
-	VMOVUPS   Y8, (AX)(SI*1)
+	VMOVUPS   Y8, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2F32x1(acc *byte, x *byte, stride int, rows int, last int)
+DATA bits8000000000000000<>+0(SB)/8, $0x8000000000000000
+GLOBL bits8000000000000000<>(SB), RODATA|NOPTR, $8
+
+// func maxRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX
-TEXT ·maxRowsAVX2F32x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX2F32(SB), NOSPLIT, $0-48
 	MOVQ         acc+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         stride+16(FP), DX
 	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
+	MOVQ         vectors+32(FP), SI
+	MOVQ         last+40(FP), DI
 	VBROADCASTSS bits7fc00000<>+0(SB), Y0
-	VMOVUPS      (AX)(SI*1), Y1
+	CMPQ         SI, $0x02
+	JE           vectors2
+	CMPQ         SI, $0x03
+	JE           vectors3
+	CMPQ         SI, $0x04
+	JE           vectors4
+	CMPQ         SI, $0x08
+	JE           vectors8
+	VMOVUPS      (AX)(DI*1), Y1
 
-loop:
-	VMOVUPS   (CX)(SI*1), Y2
+loop1:
+	VMOVUPS   (CX)(DI*1), Y2
 	VCMPPS    $0x03, Y2, Y1, Y4
 	VMAXPS    Y2, Y1, Y3
 	VMAXPS    Y1, Y2, Y1
 	VANDPS    Y3, Y1, Y1
-	VBLENDVPS Y4, Y0, Y1, Y1
+	VORPS     Y1, Y4, Y1
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
-	VMOVUPS   Y1, (AX)(SI*1)
+	JNZ       loop1
+	VCMPPS    $0x03, Y1, Y1, Y2
+	VBLENDVPS Y2, Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2F32x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX
-TEXT ·maxRowsAVX2F32x2(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSS bits7fc00000<>+0(SB), Y0
-	VMOVUPS      (AX), Y1
-	VMOVUPS      (AX)(SI*1), Y2
+vectors2:
+	VMOVUPS (AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
 
-loop:
+loop2:
 	VMOVUPS   (CX), Y3
 	VCMPPS    $0x03, Y3, Y1, Y5
 	VMAXPS    Y3, Y1, Y4
 	VMAXPS    Y1, Y3, Y1
 	VANDPS    Y4, Y1, Y1
-	VBLENDVPS Y5, Y0, Y1, Y1
-	VMOVUPS   (CX)(SI*1), Y3
+	VORPS     Y1, Y5, Y1
+	VMOVUPS   (CX)(DI*1), Y3
 	VCMPPS    $0x03, Y3, Y2, Y5
 	VMAXPS    Y3, Y2, Y4
 	VMAXPS    Y2, Y3, Y2
 	VANDPS    Y4, Y2, Y2
-	VBLENDVPS Y5, Y0, Y2, Y2
+	VORPS     Y2, Y5, Y2
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop2
+	VCMPPS    $0x03, Y1, Y1, Y3
+	VBLENDVPS Y3, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)
-	VMOVUPS   Y2, (AX)(SI*1)
+	VCMPPS    $0x03, Y2, Y2, Y1
+	VBLENDVPS Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2F32x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX
-TEXT ·maxRowsAVX2F32x3(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSS bits7fc00000<>+0(SB), Y0
-	VMOVUPS      (AX), Y1
-	VMOVUPS      32(AX), Y2
-	VMOVUPS      (AX)(SI*1), Y3
+vectors3:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
 
-loop:
+loop3:
 	VMOVUPS   (CX), Y4
 	VCMPPS    $0x03, Y4, Y1, Y6
 	VMAXPS    Y4, Y1, Y5
 	VMAXPS    Y1, Y4, Y1
 	VANDPS    Y5, Y1, Y1
-	VBLENDVPS Y6, Y0, Y1, Y1
+	VORPS     Y1, Y6, Y1
 	VMOVUPS   32(CX), Y4
 	VCMPPS    $0x03, Y4, Y2, Y6
 	VMAXPS    Y4, Y2, Y5
 	VMAXPS    Y2, Y4, Y2
 	VANDPS    Y5, Y2, Y2
-	VBLENDVPS Y6, Y0, Y2, Y2
-	VMOVUPS   (CX)(SI*1), Y4
+	VORPS     Y2, Y6, Y2
+	VMOVUPS   (CX)(DI*1), Y4
 	VCMPPS    $0x03, Y4, Y3, Y6
 	VMAXPS    Y4, Y3, Y5
 	VMAXPS    Y3, Y4, Y3
 	VANDPS    Y5, Y3, Y3
-	VBLENDVPS Y6, Y0, Y3, Y3
+	VORPS     Y3, Y6, Y3
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop3
+	VCMPPS    $0x03, Y1, Y1, Y4
+	VBLENDVPS Y4, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)
+	VCMPPS    $0x03, Y2, Y2, Y1
+	VBLENDVPS Y1, Y0, Y2, Y2
 	VMOVUPS   Y2, 32(AX)
-	VMOVUPS   Y3, (AX)(SI*1)
+	VCMPPS    $0x03, Y3, Y3, Y1
+	VBLENDVPS Y1, Y0, Y3, Y3
+	VMOVUPS   Y3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2F32x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX
-TEXT ·maxRowsAVX2F32x4(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSS bits7fc00000<>+0(SB), Y0
-	VMOVUPS      (AX), Y1
-	VMOVUPS      32(AX), Y2
-	VMOVUPS      64(AX), Y3
-	VMOVUPS      (AX)(SI*1), Y4
+vectors4:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS (AX)(DI*1), Y4
 
-loop:
+loop4:
 	VMOVUPS   (CX), Y5
 	VCMPPS    $0x03, Y5, Y1, Y7
 	VMAXPS    Y5, Y1, Y6
 	VMAXPS    Y1, Y5, Y1
 	VANDPS    Y6, Y1, Y1
-	VBLENDVPS Y7, Y0, Y1, Y1
+	VORPS     Y1, Y7, Y1
 	VMOVUPS   32(CX), Y5
 	VCMPPS    $0x03, Y5, Y2, Y7
 	VMAXPS    Y5, Y2, Y6
 	VMAXPS    Y2, Y5, Y2
 	VANDPS    Y6, Y2, Y2
-	VBLENDVPS Y7, Y0, Y2, Y2
+	VORPS     Y2, Y7, Y2
 	VMOVUPS   64(CX), Y5
 	VCMPPS    $0x03, Y5, Y3, Y7
 	VMAXPS    Y5, Y3, Y6
 	VMAXPS    Y3, Y5, Y3
 	VANDPS    Y6, Y3, Y3
-	VBLENDVPS Y7, Y0, Y3, Y3
-	VMOVUPS   (CX)(SI*1), Y5
+	VORPS     Y3, Y7, Y3
+	VMOVUPS   (CX)(DI*1), Y5
 	VCMPPS    $0x03, Y5, Y4, Y7
 	VMAXPS    Y5, Y4, Y6
 	VMAXPS    Y4, Y5, Y4
 	VANDPS    Y6, Y4, Y4
-	VBLENDVPS Y7, Y0, Y4, Y4
+	VORPS     Y4, Y7, Y4
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop4
+	VCMPPS    $0x03, Y1, Y1, Y5
+	VBLENDVPS Y5, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)
+	VCMPPS    $0x03, Y2, Y2, Y1
+	VBLENDVPS Y1, Y0, Y2, Y2
 	VMOVUPS   Y2, 32(AX)
+	VCMPPS    $0x03, Y3, Y3, Y1
+	VBLENDVPS Y1, Y0, Y3, Y3
 	VMOVUPS   Y3, 64(AX)
-	VMOVUPS   Y4, (AX)(SI*1)
+	VCMPPS    $0x03, Y4, Y4, Y1
+	VBLENDVPS Y1, Y0, Y4, Y4
+	VMOVUPS   Y4, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2F32x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX
-TEXT ·maxRowsAVX2F32x8(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSS bits7fc00000<>+0(SB), Y0
-	VMOVUPS      (AX), Y1
-	VMOVUPS      32(AX), Y2
-	VMOVUPS      64(AX), Y3
-	VMOVUPS      96(AX), Y4
-	VMOVUPS      128(AX), Y5
-	VMOVUPS      160(AX), Y6
-	VMOVUPS      192(AX), Y7
-	VMOVUPS      (AX)(SI*1), Y8
+vectors8:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS 96(AX), Y4
+	VMOVUPS 128(AX), Y5
+	VMOVUPS 160(AX), Y6
+	VMOVUPS 192(AX), Y7
+	VMOVUPS (AX)(DI*1), Y8
 
-loop:
+loop8:
 	VMOVUPS   (CX), Y9
 	VCMPPS    $0x03, Y9, Y1, Y11
 	VMAXPS    Y9, Y1, Y10
 	VMAXPS    Y1, Y9, Y1
 	VANDPS    Y10, Y1, Y1
-	VBLENDVPS Y11, Y0, Y1, Y1
+	VORPS     Y1, Y11, Y1
 	VMOVUPS   32(CX), Y9
 	VCMPPS    $0x03, Y9, Y2, Y11
 	VMAXPS    Y9, Y2, Y10
 	VMAXPS    Y2, Y9, Y2
 	VANDPS    Y10, Y2, Y2
-	VBLENDVPS Y11, Y0, Y2, Y2
+	VORPS     Y2, Y11, Y2
 	VMOVUPS   64(CX), Y9
 	VCMPPS    $0x03, Y9, Y3, Y11
 	VMAXPS    Y9, Y3, Y10
 	VMAXPS    Y3, Y9, Y3
 	VANDPS    Y10, Y3, Y3
-	VBLENDVPS Y11, Y0, Y3, Y3
+	VORPS     Y3, Y11, Y3
 	VMOVUPS   96(CX), Y9
 	VCMPPS    $0x03, Y9, Y4, Y11
 	VMAXPS    Y9, Y4, Y10
 	VMAXPS    Y4, Y9, Y4
 	VANDPS    Y10, Y4, Y4
-	VBLENDVPS Y11, Y0, Y4, Y4
+	VORPS     Y4, Y11, Y4
 	VMOVUPS   128(CX), Y9
 	VCMPPS    $0x03, Y9, Y5, Y11
 	VMAXPS    Y9, Y5, Y10
 	VMAXPS    Y5, Y9, Y5
 	VANDPS    Y10, Y5, Y5
-	VBLENDVPS Y11, Y0, Y5, Y5
+	VORPS     Y5, Y11, Y5
 	VMOVUPS   160(CX), Y9
 	VCMPPS    $0x03, Y9, Y6, Y11
 	VMAXPS    Y9, Y6, Y10
 	VMAXPS    Y6, Y9, Y6
 	VANDPS    Y10, Y6, Y6
-	VBLENDVPS Y11, Y0, Y6, Y6
+	VORPS     Y6, Y11, Y6
 	VMOVUPS   192(CX), Y9
 	VCMPPS    $0x03, Y9, Y7, Y11
 	VMAXPS    Y9, Y7, Y10
 	VMAXPS    Y7, Y9, Y7
 	VANDPS    Y10, Y7, Y7
-	VBLENDVPS Y11, Y0, Y7, Y7
-	VMOVUPS   (CX)(SI*1), Y9
+	VORPS     Y7, Y11, Y7
+	VMOVUPS   (CX)(DI*1), Y9
 	VCMPPS    $0x03, Y9, Y8, Y11
 	VMAXPS    Y9, Y8, Y10
 	VMAXPS    Y8, Y9, Y8
 	VANDPS    Y10, Y8, Y8
-	VBLENDVPS Y11, Y0, Y8, Y8
+	VORPS     Y8, Y11, Y8
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop8
+	VCMPPS    $0x03, Y1, Y1, Y9
+	VBLENDVPS Y9, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)
+	VCMPPS    $0x03, Y2, Y2, Y1
+	VBLENDVPS Y1, Y0, Y2, Y2
 	VMOVUPS   Y2, 32(AX)
+	VCMPPS    $0x03, Y3, Y3, Y1
+	VBLENDVPS Y1, Y0, Y3, Y3
 	VMOVUPS   Y3, 64(AX)
+	VCMPPS    $0x03, Y4, Y4, Y1
+	VBLENDVPS Y1, Y0, Y4, Y4
 	VMOVUPS   Y4, 96(AX)
+	VCMPPS    $0x03, Y5, Y5, Y1
+	VBLENDVPS Y1, Y0, Y5, Y5
 	VMOVUPS   Y5, 128(AX)
+	VCMPPS    $0x03, Y6, Y6, Y1
+	VBLENDVPS Y1, Y0, Y6, Y6
 	VMOVUPS   Y6, 160(AX)
+	VCMPPS    $0x03, Y7, Y7, Y1
+	VBLENDVPS Y1, Y0, Y7, Y7
 	VMOVUPS   Y7, 192(AX)
-	VMOVUPS   Y8, (AX)(SI*1)
+	VCMPPS    $0x03, Y8, Y8, Y1
+	VBLENDVPS Y1, Y0, Y8, Y8
+	VMOVUPS   Y8, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2F64x1(acc *byte, x *byte, stride int, rows int, last int)
+// func maxRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX
-TEXT ·maxRowsAVX2F64x1(SB), NOSPLIT, $0-40
+TEXT ·maxRowsAVX2F64(SB), NOSPLIT, $0-48
 	MOVQ         acc+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         stride+16(FP), DX
 	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
+	MOVQ         vectors+32(FP), SI
+	MOVQ         last+40(FP), DI
 	VBROADCASTSD bits7ff8000000000000<>+0(SB), Y0
-	VMOVUPS      (AX)(SI*1), Y1
+	CMPQ         SI, $0x02
+	JE           vectors2
+	CMPQ         SI, $0x03
+	JE           vectors3
+	CMPQ         SI, $0x04
+	JE           vectors4
+	CMPQ         SI, $0x08
+	JE           vectors8
+	VMOVUPS      (AX)(DI*1), Y1
 
-loop:
-	VMOVUPS   (CX)(SI*1), Y2
+loop1:
+	VMOVUPS   (CX)(DI*1), Y2
 	VCMPPD    $0x03, Y2, Y1, Y4
 	VMAXPD    Y2, Y1, Y3
 	VMAXPD    Y1, Y2, Y1
 	VANDPS    Y3, Y1, Y1
-	VBLENDVPD Y4, Y0, Y1, Y1
+	VORPS     Y1, Y4, Y1
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
-	VMOVUPS   Y1, (AX)(SI*1)
+	JNZ       loop1
+	VCMPPD    $0x03, Y1, Y1, Y2
+	VBLENDVPD Y2, Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2F64x2(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX
-TEXT ·maxRowsAVX2F64x2(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSD bits7ff8000000000000<>+0(SB), Y0
-	VMOVUPS      (AX), Y1
-	VMOVUPS      (AX)(SI*1), Y2
+vectors2:
+	VMOVUPS (AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
 
-loop:
+loop2:
 	VMOVUPS   (CX), Y3
 	VCMPPD    $0x03, Y3, Y1, Y5
 	VMAXPD    Y3, Y1, Y4
 	VMAXPD    Y1, Y3, Y1
 	VANDPS    Y4, Y1, Y1
-	VBLENDVPD Y5, Y0, Y1, Y1
-	VMOVUPS   (CX)(SI*1), Y3
+	VORPS     Y1, Y5, Y1
+	VMOVUPS   (CX)(DI*1), Y3
 	VCMPPD    $0x03, Y3, Y2, Y5
 	VMAXPD    Y3, Y2, Y4
 	VMAXPD    Y2, Y3, Y2
 	VANDPS    Y4, Y2, Y2
-	VBLENDVPD Y5, Y0, Y2, Y2
+	VORPS     Y2, Y5, Y2
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop2
+	VCMPPD    $0x03, Y1, Y1, Y3
+	VBLENDVPD Y3, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)
-	VMOVUPS   Y2, (AX)(SI*1)
+	VCMPPD    $0x03, Y2, Y2, Y1
+	VBLENDVPD Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2F64x3(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX
-TEXT ·maxRowsAVX2F64x3(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSD bits7ff8000000000000<>+0(SB), Y0
-	VMOVUPS      (AX), Y1
-	VMOVUPS      32(AX), Y2
-	VMOVUPS      (AX)(SI*1), Y3
+vectors3:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
 
-loop:
+loop3:
 	VMOVUPS   (CX), Y4
 	VCMPPD    $0x03, Y4, Y1, Y6
 	VMAXPD    Y4, Y1, Y5
 	VMAXPD    Y1, Y4, Y1
 	VANDPS    Y5, Y1, Y1
-	VBLENDVPD Y6, Y0, Y1, Y1
+	VORPS     Y1, Y6, Y1
 	VMOVUPS   32(CX), Y4
 	VCMPPD    $0x03, Y4, Y2, Y6
 	VMAXPD    Y4, Y2, Y5
 	VMAXPD    Y2, Y4, Y2
 	VANDPS    Y5, Y2, Y2
-	VBLENDVPD Y6, Y0, Y2, Y2
-	VMOVUPS   (CX)(SI*1), Y4
+	VORPS     Y2, Y6, Y2
+	VMOVUPS   (CX)(DI*1), Y4
 	VCMPPD    $0x03, Y4, Y3, Y6
 	VMAXPD    Y4, Y3, Y5
 	VMAXPD    Y3, Y4, Y3
 	VANDPS    Y5, Y3, Y3
-	VBLENDVPD Y6, Y0, Y3, Y3
+	VORPS     Y3, Y6, Y3
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop3
+	VCMPPD    $0x03, Y1, Y1, Y4
+	VBLENDVPD Y4, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)
+	VCMPPD    $0x03, Y2, Y2, Y1
+	VBLENDVPD Y1, Y0, Y2, Y2
 	VMOVUPS   Y2, 32(AX)
-	VMOVUPS   Y3, (AX)(SI*1)
+	VCMPPD    $0x03, Y3, Y3, Y1
+	VBLENDVPD Y1, Y0, Y3, Y3
+	VMOVUPS   Y3, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2F64x4(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX
-TEXT ·maxRowsAVX2F64x4(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSD bits7ff8000000000000<>+0(SB), Y0
-	VMOVUPS      (AX), Y1
-	VMOVUPS      32(AX), Y2
-	VMOVUPS      64(AX), Y3
-	VMOVUPS      (AX)(SI*1), Y4
+vectors4:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS (AX)(DI*1), Y4
 
-loop:
+loop4:
 	VMOVUPS   (CX), Y5
 	VCMPPD    $0x03, Y5, Y1, Y7
 	VMAXPD    Y5, Y1, Y6
 	VMAXPD    Y1, Y5, Y1
 	VANDPS    Y6, Y1, Y1
-	VBLENDVPD Y7, Y0, Y1, Y1
+	VORPS     Y1, Y7, Y1
 	VMOVUPS   32(CX), Y5
 	VCMPPD    $0x03, Y5, Y2, Y7
 	VMAXPD    Y5, Y2, Y6
 	VMAXPD    Y2, Y5, Y2
 	VANDPS    Y6, Y2, Y2
-	VBLENDVPD Y7, Y0, Y2, Y2
+	VORPS     Y2, Y7, Y2
 	VMOVUPS   64(CX), Y5
 	VCMPPD    $0x03, Y5, Y3, Y7
 	VMAXPD    Y5, Y3, Y6
 	VMAXPD    Y3, Y5, Y3
 	VANDPS    Y6, Y3, Y3
-	VBLENDVPD Y7, Y0, Y3, Y3
-	VMOVUPS   (CX)(SI*1), Y5
+	VORPS     Y3, Y7, Y3
+	VMOVUPS   (CX)(DI*1), Y5
 	VCMPPD    $0x03, Y5, Y4, Y7
 	VMAXPD    Y5, Y4, Y6
 	VMAXPD    Y4, Y5, Y4
 	VANDPS    Y6, Y4, Y4
-	VBLENDVPD Y7, Y0, Y4, Y4
+	VORPS     Y4, Y7, Y4
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop4
+	VCMPPD    $0x03, Y1, Y1, Y5
+	VBLENDVPD Y5, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)
+	VCMPPD    $0x03, Y2, Y2, Y1
+	VBLENDVPD Y1, Y0, Y2, Y2
 	VMOVUPS   Y2, 32(AX)
+	VCMPPD    $0x03, Y3, Y3, Y1
+	VBLENDVPD Y1, Y0, Y3, Y3
 	VMOVUPS   Y3, 64(AX)
-	VMOVUPS   Y4, (AX)(SI*1)
+	VCMPPD    $0x03, Y4, Y4, Y1
+	VBLENDVPD Y1, Y0, Y4, Y4
+	VMOVUPS   Y4, (AX)(DI*1)
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX2F64x8(acc *byte, x *byte, stride int, rows int, last int)
-// Requires: AVX
-TEXT ·maxRowsAVX2F64x8(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         stride+16(FP), DX
-	MOVQ         rows+24(FP), BX
-	MOVQ         last+32(FP), SI
-	VBROADCASTSD bits7ff8000000000000<>+0(SB), Y0
-	VMOVUPS      (AX), Y1
-	VMOVUPS      32(AX), Y2
-	VMOVUPS      64(AX), Y3
-	VMOVUPS      96(AX), Y4
-	VMOVUPS      128(AX), Y5
-	VMOVUPS      160(AX), Y6
-	VMOVUPS      192(AX), Y7
-	VMOVUPS      (AX)(SI*1), Y8
+vectors8:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS 96(AX), Y4
+	VMOVUPS 128(AX), Y5
+	VMOVUPS 160(AX), Y6
+	VMOVUPS 192(AX), Y7
+	VMOVUPS (AX)(DI*1), Y8
 
-loop:
+loop8:
 	VMOVUPS   (CX), Y9
 	VCMPPD    $0x03, Y9, Y1, Y11
 	VMAXPD    Y9, Y1, Y10
 	VMAXPD    Y1, Y9, Y1
 	VANDPS    Y10, Y1, Y1
-	VBLENDVPD Y11, Y0, Y1, Y1
+	VORPS     Y1, Y11, Y1
 	VMOVUPS   32(CX), Y9
 	VCMPPD    $0x03, Y9, Y2, Y11
 	VMAXPD    Y9, Y2, Y10
 	VMAXPD    Y2, Y9, Y2
 	VANDPS    Y10, Y2, Y2
-	VBLENDVPD Y11, Y0, Y2, Y2
+	VORPS     Y2, Y11, Y2
 	VMOVUPS   64(CX), Y9
 	VCMPPD    $0x03, Y9, Y3, Y11
 	VMAXPD    Y9, Y3, Y10
 	VMAXPD    Y3, Y9, Y3
 	VANDPS    Y10, Y3, Y3
-	VBLENDVPD Y11, Y0, Y3, Y3
+	VORPS     Y3, Y11, Y3
 	VMOVUPS   96(CX), Y9
 	VCMPPD    $0x03, Y9, Y4, Y11
 	VMAXPD    Y9, Y4, Y10
 	VMAXPD    Y4, Y9, Y4
 	VANDPS    Y10, Y4, Y4
-	VBLENDVPD Y11, Y0, Y4, Y4
+	VORPS     Y4, Y11, Y4
 	VMOVUPS   128(CX), Y9
 	VCMPPD    $0x03, Y9, Y5, Y11
 	VMAXPD    Y9, Y5, Y10
 	VMAXPD    Y5, Y9, Y5
 	VANDPS    Y10, Y5, Y5
-	VBLENDVPD Y11, Y0, Y5, Y5
+	VORPS     Y5, Y11, Y5
 	VMOVUPS   160(CX), Y9
 	VCMPPD    $0x03, Y9, Y6, Y11
 	VMAXPD    Y9, Y6, Y10
 	VMAXPD    Y6, Y9, Y6
 	VANDPS    Y10, Y6, Y6
-	VBLENDVPD Y11, Y0, Y6, Y6
+	VORPS     Y6, Y11, Y6
 	VMOVUPS   192(CX), Y9
 	VCMPPD    $0x03, Y9, Y7, Y11
 	VMAXPD    Y9, Y7, Y10
 	VMAXPD    Y7, Y9, Y7
 	VANDPS    Y10, Y7, Y7
-	VBLENDVPD Y11, Y0, Y7, Y7
-	VMOVUPS   (CX)(SI*1), Y9
+	VORPS     Y7, Y11, Y7
+	VMOVUPS   (CX)(DI*1), Y9
 	VCMPPD    $0x03, Y9, Y8, Y11
 	VMAXPD    Y9, Y8, Y10
 	VMAXPD    Y8, Y9, Y8
 	VANDPS    Y10, Y8, Y8
-	VBLENDVPD Y11, Y0, Y8, Y8
+	VORPS     Y8, Y11, Y8
 	ADDQ      DX, CX
 	DECQ      BX
-	JNZ       loop
+	JNZ       loop8
+	VCMPPD    $0x03, Y1, Y1, Y9
+	VBLENDVPD Y9, Y0, Y1, Y1
 	VMOVUPS   Y1, (AX)
+	VCMPPD    $0x03, Y2, Y2, Y1
+	VBLENDVPD Y1, Y0, Y2, Y2
 	VMOVUPS   Y2, 32(AX)
+	VCMPPD    $0x03, Y3, Y3, Y1
+	VBLENDVPD Y1, Y0, Y3, Y3
 	VMOVUPS   Y3, 64(AX)
+	VCMPPD    $0x03, Y4, Y4, Y1
+	VBLENDVPD Y1, Y0, Y4, Y4
 	VMOVUPS   Y4, 96(AX)
+	VCMPPD    $0x03, Y5, Y5, Y1
+	VBLENDVPD Y1, Y0, Y5, Y5
 	VMOVUPS   Y5, 128(AX)
+	VCMPPD    $0x03, Y6, Y6, Y1
+	VBLENDVPD Y1, Y0, Y6, Y6
 	VMOVUPS   Y6, 160(AX)
+	VCMPPD    $0x03, Y7, Y7, Y1
+	VBLENDVPD Y1, Y0, Y7, Y7
 	VMOVUPS   Y7, 192(AX)
-	VMOVUPS   Y8, (AX)(SI*1)
+	VCMPPD    $0x03, Y8, Y8, Y1
+	VBLENDVPD Y1, Y0, Y8, Y8
+	VMOVUPS   Y8, (AX)(DI*1)
 	VZEROUPPER
 	RET

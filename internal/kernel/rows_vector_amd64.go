@@ -8,9 +8,9 @@ import (
 	"fusectl/internal/dtype"
 )
 
-// strips are the assembly loops that reduce rows of one kind, by how many
-// vectors of columns they take: see rows_amd64.go.
-type strips [9]func(acc, x *byte, stride, rows, last int)
+// strip is an assembly loop that reduces a strip of columns: see
+// rows_amd64.go.
+type strip = func(acc, x *byte, stride, rows, vectors, last int)
 
 func (t *Table) vectorizeRows(level string) {
 	t.rowsAVX2()
@@ -23,104 +23,133 @@ func (t *Table) rowsAVX2() {
 	const width = 32
 	t.Sum[dtype.KindFloat32] = sumAVX2Float32
 	t.Sum[dtype.KindFloat64] = sumAVX2Float64
-	sumRowsBy(&t.SumRows[dtype.KindFloat32], width, 4, strips{1: sumRowsAVX2F32x1, 2: sumRowsAVX2F32x2, 3: sumRowsAVX2F32x3, 4: sumRowsAVX2F32x4, 8: sumRowsAVX2F32x8})
-	sumRowsBy(&t.SumRows[dtype.KindFloat64], width, 8, strips{1: sumRowsAVX2F64x1, 2: sumRowsAVX2F64x2, 3: sumRowsAVX2F64x3, 4: sumRowsAVX2F64x4, 8: sumRowsAVX2F64x8})
-	maxRowsBy(&t.MaxRows[dtype.KindBool], width, 1, strips{1: maxRowsAVX2U8x1, 2: maxRowsAVX2U8x2, 3: maxRowsAVX2U8x3, 4: maxRowsAVX2U8x4, 8: maxRowsAVX2U8x8})
-	maxRowsBy(&t.MaxRows[dtype.KindInt8], width, 1, strips{1: maxRowsAVX2I8x1, 2: maxRowsAVX2I8x2, 3: maxRowsAVX2I8x3, 4: maxRowsAVX2I8x4, 8: maxRowsAVX2I8x8})
-	maxRowsBy(&t.MaxRows[dtype.KindInt16], width, 2, strips{1: maxRowsAVX2I16x1, 2: maxRowsAVX2I16x2, 3: maxRowsAVX2I16x3, 4: maxRowsAVX2I16x4, 8: maxRowsAVX2I16x8})
-	maxRowsBy(&t.MaxRows[dtype.KindInt32], width, 4, strips{1: maxRowsAVX2I32x1, 2: maxRowsAVX2I32x2, 3: maxRowsAVX2I32x3, 4: maxRowsAVX2I32x4, 8: maxRowsAVX2I32x8})
-	maxRowsBy(&t.MaxRows[dtype.KindInt64], width, 8, strips{1: maxRowsAVX2I64x1, 2: maxRowsAVX2I64x2, 3: maxRowsAVX2I64x3, 4: maxRowsAVX2I64x4, 8: maxRowsAVX2I64x8})
-	maxRowsBy(&t.MaxRows[dtype.KindUint8], width, 1, strips{1: maxRowsAVX2U8x1, 2: maxRowsAVX2U8x2, 3: maxRowsAVX2U8x3, 4: maxRowsAVX2U8x4, 8: maxRowsAVX2U8x8})
-	maxRowsBy(&t.MaxRows[dtype.KindUint16], width, 2, strips{1: maxRowsAVX2U16x1, 2: maxRowsAVX2U16x2, 3: maxRowsAVX2U16x3, 4: maxRowsAVX2U16x4, 8: maxRowsAVX2U16x8})
-	maxRowsBy(&t.MaxRows[dtype.KindUint32], width, 4, strips{1: maxRowsAVX2U32x1, 2: maxRowsAVX2U32x2, 3: maxRowsAVX2U32x3, 4: maxRowsAVX2U32x4, 8: maxRowsAVX2U32x8})
-	maxRowsBy(&t.MaxRows[dtype.KindUint64], width, 8, strips{1: maxRowsAVX2U64x1, 2: maxRowsAVX2U64x2, 3: maxRowsAVX2U64x3, 4: maxRowsAVX2U64x4, 8: maxRowsAVX2U64x8})
-	maxRowsBy(&t.MaxRows[dtype.KindFloat32], width, 4, strips{1: maxRowsAVX2F32x1, 2: maxRowsAVX2F32x2, 3: maxRowsAVX2F32x3, 4: maxRowsAVX2F32x4, 8: maxRowsAVX2F32x8})
-	maxRowsBy(&t.MaxRows[dtype.KindFloat64], width, 8, strips{1: maxRowsAVX2F64x1, 2: maxRowsAVX2F64x2, 3: maxRowsAVX2F64x3, 4: maxRowsAVX2F64x4, 8: maxRowsAVX2F64x8})
+	t.sumRowsBy(width, [dtype.NumKinds]strip{
+		dtype.KindFloat32: sumRowsAVX2F32,
+		dtype.KindFloat64: sumRowsAVX2F64,
+	})
+	t.maxRowsBy(width, [dtype.NumKinds]strip{
+		dtype.KindBool:    maxRowsAVX2U8,
+		dtype.KindInt8:    maxRowsAVX2I8,
+		dtype.KindInt16:   maxRowsAVX2I16,
+		dtype.KindInt32:   maxRowsAVX2I32,
+		dtype.KindInt64:   maxRowsAVX2I64,
+		dtype.KindUint8:   maxRowsAVX2U8,
+		dtype.KindUint16:  maxRowsAVX2U16,
+		dtype.KindUint32:  maxRowsAVX2U32,
+		dtype.KindUint64:  maxRowsAVX2U64,
+		dtype.KindFloat32: maxRowsAVX2F32,
+		dtype.KindFloat64: maxRowsAVX2F64,
+	})
 }
 
 func (t *Table) rowsAVX512() {
 	const width = 64
 	t.Sum[dtype.KindFloat32] = sumAVX512Float32
 	t.Sum[dtype.KindFloat64] = sumAVX512Float64
-	sumRowsBy(&t.SumRows[dtype.KindFloat32], width, 4, strips{1: sumRowsAVX512F32x1, 2: sumRowsAVX512F32x2, 3: sumRowsAVX512F32x3, 4: sumRowsAVX512F32x4, 8: sumRowsAVX512F32x8})
-	sumRowsBy(&t.SumRows[dtype.KindFloat64], width, 8, strips{1: sumRowsAVX512F64x1, 2: sumRowsAVX512F64x2, 3: sumRowsAVX512F64x3, 4: sumRowsAVX512F64x4, 8: sumRowsAVX512F64x8})
-	maxRowsBy(&t.MaxRows[dtype.KindBool], width, 1, strips{1: maxRowsAVX512U8x1, 2: maxRowsAVX512U8x2, 3: maxRowsAVX512U8x3, 4: maxRowsAVX512U8x4, 8: maxRowsAVX512U8x8})
-	maxRowsBy(&t.MaxRows[dtype.KindInt8], width, 1, strips{1: maxRowsAVX512I8x1, 2: maxRowsAVX512I8x2, 3: maxRowsAVX512I8x3, 4: maxRowsAVX512I8x4, 8: maxRowsAVX512I8x8})
-	maxRowsBy(&t.MaxRows[dtype.KindInt16], width, 2, strips{1: maxRowsAVX512I16x1, 2: maxRowsAVX512I16x2, 3: maxRowsAVX512I16x3, 4: maxRowsAVX512I16x4, 8: maxRowsAVX512I16x8})
-	maxRowsBy(&t.MaxRows[dtype.KindInt32], width, 4, strips{1: maxRowsAVX512I32x1, 2: maxRowsAVX512I32x2, 3: maxRowsAVX512I32x3, 4: maxRowsAVX512I32x4, 8: maxRowsAVX512I32x8})
-	maxRowsBy(&t.MaxRows[dtype.KindInt64], width, 8, strips{1: maxRowsAVX512I64x1, 2: maxRowsAVX512I64x2, 3: maxRowsAVX512I64x3, 4: maxRowsAVX512I64x4, 8: maxRowsAVX512I64x8})
-	maxRowsBy(&t.MaxRows[dtype.KindUint8], width, 1, strips{1: maxRowsAVX512U8x1, 2: maxRowsAVX512U8x2, 3: maxRowsAVX512U8x3, 4: maxRowsAVX512U8x4, 8: maxRowsAVX512U8x8})
-	maxRowsBy(&t.MaxRows[dtype.KindUint16], width, 2, strips{1: maxRowsAVX512U16x1, 2: maxRowsAVX512U16x2, 3: maxRowsAVX512U16x3, 4: maxRowsAVX512U16x4, 8: maxRowsAVX512U16x8})
-	maxRowsBy(&t.MaxRows[dtype.KindUint32], width, 4, strips{1: maxRowsAVX512U32x1, 2: maxRowsAVX512U32x2, 3: maxRowsAVX512U32x3, 4: maxRowsAVX512U32x4, 8: maxRowsAVX512U32x8})
-	maxRowsBy(&t.MaxRows[dtype.KindUint64], width, 8, strips{1: maxRowsAVX512U64x1, 2: maxRowsAVX512U64x2, 3: maxRowsAVX512U64x3, 4: maxRowsAVX512U64x4, 8: maxRowsAVX512U64x8})
-	maxRowsBy(&t.MaxRows[dtype.KindFloat32], width, 4, strips{1: maxRowsAVX512F32x1, 2: maxRowsAVX512F32x2, 3: maxRowsAVX512F32x3, 4: maxRowsAVX512F32x4, 8: maxRowsAVX512F32x8})
-	maxRowsBy(&t.MaxRows[dtype.KindFloat64], width, 8, strips{1: maxRowsAVX512F64x1, 2: maxRowsAVX512F64x2, 3: maxRowsAVX512F64x3, 4: maxRowsAVX512F64x4, 8: maxRowsAVX512F64x8})
+	t.sumRowsBy(width, [dtype.NumKinds]strip{
+		dtype.KindFloat32: sumRowsAVX512F32,
+		dtype.KindFloat64: sumRowsAVX512F64,
+	})
+	t.maxRowsBy(width, [dtype.NumKinds]strip{
+		dtype.KindBool:    maxRowsAVX512U8,
+		dtype.KindInt8:    maxRowsAVX512I8,
+		dtype.KindInt16:   maxRowsAVX512I16,
+		dtype.KindInt32:   maxRowsAVX512I32,
+		dtype.KindInt64:   maxRowsAVX512I64,
+		dtype.KindUint8:   maxRowsAVX512U8,
+		dtype.KindUint16:  maxRowsAVX512U16,
+		dtype.KindUint32:  maxRowsAVX512U32,
+		dtype.KindUint64:  maxRowsAVX512U64,
+		dtype.KindFloat32: maxRowsAVX512F32,
+		dtype.KindFloat64: maxRowsAVX512F64,
+	})
 }
 
-// sumRowsBy puts strips before a loop for columns that make less than a vector
-// of width bytes of float64.
-func sumRowsBy(loop *func(acc []float64, x []byte), width, size int, s strips) {
-	rest := *loop
-	*loop = func(acc []float64, x []byte) {
-		if len(acc)*8 < width {
-			rest(acc, x)
-			return
+// sumRowsBy takes strips where the columns make a vector of width bytes of
+// float64.
+func (t *Table) sumRowsBy(width int, strips [dtype.NumKinds]strip) {
+	for k, s := range strips {
+		if s == nil {
+			continue
 		}
-		s.reduce(Bytes(acc), x, width/8, 8, size)
+		rest, size := t.SumRows[k], t.sizes[k]
+		t.SumRows[k] = func(acc []float64, x []byte) {
+			if len(acc) < width/8 {
+				rest(acc, x)
+			} else {
+				reduce(s, Bytes(acc), x, width/8, 8, size)
+			}
+		}
 	}
 }
 
-// maxRowsBy is sumRowsBy for a loop on one type. Since the order of rows
-// doesn't matter to a maximum, it makes wide rows of several where they are
-// narrow.
-func maxRowsBy(loop *func(acc, x []byte), width, size int, s strips) {
-	rest := *loop
-	*loop = func(acc, x []byte) {
-		if len(acc) >= width {
-			s.reduce(acc, x, width/size, size, size)
-			return
+// maxRowsBy takes strips where the columns make a vector of width bytes, or
+// many rows are made wide ones of whole vectors: the order of rows doesn't
+// matter to a maximum.
+func (t *Table) maxRowsBy(width int, strips [dtype.NumKinds]strip) {
+	for k, s := range strips {
+		if s == nil {
+			continue
 		}
-		const vectors = 8               // to be busy with
-		wide := width / size * len(acc) // bytes of a row that is whole vectors
-		if wide > 0 {
-			wide *= max(1, vectors*width/wide)
-		}
-		if wide > 0 && len(x) >= 4*wide {
+		rest, size := t.MaxRows[k], t.sizes[k]
+		t.MaxRows[k] = func(acc, x []byte) {
+			if len(acc) >= width {
+				reduce(s, acc, x, width/size, size, size)
+				return
+			}
 			buf := scratch.Get().(*buffer)
 			defer scratch.Put(buf)
-			all := Bytes(buf[:])[:wide]
-			n := len(x) / wide * wide
-			copy(all, x)
-			s.reduce(all, x[wide:n], width/size, size, size)
-			rest(acc, all)
-			x = x[n:]
+			all := Bytes(buf[:])
+			wide := len(acc) * width / size // a vector for each column
+			if wide > 0 {
+				wide *= min(8, len(all)/wide)
+			}
+			if wide > 0 && len(x) >= 4*wide {
+				n := len(x) / wide * wide
+				copy(all[:wide], x)
+				reduce(s, all[:wide], x[wide:n], width/size, size, size)
+				for wide > width && wide%(2*len(acc)) == 0 {
+					wide /= 2
+					t.Max[k](all[:wide], all[:wide], all[wide:2*wide])
+				}
+				rest(acc, all[:wide])
+				x = x[n:]
+			}
+			rest(acc, x)
 		}
-		rest(acc, x)
 	}
 }
 
 // reduce takes strips of at least a vector of columns, whose elements take
 // accSize bytes in acc and size bytes in x. A strip whose last vector overlaps
 // the one before it has at least two of them.
-func (s *strips) reduce(acc, x []byte, lanes, accSize, size int) {
+func reduce(s strip, acc, x []byte, lanes, accSize, size int) {
 	cols := len(acc) / accSize
 	rows := len(x) / size / cols
 	if rows == 0 {
 		return
 	}
 	for c, left := 0, (cols+lanes-1)/lanes; left > 0; {
-		n := 8
-		for n > left || s[n] == nil || left-n == 1 {
-			n--
-		}
+		n := widest(left)
 		left -= n
 		last := (n - 1) * lanes
 		if left == 0 {
 			last = cols - lanes - c
 		}
-		s[n](&acc[c*accSize], &x[c*size], cols*size, rows, last*size)
+		s(&acc[c*accSize], &x[c*size], cols*size, rows, n, last*size)
 		c += n * lanes
 	}
+}
+
+// widest is the widest strip to take of so many vectors, such that no single
+// one is left.
+func widest(vectors int) int {
+	for _, n := range []int{8, 4, 3, 2} {
+		if n == vectors || n < vectors-1 {
+			return n
+		}
+	}
+	return 1
 }
 
 func sumAVX2Float32(acc []float64, x []byte) {

@@ -110,6 +110,14 @@ func (s isa) arithmetic() {
 	direct("mul", "F32", VMULPS)
 	direct("mul", "F64", VMULPD)
 	for _, kind := range ordered {
-		s.binary("max", kind, func() func(a, b reg.VecVirtual) { return s.maximum(kind) })
+		s.binary("max", kind, func() func(a, b reg.VecVirtual) {
+			m := s.maximum(kind)
+			return func(a, b reg.VecVirtual) {
+				m.into(a, b)
+				if m.settle != nil {
+					m.settle(b)
+				}
+			}
+		})
 	}
 }

@@ -11,8 +11,14 @@ import (
 // ordered are the types that have a maximum.
 var ordered = []string{"I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "F32", "F64"}
 
-// maximum returns what writes m = max(m, x).
-func (s isa) maximum(kind string) func(x, m reg.VecVirtual) {
+// maximum is how to write m = max(m, x): into takes one x after the other, and
+// settle makes the result of it, where that isn't nil.
+type maximum struct {
+	into   func(x, m reg.VecVirtual)
+	settle func(m reg.VecVirtual)
+}
+
+func (s isa) maximum(kind string) maximum {
 	switch kind {
 	case "F32":
 		return s.maximumFloat(s.constant32(0x7fc00000), VMAXPS, VRANGEPS, VCMPPS, VMOVAPS, VBLENDVPS)
@@ -26,17 +32,17 @@ func (s isa) maximum(kind string) func(x, m reg.VecVirtual) {
 		"I8": VPMAXSB, "I16": VPMAXSW, "I32": VPMAXSD, "I64": VPMAXSQ,
 		"U8": VPMAXUB, "U16": VPMAXUW, "U32": VPMAXUD, "U64": VPMAXUQ,
 	}[kind]
-	return func(x, m reg.VecVirtual) { instruction(x, m, m) }
+	return maximum{into: func(x, m reg.VecVirtual) { instruction(x, m, m) }}
 }
 
 // maximum64 compares, since AVX2 has no maximum of 64-bit integers, nor a
 // comparison of unsigned ones.
-func (s isa) maximum64(unsigned bool) func(x, m reg.VecVirtual) {
+func (s isa) maximum64(unsigned bool) maximum {
 	var signs reg.VecVirtual
 	if unsigned {
 		signs = s.constant64(1 << 63)
 	}
-	return func(x, m reg.VecVirtual) {
+	return maximum{into: func(x, m reg.VecVirtual) {
 		a, b, greater := x, m, s.vector()
 		if unsigned {
 			a, b = s.vector(), s.vector()
@@ -45,31 +51,39 @@ func (s isa) maximum64(unsigned bool) func(x, m reg.VecVirtual) {
 		}
 		VPCMPGTQ(a, b, greater)
 		VBLENDVPD(greater, m, x, m)
-	}
+	}}
 }
 
 // maximumFloat is IEEE 754-2019's maximum, with one NaN for all. AVX512's range
 // instruction orders zeros, and ignores NaNs. The older maximum gives its
-// second operand where there is a NaN, and of two zeros; the first is put right
-// afterwards, the second by taking it both ways and and-ing: +0 has no bits.
-func (s isa) maximumFloat(nan reg.VecVirtual, maximum, inRange, compare, move func(ops ...Op), blend func(mask, yes, no, dst Op)) func(x, m reg.VecVirtual) {
+// second operand where there is a NaN, and of two zeros: the latter is put
+// right by taking it both ways and and-ing, +0 being no bits, and the former
+// by or-ing what a comparison gives, which is all bits and a NaN.
+func (s isa) maximumFloat(nan reg.VecVirtual, max, inRange, compare, move func(ops ...Op), blend func(mask, yes, no, dst Op)) maximum {
 	const unordered = 3
 	if s.bytes == 64 {
 		const maximumSigned = 0b0101
-		return func(x, m reg.VecVirtual) {
+		return maximum{into: func(x, m reg.VecVirtual) {
 			k := K()
 			compare(U8(unordered), x, m, k)
 			inRange(U8(maximumSigned), x, m, m)
 			move(nan, k, m)
-		}
+		}}
 	}
-	return func(x, m reg.VecVirtual) {
-		a, b, isNaN := s.vector(), s.vector(), s.vector()
-		compare(U8(unordered), x, m, isNaN)
-		maximum(x, m, a)
-		maximum(m, x, b)
-		VANDPS(a, b, b)
-		blend(isNaN, nan, b, m)
+	return maximum{
+		into: func(x, m reg.VecVirtual) {
+			a, b, isNaN := s.vector(), s.vector(), s.vector()
+			compare(U8(unordered), x, m, isNaN)
+			max(x, m, a)
+			max(m, x, b)
+			VANDPS(a, b, b)
+			VORPS(b, isNaN, m)
+		},
+		settle: func(m reg.VecVirtual) {
+			isNaN := s.vector()
+			compare(U8(unordered), m, m, isNaN)
+			blend(isNaN, nan, m, m)
+		},
 	}
 }
 

@@ -13,19 +13,15 @@ func rowLoops() {
 	for _, s := range []isa{avx512, avx2} {
 		for _, n := range []number{f32, f64} {
 			s.sum(n)
-			for _, width := range strips {
-				s.sumRows(n, width)
-			}
+			s.sumRows(n)
 		}
 		for _, kind := range ordered {
-			for _, width := range strips {
-				s.maxRows(kind, width)
-			}
+			s.maxRows(kind)
 		}
 	}
 }
 
-// strips are the numbers of vectors that a loop over rows takes of each.
+// strips are the numbers of vectors that a loop can take of each row.
 var strips = []int{1, 2, 3, 4, 8}
 
 // addWidened adds as many numbers as a vector has float64s.
@@ -68,61 +64,80 @@ func (s isa) sum(of number) {
 	RET()
 }
 
-// strip writes a loop that reduces a strip of columns, width vectors wide, of
-// rows that begin stride bytes apart. The last vector begins last bytes into
-// the strip's x, where the vector before it ends or earlier: where they overlap,
-// both compute and store the same. An element of acc has ratio times the bytes
-// of one of x. There is at least one row.
-func (s isa) strip(name, doc string, width, ratio int, prepare func() func(x Mem, acc reg.VecVirtual)) {
-	TEXT(name, NOSPLIT, "func(acc *byte, x *byte, stride int, rows int, last int)")
+// strip is how a loop over rows goes: it reads x into acc, and settles acc after
+// the last row, if settle isn't nil.
+type strip struct {
+	into   func(x Mem, acc reg.VecVirtual)
+	settle func(acc reg.VecVirtual)
+}
+
+// rows writes a loop that reduces a strip of columns, some vectors wide, of
+// rows, one or more of them, that begin stride bytes apart. The last vector
+// begins last bytes into the strip's x, where the one before it ends or
+// earlier: where they overlap, both compute and store the same. An element of
+// acc has ratio times the bytes of one of x.
+func (s isa) rows(name, doc string, ratio int, prepare func() strip) {
+	TEXT(name, NOSPLIT, "func(acc *byte, x *byte, stride int, rows int, vectors int, last int)")
 	Pragma("noescape")
 	Doc(doc)
 	acc, x := Load(Param("acc"), GP64()), Load(Param("x"), GP64())
 	stride, rows := Load(Param("stride"), GP64()), Load(Param("rows"), GP64())
-	last := Load(Param("last"), GP64())
-	into := prepare()
-	var v []reg.VecVirtual
-	at := func(base reg.Register, i, scale int) Mem {
-		if i == width-1 {
-			return Mem{Base: base, Index: last, Scale: uint8(scale)}
+	vectors, last := Load(Param("vectors"), GP64()), Load(Param("last"), GP64())
+	body := prepare()
+	for _, width := range strips[1:] {
+		CMPQ(vectors, U8(width))
+		JE(LabelRef(fmt.Sprintf("vectors%d", width)))
+	}
+	for _, width := range strips {
+		at := func(base reg.Register, i, ratio, bytes int) Mem {
+			if i == width-1 {
+				return Mem{Base: base, Index: last, Scale: uint8(ratio)}
+			}
+			return Mem{Base: base, Disp: i * bytes}
 		}
-		return Mem{Base: base, Disp: i * scale * s.bytes / ratio}
+		if width > 1 {
+			Label(fmt.Sprintf("vectors%d", width))
+		}
+		v := make([]reg.VecVirtual, width)
+		for i := range v {
+			v[i] = s.vector()
+			VMOVUPS(at(acc, i, ratio, s.bytes), v[i])
+		}
+		loop := fmt.Sprintf("loop%d", width)
+		Label(loop)
+		for i := range v {
+			body.into(at(x, i, 1, s.bytes/ratio), v[i])
+		}
+		ADDQ(stride, x)
+		DECQ(rows)
+		JNZ(LabelRef(loop))
+		for i := range v {
+			if body.settle != nil {
+				body.settle(v[i])
+			}
+			VMOVUPS(v[i], at(acc, i, ratio, s.bytes))
+		}
+		VZEROUPPER()
+		RET()
 	}
-	for i := range width {
-		v = append(v, s.vector())
-		VMOVUPS(at(acc, i, ratio), v[i])
-	}
-	Label("loop")
-	for i := range width {
-		into(at(x, i, 1), v[i])
-	}
-	ADDQ(stride, x)
-	DECQ(rows)
-	JNZ(LabelRef("loop"))
-	for i := range width {
-		VMOVUPS(v[i], at(acc, i, ratio))
-	}
-	VZEROUPPER()
-	RET()
 }
 
-func (s isa) sumRows(of number, width int) {
-	s.strip(fmt.Sprintf("sumRows%s%sx%d", s.name, of.name, width),
-		fmt.Sprintf("acc[c] += x[r,c] for %d vectors of columns c, in the order of the rows r.", width),
-		width, 8/of.bytes, func() func(x Mem, acc reg.VecVirtual) {
-			return func(x Mem, acc reg.VecVirtual) { s.addWidened(of, x, acc) }
-		})
+func (s isa) sumRows(of number) {
+	s.rows("sumRows"+s.name+of.name, "acc[c] += x[r,c], in the order of the rows r.", 8/of.bytes, func() strip {
+		return strip{into: func(x Mem, acc reg.VecVirtual) { s.addWidened(of, x, acc) }}
+	})
 }
 
-func (s isa) maxRows(kind string, width int) {
-	s.strip(fmt.Sprintf("maxRows%s%sx%d", s.name, kind, width),
-		fmt.Sprintf("acc[c] = max(acc[c], x[r,c]) for %d vectors of columns c and all rows r.", width),
-		width, 1, func() func(x Mem, acc reg.VecVirtual) {
-			into := s.maximum(kind)
-			return func(x Mem, acc reg.VecVirtual) {
+func (s isa) maxRows(kind string) {
+	s.rows("maxRows"+s.name+kind, "acc[c] = max(acc[c], x[r,c]) for all rows r.", 1, func() strip {
+		m := s.maximum(kind)
+		return strip{
+			into: func(x Mem, acc reg.VecVirtual) {
 				v := s.vector()
 				VMOVUPS(x, v)
-				into(v, acc)
-			}
-		})
+				m.into(v, acc)
+			},
+			settle: m.settle,
+		}
+	})
 }
