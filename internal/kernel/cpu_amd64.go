@@ -25,5 +25,4 @@ func machineLevels() []string {
 // vectorize puts the loops of an instruction set in the place of those in Go.
 func (t *Table) vectorize(level string) {
 	t.vectorizeLoops(level)
-	t.vectorizeRows(level)
 }

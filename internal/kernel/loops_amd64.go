@@ -119,6 +119,111 @@ func maxAVX512F32(dst *byte, a *byte, b *byte, n int)
 //go:noescape
 func maxAVX512F64(dst *byte, a *byte, b *byte, n int)
 
+// dst = src, n times 64 bytes of dst.
+//
+//go:noescape
+func convertAVX512F32ToF64(dst *byte, src *byte, n int)
+
+// dst = src, n times 32 bytes of dst.
+//
+//go:noescape
+func convertAVX512F64ToF32(dst *byte, src *byte, n int)
+
+// dst = src, n times 64 bytes of dst.
+//
+//go:noescape
+func convertAVX512F16ToF32(dst *byte, src *byte, n int)
+
+// dst = src, n times 32 bytes of dst.
+//
+//go:noescape
+func convertAVX512F32ToF16(dst *byte, src *byte, n int)
+
+// dst = src, n times 64 bytes of dst.
+//
+//go:noescape
+func convertAVX512BF16ToF32(dst *byte, src *byte, n int)
+
+// dst = src, n times 32 bytes of dst.
+//
+//go:noescape
+func convertAVX512F32ToBF16(dst *byte, src *byte, n int)
+
+// dst = relu(src), n vectors.
+//
+//go:noescape
+func reluAVX512F32(dst *byte, src *byte, n int)
+
+// dst = relu6(src), n vectors.
+//
+//go:noescape
+func relu6AVX512F32(dst *byte, src *byte, n int)
+
+// dst = relu(src), n vectors.
+//
+//go:noescape
+func reluAVX512F64(dst *byte, src *byte, n int)
+
+// dst = relu6(src), n vectors.
+//
+//go:noescape
+func relu6AVX512F64(dst *byte, src *byte, n int)
+
+// dst = leakyRelu(src), n vectors.
+//
+//go:noescape
+func leakyReluAVX512F64(dst *byte, src *byte, n int)
+
+// dst = leakyRelu(src), n halves of a vector.
+//
+//go:noescape
+func leakyReluAVX512F32(dst *byte, src *byte, n int)
+
+// dst = hardswish(src), n vectors.
+//
+//go:noescape
+func hardswishAVX512F64(dst *byte, src *byte, n int)
+
+// dst = hardswish(src), n halves of a vector.
+//
+//go:noescape
+func hardswishAVX512F32(dst *byte, src *byte, n int)
+
+// dst = a + (b-a)·w, n vectors.
+//
+//go:noescape
+func lerpAVX512F32(dst *byte, a *byte, b *byte, n int, w float64)
+
+// dst = a + (b-a)·w, n vectors.
+//
+//go:noescape
+func lerpAVX512F64(dst *byte, a *byte, b *byte, n int, w float64)
+
+// dst = a·wa + b·wb + c·wc + d·wd, n vectors.
+//
+//go:noescape
+func tapsAVX512F32(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float64, wb float64, wc float64, wd float64)
+
+// dst = a·wa + b·wb + c·wc + d·wd, n vectors.
+//
+//go:noescape
+func tapsAVX512F64(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float64, wb float64, wc float64, wd float64)
+
+// dst = src with the bytes of each 2 reversed, n vectors.
+//
+//go:noescape
+func swapAVX512x16(dst *byte, src *byte, n int)
+
+// dst = src with the bytes of each 4 reversed, n vectors.
+//
+//go:noescape
+func swapAVX512x32(dst *byte, src *byte, n int)
+
+// dst = src with the bytes of each 8 reversed, n vectors.
+//
+//go:noescape
+func swapAVX512x64(dst *byte, src *byte, n int)
+
 // dst = or(a, b), n vectors of .
 //
 //go:noescape
@@ -228,3 +333,108 @@ func maxAVX2F32(dst *byte, a *byte, b *byte, n int)
 //
 //go:noescape
 func maxAVX2F64(dst *byte, a *byte, b *byte, n int)
+
+// dst = src, n times 32 bytes of dst.
+//
+//go:noescape
+func convertAVX2F32ToF64(dst *byte, src *byte, n int)
+
+// dst = src, n times 16 bytes of dst.
+//
+//go:noescape
+func convertAVX2F64ToF32(dst *byte, src *byte, n int)
+
+// dst = src, n times 32 bytes of dst.
+//
+//go:noescape
+func convertAVX2F16ToF32(dst *byte, src *byte, n int)
+
+// dst = src, n times 16 bytes of dst.
+//
+//go:noescape
+func convertAVX2F32ToF16(dst *byte, src *byte, n int)
+
+// dst = src, n times 32 bytes of dst.
+//
+//go:noescape
+func convertAVX2BF16ToF32(dst *byte, src *byte, n int)
+
+// dst = src, n times 16 bytes of dst.
+//
+//go:noescape
+func convertAVX2F32ToBF16(dst *byte, src *byte, n int)
+
+// dst = relu(src), n vectors.
+//
+//go:noescape
+func reluAVX2F32(dst *byte, src *byte, n int)
+
+// dst = relu6(src), n vectors.
+//
+//go:noescape
+func relu6AVX2F32(dst *byte, src *byte, n int)
+
+// dst = relu(src), n vectors.
+//
+//go:noescape
+func reluAVX2F64(dst *byte, src *byte, n int)
+
+// dst = relu6(src), n vectors.
+//
+//go:noescape
+func relu6AVX2F64(dst *byte, src *byte, n int)
+
+// dst = leakyRelu(src), n vectors.
+//
+//go:noescape
+func leakyReluAVX2F64(dst *byte, src *byte, n int)
+
+// dst = leakyRelu(src), n halves of a vector.
+//
+//go:noescape
+func leakyReluAVX2F32(dst *byte, src *byte, n int)
+
+// dst = hardswish(src), n vectors.
+//
+//go:noescape
+func hardswishAVX2F64(dst *byte, src *byte, n int)
+
+// dst = hardswish(src), n halves of a vector.
+//
+//go:noescape
+func hardswishAVX2F32(dst *byte, src *byte, n int)
+
+// dst = a + (b-a)·w, n vectors.
+//
+//go:noescape
+func lerpAVX2F32(dst *byte, a *byte, b *byte, n int, w float64)
+
+// dst = a + (b-a)·w, n vectors.
+//
+//go:noescape
+func lerpAVX2F64(dst *byte, a *byte, b *byte, n int, w float64)
+
+// dst = a·wa + b·wb + c·wc + d·wd, n vectors.
+//
+//go:noescape
+func tapsAVX2F32(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float64, wb float64, wc float64, wd float64)
+
+// dst = a·wa + b·wb + c·wc + d·wd, n vectors.
+//
+//go:noescape
+func tapsAVX2F64(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float64, wb float64, wc float64, wd float64)
+
+// dst = src with the bytes of each 2 reversed, n vectors.
+//
+//go:noescape
+func swapAVX2x16(dst *byte, src *byte, n int)
+
+// dst = src with the bytes of each 4 reversed, n vectors.
+//
+//go:noescape
+func swapAVX2x32(dst *byte, src *byte, n int)
+
+// dst = src with the bytes of each 8 reversed, n vectors.
+//
+//go:noescape
+func swapAVX2x64(dst *byte, src *byte, n int)

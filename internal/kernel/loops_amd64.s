@@ -1228,6 +1228,1235 @@ done:
 DATA bits7ff8000000000000<>+0(SB)/8, $0x7ff8000000000000
 GLOBL bits7ff8000000000000<>(SB), RODATA|NOPTR, $8
 
+// func convertAVX512F32ToF64(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·convertAVX512F32ToF64(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x04, DX
+	JB   rest
+
+four:
+	VCVTPS2PD (CX), Z0
+	VMOVUPD   Z0, (AX)
+	VCVTPS2PD 32(CX), Z0
+	VMOVUPD   Z0, 64(AX)
+	VCVTPS2PD 64(CX), Z0
+	VMOVUPD   Z0, 128(AX)
+	VCVTPS2PD 96(CX), Z0
+	VMOVUPD   Z0, 192(AX)
+	ADDQ      $0x00000100, AX
+	ADDQ      $0x00000080, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VCVTPS2PD (CX), Z0
+	VMOVUPD   Z0, (AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000020, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func convertAVX512F64ToF32(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·convertAVX512F64ToF32(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x04, DX
+	JB   rest
+
+four:
+	VMOVUPD   (CX), Z0
+	VCVTPD2PS Z0, Y0
+	VMOVUPS   Y0, (AX)
+	VMOVUPD   64(CX), Z0
+	VCVTPD2PS Z0, Y0
+	VMOVUPS   Y0, 32(AX)
+	VMOVUPD   128(CX), Z0
+	VCVTPD2PS Z0, Y0
+	VMOVUPS   Y0, 64(AX)
+	VMOVUPD   192(CX), Z0
+	VCVTPD2PS Z0, Y0
+	VMOVUPS   Y0, 96(AX)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000100, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPD   (CX), Z0
+	VCVTPD2PS Z0, Y0
+	VMOVUPS   Y0, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000040, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func convertAVX512F16ToF32(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·convertAVX512F16ToF32(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x04, DX
+	JB   rest
+
+four:
+	VCVTPH2PS (CX), Z0
+	VMOVUPS   Z0, (AX)
+	VCVTPH2PS 32(CX), Z0
+	VMOVUPS   Z0, 64(AX)
+	VCVTPH2PS 64(CX), Z0
+	VMOVUPS   Z0, 128(AX)
+	VCVTPH2PS 96(CX), Z0
+	VMOVUPS   Z0, 192(AX)
+	ADDQ      $0x00000100, AX
+	ADDQ      $0x00000080, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VCVTPH2PS (CX), Z0
+	VMOVUPS   Z0, (AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000020, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func convertAVX512F32ToF16(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·convertAVX512F32ToF16(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x04, DX
+	JB   rest
+
+four:
+	VMOVUPS   (CX), Z0
+	VCVTPS2PH $0x00, Z0, (AX)
+	VMOVUPS   64(CX), Z0
+	VCVTPS2PH $0x00, Z0, 32(AX)
+	VMOVUPS   128(CX), Z0
+	VCVTPS2PH $0x00, Z0, 64(AX)
+	VMOVUPS   192(CX), Z0
+	VCVTPS2PH $0x00, Z0, 96(AX)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000100, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPS   (CX), Z0
+	VCVTPS2PH $0x00, Z0, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000040, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func convertAVX512BF16ToF32(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·convertAVX512BF16ToF32(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x04, DX
+	JB   rest
+
+four:
+	VPMOVZXWD (CX), Z0
+	VPSLLD    $0x10, Z0, Z0
+	VMOVUPS   Z0, (AX)
+	VPMOVZXWD 32(CX), Z0
+	VPSLLD    $0x10, Z0, Z0
+	VMOVUPS   Z0, 64(AX)
+	VPMOVZXWD 64(CX), Z0
+	VPSLLD    $0x10, Z0, Z0
+	VMOVUPS   Z0, 128(AX)
+	VPMOVZXWD 96(CX), Z0
+	VPSLLD    $0x10, Z0, Z0
+	VMOVUPS   Z0, 192(AX)
+	ADDQ      $0x00000100, AX
+	ADDQ      $0x00000080, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VPMOVZXWD (CX), Z0
+	VPSLLD    $0x10, Z0, Z0
+	VMOVUPS   Z0, (AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000020, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func convertAVX512F32ToBF16(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·convertAVX512F32ToBF16(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS bits00000001<>+0(SB), Z0
+	VBROADCASTSS bits00007fff<>+0(SB), Z1
+	VBROADCASTSS bits00000040<>+0(SB), Z2
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPS (CX), Z3
+	VPSRLD  $0x10, Z3, Z4
+	VCMPPS  $0x03, Z3, Z3, K1
+	VPANDD  Z0, Z4, Z5
+	VPADDD  Z1, Z5, Z5
+	VPADDD  Z3, Z5, Z5
+	VPSRLD  $0x10, Z5, Z5
+	VPORD   Z2, Z4, K1, Z5
+	VPMOVDW Z5, (AX)
+	VMOVUPS 64(CX), Z3
+	VPSRLD  $0x10, Z3, Z4
+	VCMPPS  $0x03, Z3, Z3, K1
+	VPANDD  Z0, Z4, Z5
+	VPADDD  Z1, Z5, Z5
+	VPADDD  Z3, Z5, Z5
+	VPSRLD  $0x10, Z5, Z5
+	VPORD   Z2, Z4, K1, Z5
+	VPMOVDW Z5, 32(AX)
+	VMOVUPS 128(CX), Z3
+	VPSRLD  $0x10, Z3, Z4
+	VCMPPS  $0x03, Z3, Z3, K1
+	VPANDD  Z0, Z4, Z5
+	VPADDD  Z1, Z5, Z5
+	VPADDD  Z3, Z5, Z5
+	VPSRLD  $0x10, Z5, Z5
+	VPORD   Z2, Z4, K1, Z5
+	VPMOVDW Z5, 64(AX)
+	VMOVUPS 192(CX), Z3
+	VPSRLD  $0x10, Z3, Z4
+	VCMPPS  $0x03, Z3, Z3, K1
+	VPANDD  Z0, Z4, Z5
+	VPADDD  Z1, Z5, Z5
+	VPADDD  Z3, Z5, Z5
+	VPSRLD  $0x10, Z5, Z5
+	VPORD   Z2, Z4, K1, Z5
+	VPMOVDW Z5, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Z3
+	VPSRLD  $0x10, Z3, Z4
+	VCMPPS  $0x03, Z3, Z3, K1
+	VPANDD  Z0, Z4, Z5
+	VPADDD  Z1, Z5, Z5
+	VPADDD  Z3, Z5, Z5
+	VPSRLD  $0x10, Z5, Z5
+	VPORD   Z2, Z4, K1, Z5
+	VPMOVDW Z5, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000040, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+DATA bits00000001<>+0(SB)/4, $0x00000001
+GLOBL bits00000001<>(SB), RODATA|NOPTR, $4
+
+DATA bits00007fff<>+0(SB)/4, $0x00007fff
+GLOBL bits00007fff<>(SB), RODATA|NOPTR, $4
+
+DATA bits00000040<>+0(SB)/4, $0x00000040
+GLOBL bits00000040<>(SB), RODATA|NOPTR, $4
+
+// func reluAVX512F32(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·reluAVX512F32(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS bits00000000<>+0(SB), Z0
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPS   (CX), Z1
+	VCMPPS    $0x16, Z0, Z1, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, (AX)
+	VMOVUPS   64(CX), Z1
+	VCMPPS    $0x16, Z0, Z1, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, 64(AX)
+	VMOVUPS   128(CX), Z1
+	VCMPPS    $0x16, Z0, Z1, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, 128(AX)
+	VMOVUPS   192(CX), Z1
+	VCMPPS    $0x16, Z0, Z1, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, 192(AX)
+	ADDQ      $0x00000100, AX
+	ADDQ      $0x00000100, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPS   (CX), Z1
+	VCMPPS    $0x16, Z0, Z1, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, (AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000040, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+DATA bits00000000<>+0(SB)/4, $0x00000000
+GLOBL bits00000000<>(SB), RODATA|NOPTR, $4
+
+// func relu6AVX512F32(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·relu6AVX512F32(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS bits00000000<>+0(SB), Z0
+	VBROADCASTSS bits40c00000<>+0(SB), Z1
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPS   (CX), Z2
+	VCMPPS    $0x16, Z0, Z2, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMINPS    Z2, Z1, Z2
+	VMOVUPS   Z2, (AX)
+	VMOVUPS   64(CX), Z2
+	VCMPPS    $0x16, Z0, Z2, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMINPS    Z2, Z1, Z2
+	VMOVUPS   Z2, 64(AX)
+	VMOVUPS   128(CX), Z2
+	VCMPPS    $0x16, Z0, Z2, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMINPS    Z2, Z1, Z2
+	VMOVUPS   Z2, 128(AX)
+	VMOVUPS   192(CX), Z2
+	VCMPPS    $0x16, Z0, Z2, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMINPS    Z2, Z1, Z2
+	VMOVUPS   Z2, 192(AX)
+	ADDQ      $0x00000100, AX
+	ADDQ      $0x00000100, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPS   (CX), Z2
+	VCMPPS    $0x16, Z0, Z2, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMINPS    Z2, Z1, Z2
+	VMOVUPS   Z2, (AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000040, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+DATA bits40c00000<>+0(SB)/4, $0x40c00000
+GLOBL bits40c00000<>(SB), RODATA|NOPTR, $4
+
+// func reluAVX512F64(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·reluAVX512F64(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSD bits0000000000000000<>+0(SB), Z0
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPD   (CX), Z1
+	VCMPPD    $0x16, Z0, Z1, K1
+	VMOVAPD.Z Z1, K1, Z1
+	VMOVUPD   Z1, (AX)
+	VMOVUPD   64(CX), Z1
+	VCMPPD    $0x16, Z0, Z1, K1
+	VMOVAPD.Z Z1, K1, Z1
+	VMOVUPD   Z1, 64(AX)
+	VMOVUPD   128(CX), Z1
+	VCMPPD    $0x16, Z0, Z1, K1
+	VMOVAPD.Z Z1, K1, Z1
+	VMOVUPD   Z1, 128(AX)
+	VMOVUPD   192(CX), Z1
+	VCMPPD    $0x16, Z0, Z1, K1
+	VMOVAPD.Z Z1, K1, Z1
+	VMOVUPD   Z1, 192(AX)
+	ADDQ      $0x00000100, AX
+	ADDQ      $0x00000100, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPD   (CX), Z1
+	VCMPPD    $0x16, Z0, Z1, K1
+	VMOVAPD.Z Z1, K1, Z1
+	VMOVUPD   Z1, (AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000040, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+DATA bits0000000000000000<>+0(SB)/8, $0x0000000000000000
+GLOBL bits0000000000000000<>(SB), RODATA|NOPTR, $8
+
+// func relu6AVX512F64(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·relu6AVX512F64(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSD bits0000000000000000<>+0(SB), Z0
+	VBROADCASTSD bits4018000000000000<>+0(SB), Z1
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPD   (CX), Z2
+	VCMPPD    $0x16, Z0, Z2, K1
+	VMOVAPD.Z Z2, K1, Z2
+	VMINPD    Z2, Z1, Z2
+	VMOVUPD   Z2, (AX)
+	VMOVUPD   64(CX), Z2
+	VCMPPD    $0x16, Z0, Z2, K1
+	VMOVAPD.Z Z2, K1, Z2
+	VMINPD    Z2, Z1, Z2
+	VMOVUPD   Z2, 64(AX)
+	VMOVUPD   128(CX), Z2
+	VCMPPD    $0x16, Z0, Z2, K1
+	VMOVAPD.Z Z2, K1, Z2
+	VMINPD    Z2, Z1, Z2
+	VMOVUPD   Z2, 128(AX)
+	VMOVUPD   192(CX), Z2
+	VCMPPD    $0x16, Z0, Z2, K1
+	VMOVAPD.Z Z2, K1, Z2
+	VMINPD    Z2, Z1, Z2
+	VMOVUPD   Z2, 192(AX)
+	ADDQ      $0x00000100, AX
+	ADDQ      $0x00000100, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPD   (CX), Z2
+	VCMPPD    $0x16, Z0, Z2, K1
+	VMOVAPD.Z Z2, K1, Z2
+	VMINPD    Z2, Z1, Z2
+	VMOVUPD   Z2, (AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000040, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+DATA bits4018000000000000<>+0(SB)/8, $0x4018000000000000
+GLOBL bits4018000000000000<>(SB), RODATA|NOPTR, $8
+
+// func leakyReluAVX512F64(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·leakyReluAVX512F64(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSD bits3f847ae147ae147b<>+0(SB), Z0
+	VBROADCASTSD bits3ff0000000000000<>+0(SB), Z1
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPD   (CX), Z2
+	VPMOVQ2M  Z2, K1
+	VBLENDMPD Z0, Z1, K1, Z3
+	VMULPD    Z3, Z2, Z2
+	VMOVUPD   Z2, (AX)
+	VMOVUPD   64(CX), Z2
+	VPMOVQ2M  Z2, K1
+	VBLENDMPD Z0, Z1, K1, Z4
+	VMULPD    Z4, Z2, Z2
+	VMOVUPD   Z2, 64(AX)
+	VMOVUPD   128(CX), Z2
+	VPMOVQ2M  Z2, K1
+	VBLENDMPD Z0, Z1, K1, Z5
+	VMULPD    Z5, Z2, Z2
+	VMOVUPD   Z2, 128(AX)
+	VMOVUPD   192(CX), Z2
+	VPMOVQ2M  Z2, K1
+	VBLENDMPD Z0, Z1, K1, Z6
+	VMULPD    Z6, Z2, Z2
+	VMOVUPD   Z2, 192(AX)
+	ADDQ      $0x00000100, AX
+	ADDQ      $0x00000100, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPD   (CX), Z2
+	VPMOVQ2M  Z2, K1
+	VBLENDMPD Z0, Z1, K1, Z7
+	VMULPD    Z7, Z2, Z2
+	VMOVUPD   Z2, (AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000040, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+DATA bits3f847ae147ae147b<>+0(SB)/8, $0x3f847ae147ae147b
+GLOBL bits3f847ae147ae147b<>(SB), RODATA|NOPTR, $8
+
+DATA bits3ff0000000000000<>+0(SB)/8, $0x3ff0000000000000
+GLOBL bits3ff0000000000000<>(SB), RODATA|NOPTR, $8
+
+// func leakyReluAVX512F32(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·leakyReluAVX512F32(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSD bits3f847ae147ae147b<>+0(SB), Z0
+	VBROADCASTSD bits3ff0000000000000<>+0(SB), Z1
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VCVTPS2PD (CX), Z2
+	VPMOVQ2M  Z2, K1
+	VBLENDMPD Z0, Z1, K1, Z3
+	VMULPD    Z3, Z2, Z2
+	VCVTPD2PS Z2, Y2
+	VMOVUPS   Y2, (AX)
+	VCVTPS2PD 32(CX), Z2
+	VPMOVQ2M  Z2, K1
+	VBLENDMPD Z0, Z1, K1, Z4
+	VMULPD    Z4, Z2, Z2
+	VCVTPD2PS Z2, Y2
+	VMOVUPS   Y2, 32(AX)
+	VCVTPS2PD 64(CX), Z2
+	VPMOVQ2M  Z2, K1
+	VBLENDMPD Z0, Z1, K1, Z5
+	VMULPD    Z5, Z2, Z2
+	VCVTPD2PS Z2, Y2
+	VMOVUPS   Y2, 64(AX)
+	VCVTPS2PD 96(CX), Z2
+	VPMOVQ2M  Z2, K1
+	VBLENDMPD Z0, Z1, K1, Z6
+	VMULPD    Z6, Z2, Z2
+	VCVTPD2PS Z2, Y2
+	VMOVUPS   Y2, 96(AX)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000080, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VCVTPS2PD (CX), Z2
+	VPMOVQ2M  Z2, K1
+	VBLENDMPD Z0, Z1, K1, Z7
+	VMULPD    Z7, Z2, Z2
+	VCVTPD2PS Z2, Y2
+	VMOVUPS   Y2, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000020, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func hardswishAVX512F64(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·hardswishAVX512F64(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSD bits0000000000000000<>+0(SB), Z0
+	VBROADCASTSD bits4008000000000000<>+0(SB), Z1
+	VBROADCASTSD bits4018000000000000<>+0(SB), Z2
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPD (CX), Z3
+	VADDPD  Z1, Z3, Z4
+	VMAXPD  Z4, Z0, Z4
+	VMINPD  Z4, Z2, Z4
+	VMULPD  Z4, Z3, Z3
+	VDIVPD  Z2, Z3, Z3
+	VMOVUPD Z3, (AX)
+	VMOVUPD 64(CX), Z3
+	VADDPD  Z1, Z3, Z4
+	VMAXPD  Z4, Z0, Z4
+	VMINPD  Z4, Z2, Z4
+	VMULPD  Z4, Z3, Z3
+	VDIVPD  Z2, Z3, Z3
+	VMOVUPD Z3, 64(AX)
+	VMOVUPD 128(CX), Z3
+	VADDPD  Z1, Z3, Z4
+	VMAXPD  Z4, Z0, Z4
+	VMINPD  Z4, Z2, Z4
+	VMULPD  Z4, Z3, Z3
+	VDIVPD  Z2, Z3, Z3
+	VMOVUPD Z3, 128(AX)
+	VMOVUPD 192(CX), Z3
+	VADDPD  Z1, Z3, Z4
+	VMAXPD  Z4, Z0, Z4
+	VMINPD  Z4, Z2, Z4
+	VMULPD  Z4, Z3, Z3
+	VDIVPD  Z2, Z3, Z3
+	VMOVUPD Z3, 192(AX)
+	ADDQ    $0x00000100, AX
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPD (CX), Z3
+	VADDPD  Z1, Z3, Z4
+	VMAXPD  Z4, Z0, Z4
+	VMINPD  Z4, Z2, Z4
+	VMULPD  Z4, Z3, Z3
+	VDIVPD  Z2, Z3, Z3
+	VMOVUPD Z3, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+DATA bits4008000000000000<>+0(SB)/8, $0x4008000000000000
+GLOBL bits4008000000000000<>(SB), RODATA|NOPTR, $8
+
+// func hardswishAVX512F32(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·hardswishAVX512F32(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSD bits0000000000000000<>+0(SB), Z0
+	VBROADCASTSD bits4008000000000000<>+0(SB), Z1
+	VBROADCASTSD bits4018000000000000<>+0(SB), Z2
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VCVTPS2PD (CX), Z3
+	VADDPD    Z1, Z3, Z4
+	VMAXPD    Z4, Z0, Z4
+	VMINPD    Z4, Z2, Z4
+	VMULPD    Z4, Z3, Z3
+	VDIVPD    Z2, Z3, Z3
+	VCVTPD2PS Z3, Y3
+	VMOVUPS   Y3, (AX)
+	VCVTPS2PD 32(CX), Z3
+	VADDPD    Z1, Z3, Z4
+	VMAXPD    Z4, Z0, Z4
+	VMINPD    Z4, Z2, Z4
+	VMULPD    Z4, Z3, Z3
+	VDIVPD    Z2, Z3, Z3
+	VCVTPD2PS Z3, Y3
+	VMOVUPS   Y3, 32(AX)
+	VCVTPS2PD 64(CX), Z3
+	VADDPD    Z1, Z3, Z4
+	VMAXPD    Z4, Z0, Z4
+	VMINPD    Z4, Z2, Z4
+	VMULPD    Z4, Z3, Z3
+	VDIVPD    Z2, Z3, Z3
+	VCVTPD2PS Z3, Y3
+	VMOVUPS   Y3, 64(AX)
+	VCVTPS2PD 96(CX), Z3
+	VADDPD    Z1, Z3, Z4
+	VMAXPD    Z4, Z0, Z4
+	VMINPD    Z4, Z2, Z4
+	VMULPD    Z4, Z3, Z3
+	VDIVPD    Z2, Z3, Z3
+	VCVTPD2PS Z3, Y3
+	VMOVUPS   Y3, 96(AX)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000080, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VCVTPS2PD (CX), Z3
+	VADDPD    Z1, Z3, Z4
+	VMAXPD    Z4, Z0, Z4
+	VMINPD    Z4, Z2, Z4
+	VMULPD    Z4, Z3, Z3
+	VDIVPD    Z2, Z3, Z3
+	VCVTPD2PS Z3, Y3
+	VMOVUPS   Y3, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000020, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func lerpAVX512F32(dst *byte, a *byte, b *byte, n int, w float64)
+// Requires: AVX, AVX512F, SSE2
+TEXT ·lerpAVX512F32(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVSD        w+32(FP), X0
+	VCVTSD2SS    X0, X0, X0
+	VBROADCASTSS X0, Z0
+	SUBQ         $0x04, BX
+	JB           rest
+
+four:
+	VMOVUPS (CX), Z1
+	VMOVUPS (DX), Z2
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, (AX)
+	VMOVUPS 64(CX), Z1
+	VMOVUPS 64(DX), Z2
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS 128(CX), Z1
+	VMOVUPS 128(DX), Z2
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, 128(AX)
+	VMOVUPS 192(CX), Z1
+	VMOVUPS 192(DX), Z2
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, 192(AX)
+	ADDQ    $0x00000100, AX
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Z1
+	VMOVUPS (DX), Z2
+	VSUBPS  Z1, Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func lerpAVX512F64(dst *byte, a *byte, b *byte, n int, w float64)
+// Requires: AVX, AVX512F, SSE2
+TEXT ·lerpAVX512F64(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVSD        w+32(FP), X0
+	VBROADCASTSD X0, Z0
+	SUBQ         $0x04, BX
+	JB           rest
+
+four:
+	VMOVUPD (CX), Z1
+	VMOVUPD (DX), Z2
+	VSUBPD  Z1, Z2, Z2
+	VMULPD  Z0, Z2, Z2
+	VADDPD  Z2, Z1, Z1
+	VMOVUPD Z1, (AX)
+	VMOVUPD 64(CX), Z1
+	VMOVUPD 64(DX), Z2
+	VSUBPD  Z1, Z2, Z2
+	VMULPD  Z0, Z2, Z2
+	VADDPD  Z2, Z1, Z1
+	VMOVUPD Z1, 64(AX)
+	VMOVUPD 128(CX), Z1
+	VMOVUPD 128(DX), Z2
+	VSUBPD  Z1, Z2, Z2
+	VMULPD  Z0, Z2, Z2
+	VADDPD  Z2, Z1, Z1
+	VMOVUPD Z1, 128(AX)
+	VMOVUPD 192(CX), Z1
+	VMOVUPD 192(DX), Z2
+	VSUBPD  Z1, Z2, Z2
+	VMULPD  Z0, Z2, Z2
+	VADDPD  Z2, Z1, Z1
+	VMOVUPD Z1, 192(AX)
+	ADDQ    $0x00000100, AX
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPD (CX), Z1
+	VMOVUPD (DX), Z2
+	VSUBPD  Z1, Z2, Z2
+	VMULPD  Z0, Z2, Z2
+	VADDPD  Z2, Z1, Z1
+	VMOVUPD Z1, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func tapsAVX512F32(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float64, wb float64, wc float64, wd float64)
+// Requires: AVX, AVX512F, SSE2
+TEXT ·tapsAVX512F32(SB), NOSPLIT, $0-80
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         c+24(FP), BX
+	MOVQ         d+32(FP), SI
+	MOVQ         n+40(FP), DI
+	MOVSD        wa+48(FP), X0
+	VCVTSD2SS    X0, X0, X0
+	VBROADCASTSS X0, Z0
+	MOVSD        wb+56(FP), X1
+	VCVTSD2SS    X1, X1, X1
+	VBROADCASTSS X1, Z1
+	MOVSD        wc+64(FP), X2
+	VCVTSD2SS    X2, X2, X2
+	VBROADCASTSS X2, Z2
+	MOVSD        wd+72(FP), X3
+	VCVTSD2SS    X3, X3, X3
+	VBROADCASTSS X3, Z3
+	SUBQ         $0x04, DI
+	JB           rest
+
+four:
+	VMULPS  (CX), Z0, Z4
+	VMULPS  (DX), Z1, Z5
+	VADDPS  Z5, Z4, Z4
+	VMULPS  (BX), Z2, Z5
+	VADDPS  Z5, Z4, Z4
+	VMULPS  (SI), Z3, Z5
+	VADDPS  Z5, Z4, Z4
+	VMOVUPS Z4, (AX)
+	VMULPS  64(CX), Z0, Z4
+	VMULPS  64(DX), Z1, Z5
+	VADDPS  Z5, Z4, Z4
+	VMULPS  64(BX), Z2, Z5
+	VADDPS  Z5, Z4, Z4
+	VMULPS  64(SI), Z3, Z5
+	VADDPS  Z5, Z4, Z4
+	VMOVUPS Z4, 64(AX)
+	VMULPS  128(CX), Z0, Z4
+	VMULPS  128(DX), Z1, Z5
+	VADDPS  Z5, Z4, Z4
+	VMULPS  128(BX), Z2, Z5
+	VADDPS  Z5, Z4, Z4
+	VMULPS  128(SI), Z3, Z5
+	VADDPS  Z5, Z4, Z4
+	VMOVUPS Z4, 128(AX)
+	VMULPS  192(CX), Z0, Z4
+	VMULPS  192(DX), Z1, Z5
+	VADDPS  Z5, Z4, Z4
+	VMULPS  192(BX), Z2, Z5
+	VADDPS  Z5, Z4, Z4
+	VMULPS  192(SI), Z3, Z5
+	VADDPS  Z5, Z4, Z4
+	VMOVUPS Z4, 192(AX)
+	ADDQ    $0x00000100, AX
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x04, DI
+	JAE     four
+
+rest:
+	ADDQ $0x04, DI
+	JZ   done
+
+one:
+	VMULPS  (CX), Z0, Z4
+	VMULPS  (DX), Z1, Z5
+	VADDPS  Z5, Z4, Z4
+	VMULPS  (BX), Z2, Z5
+	VADDPS  Z5, Z4, Z4
+	VMULPS  (SI), Z3, Z5
+	VADDPS  Z5, Z4, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	DECQ    DI
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func tapsAVX512F64(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float64, wb float64, wc float64, wd float64)
+// Requires: AVX, AVX512F, SSE2
+TEXT ·tapsAVX512F64(SB), NOSPLIT, $0-80
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         c+24(FP), BX
+	MOVQ         d+32(FP), SI
+	MOVQ         n+40(FP), DI
+	MOVSD        wa+48(FP), X0
+	VBROADCASTSD X0, Z0
+	MOVSD        wb+56(FP), X1
+	VBROADCASTSD X1, Z1
+	MOVSD        wc+64(FP), X2
+	VBROADCASTSD X2, Z2
+	MOVSD        wd+72(FP), X3
+	VBROADCASTSD X3, Z3
+	SUBQ         $0x04, DI
+	JB           rest
+
+four:
+	VMULPD  (CX), Z0, Z4
+	VMULPD  (DX), Z1, Z5
+	VADDPD  Z5, Z4, Z4
+	VMULPD  (BX), Z2, Z5
+	VADDPD  Z5, Z4, Z4
+	VMULPD  (SI), Z3, Z5
+	VADDPD  Z5, Z4, Z4
+	VMOVUPD Z4, (AX)
+	VMULPD  64(CX), Z0, Z4
+	VMULPD  64(DX), Z1, Z5
+	VADDPD  Z5, Z4, Z4
+	VMULPD  64(BX), Z2, Z5
+	VADDPD  Z5, Z4, Z4
+	VMULPD  64(SI), Z3, Z5
+	VADDPD  Z5, Z4, Z4
+	VMOVUPD Z4, 64(AX)
+	VMULPD  128(CX), Z0, Z4
+	VMULPD  128(DX), Z1, Z5
+	VADDPD  Z5, Z4, Z4
+	VMULPD  128(BX), Z2, Z5
+	VADDPD  Z5, Z4, Z4
+	VMULPD  128(SI), Z3, Z5
+	VADDPD  Z5, Z4, Z4
+	VMOVUPD Z4, 128(AX)
+	VMULPD  192(CX), Z0, Z4
+	VMULPD  192(DX), Z1, Z5
+	VADDPD  Z5, Z4, Z4
+	VMULPD  192(BX), Z2, Z5
+	VADDPD  Z5, Z4, Z4
+	VMULPD  192(SI), Z3, Z5
+	VADDPD  Z5, Z4, Z4
+	VMOVUPD Z4, 192(AX)
+	ADDQ    $0x00000100, AX
+	ADDQ    $0x00000100, CX
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x04, DI
+	JAE     four
+
+rest:
+	ADDQ $0x04, DI
+	JZ   done
+
+one:
+	VMULPD  (CX), Z0, Z4
+	VMULPD  (DX), Z1, Z5
+	VADDPD  Z5, Z4, Z4
+	VMULPD  (BX), Z2, Z5
+	VADDPD  Z5, Z4, Z4
+	VMULPD  (SI), Z3, Z5
+	VADDPD  Z5, Z4, Z4
+	VMOVUPD Z4, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, SI
+	DECQ    DI
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func swapAVX512x16(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·swapAVX512x16(SB), NOSPLIT, $0-24
+	MOVQ            dst+0(FP), AX
+	MOVQ            src+8(FP), CX
+	MOVQ            n+16(FP), DX
+	VBROADCASTI32X4 swap2<>+0(SB), Z0
+	SUBQ            $0x04, DX
+	JB              rest
+
+four:
+	VMOVUPS (CX), Z1
+	VPSHUFB Z0, Z1, Z1
+	VMOVUPS Z1, (AX)
+	VMOVUPS 64(CX), Z1
+	VPSHUFB Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS 128(CX), Z1
+	VPSHUFB Z0, Z1, Z1
+	VMOVUPS Z1, 128(AX)
+	VMOVUPS 192(CX), Z1
+	VPSHUFB Z0, Z1, Z1
+	VMOVUPS Z1, 192(AX)
+	ADDQ    $0x00000100, AX
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Z1
+	VPSHUFB Z0, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+DATA swap2<>+0(SB)/16, $"\x01\x00\x03\x02\x05\x04\a\x06\t\b\v\n\r\f\x0f\x0e"
+GLOBL swap2<>(SB), RODATA|NOPTR, $16
+
+// func swapAVX512x32(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·swapAVX512x32(SB), NOSPLIT, $0-24
+	MOVQ            dst+0(FP), AX
+	MOVQ            src+8(FP), CX
+	MOVQ            n+16(FP), DX
+	VBROADCASTI32X4 swap4<>+0(SB), Z0
+	SUBQ            $0x04, DX
+	JB              rest
+
+four:
+	VMOVUPS (CX), Z1
+	VPSHUFB Z0, Z1, Z1
+	VMOVUPS Z1, (AX)
+	VMOVUPS 64(CX), Z1
+	VPSHUFB Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS 128(CX), Z1
+	VPSHUFB Z0, Z1, Z1
+	VMOVUPS Z1, 128(AX)
+	VMOVUPS 192(CX), Z1
+	VPSHUFB Z0, Z1, Z1
+	VMOVUPS Z1, 192(AX)
+	ADDQ    $0x00000100, AX
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Z1
+	VPSHUFB Z0, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+DATA swap4<>+0(SB)/16, $"\x03\x02\x01\x00\a\x06\x05\x04\v\n\t\b\x0f\x0e\r\f"
+GLOBL swap4<>(SB), RODATA|NOPTR, $16
+
+// func swapAVX512x64(dst *byte, src *byte, n int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·swapAVX512x64(SB), NOSPLIT, $0-24
+	MOVQ            dst+0(FP), AX
+	MOVQ            src+8(FP), CX
+	MOVQ            n+16(FP), DX
+	VBROADCASTI32X4 swap8<>+0(SB), Z0
+	SUBQ            $0x04, DX
+	JB              rest
+
+four:
+	VMOVUPS (CX), Z1
+	VPSHUFB Z0, Z1, Z1
+	VMOVUPS Z1, (AX)
+	VMOVUPS 64(CX), Z1
+	VPSHUFB Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS 128(CX), Z1
+	VPSHUFB Z0, Z1, Z1
+	VMOVUPS Z1, 128(AX)
+	VMOVUPS 192(CX), Z1
+	VPSHUFB Z0, Z1, Z1
+	VMOVUPS Z1, 192(AX)
+	ADDQ    $0x00000100, AX
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Z1
+	VPSHUFB Z0, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+DATA swap8<>+0(SB)/16, $"\a\x06\x05\x04\x03\x02\x01\x00\x0f\x0e\r\f\v\n\t\b"
+GLOBL swap8<>(SB), RODATA|NOPTR, $16
+
 // func orAVX2(dst *byte, a *byte, b *byte, n int)
 // Requires: AVX, AVX2
 TEXT ·orAVX2(SB), NOSPLIT, $0-32
@@ -2453,6 +3682,1201 @@ one:
 	ADDQ      $0x00000020, DX
 	DECQ      BX
 	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func convertAVX2F32ToF64(dst *byte, src *byte, n int)
+// Requires: AVX
+TEXT ·convertAVX2F32ToF64(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x04, DX
+	JB   rest
+
+four:
+	VCVTPS2PD (CX), Y0
+	VMOVUPD   Y0, (AX)
+	VCVTPS2PD 16(CX), Y0
+	VMOVUPD   Y0, 32(AX)
+	VCVTPS2PD 32(CX), Y0
+	VMOVUPD   Y0, 64(AX)
+	VCVTPS2PD 48(CX), Y0
+	VMOVUPD   Y0, 96(AX)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000040, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VCVTPS2PD (CX), Y0
+	VMOVUPD   Y0, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000010, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func convertAVX2F64ToF32(dst *byte, src *byte, n int)
+// Requires: AVX
+TEXT ·convertAVX2F64ToF32(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x04, DX
+	JB   rest
+
+four:
+	VMOVUPD    (CX), Y0
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, (AX)
+	VMOVUPD    32(CX), Y0
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, 16(AX)
+	VMOVUPD    64(CX), Y0
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, 32(AX)
+	VMOVUPD    96(CX), Y0
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, 48(AX)
+	ADDQ       $0x00000040, AX
+	ADDQ       $0x00000080, CX
+	SUBQ       $0x04, DX
+	JAE        four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPD    (CX), Y0
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, (AX)
+	ADDQ       $0x00000010, AX
+	ADDQ       $0x00000020, CX
+	DECQ       DX
+	JNZ        one
+
+done:
+	VZEROUPPER
+	RET
+
+// func convertAVX2F16ToF32(dst *byte, src *byte, n int)
+// Requires: AVX, F16C
+TEXT ·convertAVX2F16ToF32(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x04, DX
+	JB   rest
+
+four:
+	VCVTPH2PS (CX), Y0
+	VMOVUPS   Y0, (AX)
+	VCVTPH2PS 16(CX), Y0
+	VMOVUPS   Y0, 32(AX)
+	VCVTPH2PS 32(CX), Y0
+	VMOVUPS   Y0, 64(AX)
+	VCVTPH2PS 48(CX), Y0
+	VMOVUPS   Y0, 96(AX)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000040, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VCVTPH2PS (CX), Y0
+	VMOVUPS   Y0, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000010, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func convertAVX2F32ToF16(dst *byte, src *byte, n int)
+// Requires: AVX, F16C
+TEXT ·convertAVX2F32ToF16(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x04, DX
+	JB   rest
+
+four:
+	VMOVUPS   (CX), Y0
+	VCVTPS2PH $0x00, Y0, (AX)
+	VMOVUPS   32(CX), Y0
+	VCVTPS2PH $0x00, Y0, 16(AX)
+	VMOVUPS   64(CX), Y0
+	VCVTPS2PH $0x00, Y0, 32(AX)
+	VMOVUPS   96(CX), Y0
+	VCVTPS2PH $0x00, Y0, 48(AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000080, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPS   (CX), Y0
+	VCVTPS2PH $0x00, Y0, (AX)
+	ADDQ      $0x00000010, AX
+	ADDQ      $0x00000020, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func convertAVX2BF16ToF32(dst *byte, src *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·convertAVX2BF16ToF32(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x04, DX
+	JB   rest
+
+four:
+	VPMOVZXWD (CX), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVUPS   Y0, (AX)
+	VPMOVZXWD 16(CX), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVUPS   Y0, 32(AX)
+	VPMOVZXWD 32(CX), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVUPS   Y0, 64(AX)
+	VPMOVZXWD 48(CX), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVUPS   Y0, 96(AX)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000040, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VPMOVZXWD (CX), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVUPS   Y0, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000010, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func convertAVX2F32ToBF16(dst *byte, src *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·convertAVX2F32ToBF16(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS bits00000001<>+0(SB), Y0
+	VBROADCASTSS bits00007fff<>+0(SB), Y1
+	VBROADCASTSS bits00000040<>+0(SB), Y2
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPS   (CX), Y3
+	VPSRLD    $0x10, Y3, Y4
+	VCMPPS    $0x03, Y3, Y3, Y6
+	VPAND     Y0, Y4, Y5
+	VPADDD    Y1, Y5, Y5
+	VPADDD    Y3, Y5, Y5
+	VPSRLD    $0x10, Y5, Y5
+	VPOR      Y2, Y4, Y4
+	VPBLENDVB Y6, Y4, Y5, Y5
+	VPACKUSDW Y5, Y5, Y5
+	VPERMQ    $0x08, Y5, Y5
+	VMOVDQU   X5, (AX)
+	VMOVUPS   32(CX), Y3
+	VPSRLD    $0x10, Y3, Y4
+	VCMPPS    $0x03, Y3, Y3, Y6
+	VPAND     Y0, Y4, Y5
+	VPADDD    Y1, Y5, Y5
+	VPADDD    Y3, Y5, Y5
+	VPSRLD    $0x10, Y5, Y5
+	VPOR      Y2, Y4, Y4
+	VPBLENDVB Y6, Y4, Y5, Y5
+	VPACKUSDW Y5, Y5, Y5
+	VPERMQ    $0x08, Y5, Y5
+	VMOVDQU   X5, 16(AX)
+	VMOVUPS   64(CX), Y3
+	VPSRLD    $0x10, Y3, Y4
+	VCMPPS    $0x03, Y3, Y3, Y6
+	VPAND     Y0, Y4, Y5
+	VPADDD    Y1, Y5, Y5
+	VPADDD    Y3, Y5, Y5
+	VPSRLD    $0x10, Y5, Y5
+	VPOR      Y2, Y4, Y4
+	VPBLENDVB Y6, Y4, Y5, Y5
+	VPACKUSDW Y5, Y5, Y5
+	VPERMQ    $0x08, Y5, Y5
+	VMOVDQU   X5, 32(AX)
+	VMOVUPS   96(CX), Y3
+	VPSRLD    $0x10, Y3, Y4
+	VCMPPS    $0x03, Y3, Y3, Y6
+	VPAND     Y0, Y4, Y5
+	VPADDD    Y1, Y5, Y5
+	VPADDD    Y3, Y5, Y5
+	VPSRLD    $0x10, Y5, Y5
+	VPOR      Y2, Y4, Y4
+	VPBLENDVB Y6, Y4, Y5, Y5
+	VPACKUSDW Y5, Y5, Y5
+	VPERMQ    $0x08, Y5, Y5
+	VMOVDQU   X5, 48(AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000080, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPS   (CX), Y3
+	VPSRLD    $0x10, Y3, Y4
+	VCMPPS    $0x03, Y3, Y3, Y6
+	VPAND     Y0, Y4, Y5
+	VPADDD    Y1, Y5, Y5
+	VPADDD    Y3, Y5, Y5
+	VPSRLD    $0x10, Y5, Y5
+	VPOR      Y2, Y4, Y4
+	VPBLENDVB Y6, Y4, Y5, Y5
+	VPACKUSDW Y5, Y5, Y5
+	VPERMQ    $0x08, Y5, Y5
+	VMOVDQU   X5, (AX)
+	ADDQ      $0x00000010, AX
+	ADDQ      $0x00000020, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluAVX2F32(dst *byte, src *byte, n int)
+// Requires: AVX
+TEXT ·reluAVX2F32(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS bits00000000<>+0(SB), Y0
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPS (CX), Y1
+	VCMPPS  $0x16, Y0, Y1, Y2
+	VANDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y1
+	VCMPPS  $0x16, Y0, Y1, Y2
+	VANDPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y1
+	VCMPPS  $0x16, Y0, Y1, Y2
+	VANDPS  Y2, Y1, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y1
+	VCMPPS  $0x16, Y0, Y1, Y2
+	VANDPS  Y2, Y1, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y1
+	VCMPPS  $0x16, Y0, Y1, Y2
+	VANDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func relu6AVX2F32(dst *byte, src *byte, n int)
+// Requires: AVX
+TEXT ·relu6AVX2F32(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS bits00000000<>+0(SB), Y0
+	VBROADCASTSS bits40c00000<>+0(SB), Y1
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPS (CX), Y2
+	VCMPPS  $0x16, Y0, Y2, Y3
+	VANDPS  Y3, Y2, Y2
+	VMINPS  Y2, Y1, Y2
+	VMOVUPS Y2, (AX)
+	VMOVUPS 32(CX), Y2
+	VCMPPS  $0x16, Y0, Y2, Y3
+	VANDPS  Y3, Y2, Y2
+	VMINPS  Y2, Y1, Y2
+	VMOVUPS Y2, 32(AX)
+	VMOVUPS 64(CX), Y2
+	VCMPPS  $0x16, Y0, Y2, Y3
+	VANDPS  Y3, Y2, Y2
+	VMINPS  Y2, Y1, Y2
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS 96(CX), Y2
+	VCMPPS  $0x16, Y0, Y2, Y3
+	VANDPS  Y3, Y2, Y2
+	VMINPS  Y2, Y1, Y2
+	VMOVUPS Y2, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y2
+	VCMPPS  $0x16, Y0, Y2, Y3
+	VANDPS  Y3, Y2, Y2
+	VMINPS  Y2, Y1, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluAVX2F64(dst *byte, src *byte, n int)
+// Requires: AVX
+TEXT ·reluAVX2F64(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSD bits0000000000000000<>+0(SB), Y0
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPD (CX), Y1
+	VCMPPD  $0x16, Y0, Y1, Y2
+	VANDPS  Y2, Y1, Y1
+	VMOVUPD Y1, (AX)
+	VMOVUPD 32(CX), Y1
+	VCMPPD  $0x16, Y0, Y1, Y2
+	VANDPS  Y2, Y1, Y1
+	VMOVUPD Y1, 32(AX)
+	VMOVUPD 64(CX), Y1
+	VCMPPD  $0x16, Y0, Y1, Y2
+	VANDPS  Y2, Y1, Y1
+	VMOVUPD Y1, 64(AX)
+	VMOVUPD 96(CX), Y1
+	VCMPPD  $0x16, Y0, Y1, Y2
+	VANDPS  Y2, Y1, Y1
+	VMOVUPD Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPD (CX), Y1
+	VCMPPD  $0x16, Y0, Y1, Y2
+	VANDPS  Y2, Y1, Y1
+	VMOVUPD Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func relu6AVX2F64(dst *byte, src *byte, n int)
+// Requires: AVX
+TEXT ·relu6AVX2F64(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSD bits0000000000000000<>+0(SB), Y0
+	VBROADCASTSD bits4018000000000000<>+0(SB), Y1
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPD (CX), Y2
+	VCMPPD  $0x16, Y0, Y2, Y3
+	VANDPS  Y3, Y2, Y2
+	VMINPD  Y2, Y1, Y2
+	VMOVUPD Y2, (AX)
+	VMOVUPD 32(CX), Y2
+	VCMPPD  $0x16, Y0, Y2, Y3
+	VANDPS  Y3, Y2, Y2
+	VMINPD  Y2, Y1, Y2
+	VMOVUPD Y2, 32(AX)
+	VMOVUPD 64(CX), Y2
+	VCMPPD  $0x16, Y0, Y2, Y3
+	VANDPS  Y3, Y2, Y2
+	VMINPD  Y2, Y1, Y2
+	VMOVUPD Y2, 64(AX)
+	VMOVUPD 96(CX), Y2
+	VCMPPD  $0x16, Y0, Y2, Y3
+	VANDPS  Y3, Y2, Y2
+	VMINPD  Y2, Y1, Y2
+	VMOVUPD Y2, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPD (CX), Y2
+	VCMPPD  $0x16, Y0, Y2, Y3
+	VANDPS  Y3, Y2, Y2
+	VMINPD  Y2, Y1, Y2
+	VMOVUPD Y2, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func leakyReluAVX2F64(dst *byte, src *byte, n int)
+// Requires: AVX
+TEXT ·leakyReluAVX2F64(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSD bits3f847ae147ae147b<>+0(SB), Y0
+	VBROADCASTSD bits3ff0000000000000<>+0(SB), Y1
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPD   (CX), Y2
+	VBLENDVPD Y2, Y0, Y1, Y3
+	VMULPD    Y3, Y2, Y2
+	VMOVUPD   Y2, (AX)
+	VMOVUPD   32(CX), Y2
+	VBLENDVPD Y2, Y0, Y1, Y3
+	VMULPD    Y3, Y2, Y2
+	VMOVUPD   Y2, 32(AX)
+	VMOVUPD   64(CX), Y2
+	VBLENDVPD Y2, Y0, Y1, Y3
+	VMULPD    Y3, Y2, Y2
+	VMOVUPD   Y2, 64(AX)
+	VMOVUPD   96(CX), Y2
+	VBLENDVPD Y2, Y0, Y1, Y3
+	VMULPD    Y3, Y2, Y2
+	VMOVUPD   Y2, 96(AX)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000080, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPD   (CX), Y2
+	VBLENDVPD Y2, Y0, Y1, Y3
+	VMULPD    Y3, Y2, Y2
+	VMOVUPD   Y2, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000020, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func leakyReluAVX2F32(dst *byte, src *byte, n int)
+// Requires: AVX
+TEXT ·leakyReluAVX2F32(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSD bits3f847ae147ae147b<>+0(SB), Y0
+	VBROADCASTSD bits3ff0000000000000<>+0(SB), Y1
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VCVTPS2PD  (CX), Y2
+	VBLENDVPD  Y2, Y0, Y1, Y3
+	VMULPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, (AX)
+	VCVTPS2PD  16(CX), Y2
+	VBLENDVPD  Y2, Y0, Y1, Y3
+	VMULPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, 16(AX)
+	VCVTPS2PD  32(CX), Y2
+	VBLENDVPD  Y2, Y0, Y1, Y3
+	VMULPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, 32(AX)
+	VCVTPS2PD  48(CX), Y2
+	VBLENDVPD  Y2, Y0, Y1, Y3
+	VMULPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, 48(AX)
+	ADDQ       $0x00000040, AX
+	ADDQ       $0x00000040, CX
+	SUBQ       $0x04, DX
+	JAE        four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VCVTPS2PD  (CX), Y2
+	VBLENDVPD  Y2, Y0, Y1, Y3
+	VMULPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, (AX)
+	ADDQ       $0x00000010, AX
+	ADDQ       $0x00000010, CX
+	DECQ       DX
+	JNZ        one
+
+done:
+	VZEROUPPER
+	RET
+
+// func hardswishAVX2F64(dst *byte, src *byte, n int)
+// Requires: AVX
+TEXT ·hardswishAVX2F64(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSD bits0000000000000000<>+0(SB), Y0
+	VBROADCASTSD bits4008000000000000<>+0(SB), Y1
+	VBROADCASTSD bits4018000000000000<>+0(SB), Y2
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPD (CX), Y3
+	VADDPD  Y1, Y3, Y4
+	VMAXPD  Y4, Y0, Y4
+	VMINPD  Y4, Y2, Y4
+	VMULPD  Y4, Y3, Y3
+	VDIVPD  Y2, Y3, Y3
+	VMOVUPD Y3, (AX)
+	VMOVUPD 32(CX), Y3
+	VADDPD  Y1, Y3, Y4
+	VMAXPD  Y4, Y0, Y4
+	VMINPD  Y4, Y2, Y4
+	VMULPD  Y4, Y3, Y3
+	VDIVPD  Y2, Y3, Y3
+	VMOVUPD Y3, 32(AX)
+	VMOVUPD 64(CX), Y3
+	VADDPD  Y1, Y3, Y4
+	VMAXPD  Y4, Y0, Y4
+	VMINPD  Y4, Y2, Y4
+	VMULPD  Y4, Y3, Y3
+	VDIVPD  Y2, Y3, Y3
+	VMOVUPD Y3, 64(AX)
+	VMOVUPD 96(CX), Y3
+	VADDPD  Y1, Y3, Y4
+	VMAXPD  Y4, Y0, Y4
+	VMINPD  Y4, Y2, Y4
+	VMULPD  Y4, Y3, Y3
+	VDIVPD  Y2, Y3, Y3
+	VMOVUPD Y3, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPD (CX), Y3
+	VADDPD  Y1, Y3, Y4
+	VMAXPD  Y4, Y0, Y4
+	VMINPD  Y4, Y2, Y4
+	VMULPD  Y4, Y3, Y3
+	VDIVPD  Y2, Y3, Y3
+	VMOVUPD Y3, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func hardswishAVX2F32(dst *byte, src *byte, n int)
+// Requires: AVX
+TEXT ·hardswishAVX2F32(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSD bits0000000000000000<>+0(SB), Y0
+	VBROADCASTSD bits4008000000000000<>+0(SB), Y1
+	VBROADCASTSD bits4018000000000000<>+0(SB), Y2
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VCVTPS2PD  (CX), Y3
+	VADDPD     Y1, Y3, Y4
+	VMAXPD     Y4, Y0, Y4
+	VMINPD     Y4, Y2, Y4
+	VMULPD     Y4, Y3, Y3
+	VDIVPD     Y2, Y3, Y3
+	VCVTPD2PSY Y3, X3
+	VMOVUPS    X3, (AX)
+	VCVTPS2PD  16(CX), Y3
+	VADDPD     Y1, Y3, Y4
+	VMAXPD     Y4, Y0, Y4
+	VMINPD     Y4, Y2, Y4
+	VMULPD     Y4, Y3, Y3
+	VDIVPD     Y2, Y3, Y3
+	VCVTPD2PSY Y3, X3
+	VMOVUPS    X3, 16(AX)
+	VCVTPS2PD  32(CX), Y3
+	VADDPD     Y1, Y3, Y4
+	VMAXPD     Y4, Y0, Y4
+	VMINPD     Y4, Y2, Y4
+	VMULPD     Y4, Y3, Y3
+	VDIVPD     Y2, Y3, Y3
+	VCVTPD2PSY Y3, X3
+	VMOVUPS    X3, 32(AX)
+	VCVTPS2PD  48(CX), Y3
+	VADDPD     Y1, Y3, Y4
+	VMAXPD     Y4, Y0, Y4
+	VMINPD     Y4, Y2, Y4
+	VMULPD     Y4, Y3, Y3
+	VDIVPD     Y2, Y3, Y3
+	VCVTPD2PSY Y3, X3
+	VMOVUPS    X3, 48(AX)
+	ADDQ       $0x00000040, AX
+	ADDQ       $0x00000040, CX
+	SUBQ       $0x04, DX
+	JAE        four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VCVTPS2PD  (CX), Y3
+	VADDPD     Y1, Y3, Y4
+	VMAXPD     Y4, Y0, Y4
+	VMINPD     Y4, Y2, Y4
+	VMULPD     Y4, Y3, Y3
+	VDIVPD     Y2, Y3, Y3
+	VCVTPD2PSY Y3, X3
+	VMOVUPS    X3, (AX)
+	ADDQ       $0x00000010, AX
+	ADDQ       $0x00000010, CX
+	DECQ       DX
+	JNZ        one
+
+done:
+	VZEROUPPER
+	RET
+
+// func lerpAVX2F32(dst *byte, a *byte, b *byte, n int, w float64)
+// Requires: AVX, AVX2, SSE2
+TEXT ·lerpAVX2F32(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVSD        w+32(FP), X0
+	VCVTSD2SS    X0, X0, X0
+	VBROADCASTSS X0, Y0
+	SUBQ         $0x04, BX
+	JB           rest
+
+four:
+	VMOVUPS (CX), Y1
+	VMOVUPS (DX), Y2
+	VSUBPS  Y1, Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y1
+	VMOVUPS 32(DX), Y2
+	VSUBPS  Y1, Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y1
+	VMOVUPS 64(DX), Y2
+	VSUBPS  Y1, Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y1
+	VMOVUPS 96(DX), Y2
+	VSUBPS  Y1, Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y1
+	VMOVUPS (DX), Y2
+	VSUBPS  Y1, Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func lerpAVX2F64(dst *byte, a *byte, b *byte, n int, w float64)
+// Requires: AVX, AVX2, SSE2
+TEXT ·lerpAVX2F64(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVSD        w+32(FP), X0
+	VBROADCASTSD X0, Y0
+	SUBQ         $0x04, BX
+	JB           rest
+
+four:
+	VMOVUPD (CX), Y1
+	VMOVUPD (DX), Y2
+	VSUBPD  Y1, Y2, Y2
+	VMULPD  Y0, Y2, Y2
+	VADDPD  Y2, Y1, Y1
+	VMOVUPD Y1, (AX)
+	VMOVUPD 32(CX), Y1
+	VMOVUPD 32(DX), Y2
+	VSUBPD  Y1, Y2, Y2
+	VMULPD  Y0, Y2, Y2
+	VADDPD  Y2, Y1, Y1
+	VMOVUPD Y1, 32(AX)
+	VMOVUPD 64(CX), Y1
+	VMOVUPD 64(DX), Y2
+	VSUBPD  Y1, Y2, Y2
+	VMULPD  Y0, Y2, Y2
+	VADDPD  Y2, Y1, Y1
+	VMOVUPD Y1, 64(AX)
+	VMOVUPD 96(CX), Y1
+	VMOVUPD 96(DX), Y2
+	VSUBPD  Y1, Y2, Y2
+	VMULPD  Y0, Y2, Y2
+	VADDPD  Y2, Y1, Y1
+	VMOVUPD Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPD (CX), Y1
+	VMOVUPD (DX), Y2
+	VSUBPD  Y1, Y2, Y2
+	VMULPD  Y0, Y2, Y2
+	VADDPD  Y2, Y1, Y1
+	VMOVUPD Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func tapsAVX2F32(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float64, wb float64, wc float64, wd float64)
+// Requires: AVX, AVX2, SSE2
+TEXT ·tapsAVX2F32(SB), NOSPLIT, $0-80
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         c+24(FP), BX
+	MOVQ         d+32(FP), SI
+	MOVQ         n+40(FP), DI
+	MOVSD        wa+48(FP), X0
+	VCVTSD2SS    X0, X0, X0
+	VBROADCASTSS X0, Y0
+	MOVSD        wb+56(FP), X1
+	VCVTSD2SS    X1, X1, X1
+	VBROADCASTSS X1, Y1
+	MOVSD        wc+64(FP), X2
+	VCVTSD2SS    X2, X2, X2
+	VBROADCASTSS X2, Y2
+	MOVSD        wd+72(FP), X3
+	VCVTSD2SS    X3, X3, X3
+	VBROADCASTSS X3, Y3
+	SUBQ         $0x04, DI
+	JB           rest
+
+four:
+	VMULPS  (CX), Y0, Y4
+	VMULPS  (DX), Y1, Y5
+	VADDPS  Y5, Y4, Y4
+	VMULPS  (BX), Y2, Y5
+	VADDPS  Y5, Y4, Y4
+	VMULPS  (SI), Y3, Y5
+	VADDPS  Y5, Y4, Y4
+	VMOVUPS Y4, (AX)
+	VMULPS  32(CX), Y0, Y4
+	VMULPS  32(DX), Y1, Y5
+	VADDPS  Y5, Y4, Y4
+	VMULPS  32(BX), Y2, Y5
+	VADDPS  Y5, Y4, Y4
+	VMULPS  32(SI), Y3, Y5
+	VADDPS  Y5, Y4, Y4
+	VMOVUPS Y4, 32(AX)
+	VMULPS  64(CX), Y0, Y4
+	VMULPS  64(DX), Y1, Y5
+	VADDPS  Y5, Y4, Y4
+	VMULPS  64(BX), Y2, Y5
+	VADDPS  Y5, Y4, Y4
+	VMULPS  64(SI), Y3, Y5
+	VADDPS  Y5, Y4, Y4
+	VMOVUPS Y4, 64(AX)
+	VMULPS  96(CX), Y0, Y4
+	VMULPS  96(DX), Y1, Y5
+	VADDPS  Y5, Y4, Y4
+	VMULPS  96(BX), Y2, Y5
+	VADDPS  Y5, Y4, Y4
+	VMULPS  96(SI), Y3, Y5
+	VADDPS  Y5, Y4, Y4
+	VMOVUPS Y4, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x04, DI
+	JAE     four
+
+rest:
+	ADDQ $0x04, DI
+	JZ   done
+
+one:
+	VMULPS  (CX), Y0, Y4
+	VMULPS  (DX), Y1, Y5
+	VADDPS  Y5, Y4, Y4
+	VMULPS  (BX), Y2, Y5
+	VADDPS  Y5, Y4, Y4
+	VMULPS  (SI), Y3, Y5
+	VADDPS  Y5, Y4, Y4
+	VMOVUPS Y4, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, SI
+	DECQ    DI
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func tapsAVX2F64(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float64, wb float64, wc float64, wd float64)
+// Requires: AVX, AVX2, SSE2
+TEXT ·tapsAVX2F64(SB), NOSPLIT, $0-80
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         c+24(FP), BX
+	MOVQ         d+32(FP), SI
+	MOVQ         n+40(FP), DI
+	MOVSD        wa+48(FP), X0
+	VBROADCASTSD X0, Y0
+	MOVSD        wb+56(FP), X1
+	VBROADCASTSD X1, Y1
+	MOVSD        wc+64(FP), X2
+	VBROADCASTSD X2, Y2
+	MOVSD        wd+72(FP), X3
+	VBROADCASTSD X3, Y3
+	SUBQ         $0x04, DI
+	JB           rest
+
+four:
+	VMULPD  (CX), Y0, Y4
+	VMULPD  (DX), Y1, Y5
+	VADDPD  Y5, Y4, Y4
+	VMULPD  (BX), Y2, Y5
+	VADDPD  Y5, Y4, Y4
+	VMULPD  (SI), Y3, Y5
+	VADDPD  Y5, Y4, Y4
+	VMOVUPD Y4, (AX)
+	VMULPD  32(CX), Y0, Y4
+	VMULPD  32(DX), Y1, Y5
+	VADDPD  Y5, Y4, Y4
+	VMULPD  32(BX), Y2, Y5
+	VADDPD  Y5, Y4, Y4
+	VMULPD  32(SI), Y3, Y5
+	VADDPD  Y5, Y4, Y4
+	VMOVUPD Y4, 32(AX)
+	VMULPD  64(CX), Y0, Y4
+	VMULPD  64(DX), Y1, Y5
+	VADDPD  Y5, Y4, Y4
+	VMULPD  64(BX), Y2, Y5
+	VADDPD  Y5, Y4, Y4
+	VMULPD  64(SI), Y3, Y5
+	VADDPD  Y5, Y4, Y4
+	VMOVUPD Y4, 64(AX)
+	VMULPD  96(CX), Y0, Y4
+	VMULPD  96(DX), Y1, Y5
+	VADDPD  Y5, Y4, Y4
+	VMULPD  96(BX), Y2, Y5
+	VADDPD  Y5, Y4, Y4
+	VMULPD  96(SI), Y3, Y5
+	VADDPD  Y5, Y4, Y4
+	VMOVUPD Y4, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x04, DI
+	JAE     four
+
+rest:
+	ADDQ $0x04, DI
+	JZ   done
+
+one:
+	VMULPD  (CX), Y0, Y4
+	VMULPD  (DX), Y1, Y5
+	VADDPD  Y5, Y4, Y4
+	VMULPD  (BX), Y2, Y5
+	VADDPD  Y5, Y4, Y4
+	VMULPD  (SI), Y3, Y5
+	VADDPD  Y5, Y4, Y4
+	VMOVUPD Y4, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, SI
+	DECQ    DI
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func swapAVX2x16(dst *byte, src *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·swapAVX2x16(SB), NOSPLIT, $0-24
+	MOVQ           dst+0(FP), AX
+	MOVQ           src+8(FP), CX
+	MOVQ           n+16(FP), DX
+	VBROADCASTI128 swap2<>+0(SB), Y0
+	SUBQ           $0x04, DX
+	JB             rest
+
+four:
+	VMOVUPS (CX), Y1
+	VPSHUFB Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y1
+	VPSHUFB Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y1
+	VPSHUFB Y0, Y1, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y1
+	VPSHUFB Y0, Y1, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y1
+	VPSHUFB Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func swapAVX2x32(dst *byte, src *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·swapAVX2x32(SB), NOSPLIT, $0-24
+	MOVQ           dst+0(FP), AX
+	MOVQ           src+8(FP), CX
+	MOVQ           n+16(FP), DX
+	VBROADCASTI128 swap4<>+0(SB), Y0
+	SUBQ           $0x04, DX
+	JB             rest
+
+four:
+	VMOVUPS (CX), Y1
+	VPSHUFB Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y1
+	VPSHUFB Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y1
+	VPSHUFB Y0, Y1, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y1
+	VPSHUFB Y0, Y1, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y1
+	VPSHUFB Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func swapAVX2x64(dst *byte, src *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·swapAVX2x64(SB), NOSPLIT, $0-24
+	MOVQ           dst+0(FP), AX
+	MOVQ           src+8(FP), CX
+	MOVQ           n+16(FP), DX
+	VBROADCASTI128 swap8<>+0(SB), Y0
+	SUBQ           $0x04, DX
+	JB             rest
+
+four:
+	VMOVUPS (CX), Y1
+	VPSHUFB Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y1
+	VPSHUFB Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y1
+	VPSHUFB Y0, Y1, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y1
+	VPSHUFB Y0, Y1, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y1
+	VPSHUFB Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	DECQ    DX
+	JNZ     one
 
 done:
 	VZEROUPPER

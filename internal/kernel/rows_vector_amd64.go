@@ -12,63 +12,33 @@ import (
 // rows_amd64.go.
 type strip = func(acc, x *byte, stride, rows, vectors, last int)
 
-func (t *Table) vectorizeRows(level string) {
-	t.rowsAVX2()
-	if level == avx512 {
-		t.rowsAVX512()
-	}
-}
-
-func (t *Table) rowsAVX2() {
-	const width = 32
-	t.Sum[dtype.KindFloat32] = sumAVX2Float32
-	t.Sum[dtype.KindFloat64] = sumAVX2Float64
-	t.sumRowsBy(width, [dtype.NumKinds]strip{
-		dtype.KindFloat32: sumRowsAVX2F32,
-		dtype.KindFloat64: sumRowsAVX2F64,
+func (t *Table) vectorizeReduce(set int) {
+	t.Sum[dtype.KindFloat32] = [2]func([]float64, []byte){sumAVX2Float32, sumAVX512Float32}[set]
+	t.Sum[dtype.KindFloat64] = [2]func([]float64, []byte){sumAVX2Float64, sumAVX512Float64}[set]
+	t.sumRowsBy(set, [dtype.NumKinds][2]strip{
+		dtype.KindFloat32: {sumRowsAVX2F32, sumRowsAVX512F32},
+		dtype.KindFloat64: {sumRowsAVX2F64, sumRowsAVX512F64},
 	})
-	t.maxRowsBy(width, [dtype.NumKinds]strip{
-		dtype.KindBool:    maxRowsAVX2U8,
-		dtype.KindInt8:    maxRowsAVX2I8,
-		dtype.KindInt16:   maxRowsAVX2I16,
-		dtype.KindInt32:   maxRowsAVX2I32,
-		dtype.KindInt64:   maxRowsAVX2I64,
-		dtype.KindUint8:   maxRowsAVX2U8,
-		dtype.KindUint16:  maxRowsAVX2U16,
-		dtype.KindUint32:  maxRowsAVX2U32,
-		dtype.KindUint64:  maxRowsAVX2U64,
-		dtype.KindFloat32: maxRowsAVX2F32,
-		dtype.KindFloat64: maxRowsAVX2F64,
+	t.maxRowsBy(set, [dtype.NumKinds][2]strip{
+		dtype.KindBool:    {maxRowsAVX2U8, maxRowsAVX512U8},
+		dtype.KindInt8:    {maxRowsAVX2I8, maxRowsAVX512I8},
+		dtype.KindInt16:   {maxRowsAVX2I16, maxRowsAVX512I16},
+		dtype.KindInt32:   {maxRowsAVX2I32, maxRowsAVX512I32},
+		dtype.KindInt64:   {maxRowsAVX2I64, maxRowsAVX512I64},
+		dtype.KindUint8:   {maxRowsAVX2U8, maxRowsAVX512U8},
+		dtype.KindUint16:  {maxRowsAVX2U16, maxRowsAVX512U16},
+		dtype.KindUint32:  {maxRowsAVX2U32, maxRowsAVX512U32},
+		dtype.KindUint64:  {maxRowsAVX2U64, maxRowsAVX512U64},
+		dtype.KindFloat32: {maxRowsAVX2F32, maxRowsAVX512F32},
+		dtype.KindFloat64: {maxRowsAVX2F64, maxRowsAVX512F64},
 	})
 }
 
-func (t *Table) rowsAVX512() {
-	const width = 64
-	t.Sum[dtype.KindFloat32] = sumAVX512Float32
-	t.Sum[dtype.KindFloat64] = sumAVX512Float64
-	t.sumRowsBy(width, [dtype.NumKinds]strip{
-		dtype.KindFloat32: sumRowsAVX512F32,
-		dtype.KindFloat64: sumRowsAVX512F64,
-	})
-	t.maxRowsBy(width, [dtype.NumKinds]strip{
-		dtype.KindBool:    maxRowsAVX512U8,
-		dtype.KindInt8:    maxRowsAVX512I8,
-		dtype.KindInt16:   maxRowsAVX512I16,
-		dtype.KindInt32:   maxRowsAVX512I32,
-		dtype.KindInt64:   maxRowsAVX512I64,
-		dtype.KindUint8:   maxRowsAVX512U8,
-		dtype.KindUint16:  maxRowsAVX512U16,
-		dtype.KindUint32:  maxRowsAVX512U32,
-		dtype.KindUint64:  maxRowsAVX512U64,
-		dtype.KindFloat32: maxRowsAVX512F32,
-		dtype.KindFloat64: maxRowsAVX512F64,
-	})
-}
-
-// sumRowsBy takes strips where the columns make a vector of width bytes of
-// float64.
-func (t *Table) sumRowsBy(width int, strips [dtype.NumKinds]strip) {
-	for k, s := range strips {
+// sumRowsBy takes strips where the columns make a vector of float64.
+func (t *Table) sumRowsBy(set int, strips [dtype.NumKinds][2]strip) {
+	width := widths[set]
+	for k := range strips {
+		s := strips[k][set]
 		if s == nil {
 			continue
 		}
@@ -83,11 +53,12 @@ func (t *Table) sumRowsBy(width int, strips [dtype.NumKinds]strip) {
 	}
 }
 
-// maxRowsBy takes strips where the columns make a vector of width bytes, or
-// many rows are made wide ones of whole vectors: the order of rows doesn't
+// maxRowsBy takes strips where the columns make a vector, or many rows are made wide ones of whole vectors: the order of rows doesn't
 // matter to a maximum.
-func (t *Table) maxRowsBy(width int, strips [dtype.NumKinds]strip) {
-	for k, s := range strips {
+func (t *Table) maxRowsBy(set int, strips [dtype.NumKinds][2]strip) {
+	width := widths[set]
+	for k := range strips {
+		s := strips[k][set]
 		if s == nil {
 			continue
 		}

@@ -183,6 +183,30 @@ func checkRows(t *testing.T, c testCase) {
 	}
 }
 
+// TestLevelsAgree wants the bytes of the loops in Go, also where the reference
+// allows others.
+func TestLevelsAgree(t *testing.T) {
+	want := cases(generic())
+	eachTable(t, func(t *testing.T, table *Table) {
+		for i, c := range cases(table) {
+			rng := rand.New(rand.NewPCG(9, 10))
+			n, length := 3000, 3000
+			if c.cols > 0 {
+				length = c.cols
+				n = max(1, n/c.cols) * c.cols
+			}
+			src := make([][]byte, len(c.src))
+			for j, k := range c.src {
+				src[j] = sample(rng, k, n)
+			}
+			got, ref := Alloc(length*c.dst.Size()), Alloc(length*c.dst.Size())
+			c.run(got, src)
+			want[i].run(ref, src)
+			t.Run(c.name, func(t *testing.T) { compare(t, testCase{dst: c.dst, src: c.src}, got, ref, nil) })
+		}
+	})
+}
+
 // clearSpecials puts 1 in the place of infinities and NaNs, leaving zeros of
 // either sign.
 func clearSpecials(k dtype.Type, b []byte) {

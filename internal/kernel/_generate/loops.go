@@ -12,6 +12,10 @@ import (
 func loops() {
 	for _, s := range []isa{avx512, avx2} {
 		s.arithmetic()
+		s.conversions()
+		s.activations()
+		s.blends()
+		s.swaps()
 	}
 }
 
