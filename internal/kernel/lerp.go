@@ -4,7 +4,7 @@ import "fusectl/internal/dtype"
 
 // fewest is the number of bytes from which on a row of a column's elements is
 // worth a call of a loop of the table.
-const fewest = 32
+const fewest = 128
 
 func (t *Table) fillBlends() {
 	t.Lerp[dtype.KindFloat32] = func(dst, a, b []byte, w float64) {

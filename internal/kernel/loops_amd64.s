@@ -2009,13 +2009,13 @@ done:
 	RET
 
 // func lerpAVX512F32(dst *byte, a *byte, b *byte, n int, w float64)
-// Requires: AVX, AVX512F, SSE2
+// Requires: AVX, AVX512F
 TEXT ·lerpAVX512F32(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         b+16(FP), DX
 	MOVQ         n+24(FP), BX
-	MOVSD        w+32(FP), X0
+	VMOVSD       w+32(FP), X0
 	VCVTSD2SS    X0, X0, X0
 	VBROADCASTSS X0, Z0
 	SUBQ         $0x04, BX
@@ -2074,13 +2074,13 @@ done:
 	RET
 
 // func lerpAVX512F64(dst *byte, a *byte, b *byte, n int, w float64)
-// Requires: AVX, AVX512F, SSE2
+// Requires: AVX, AVX512F
 TEXT ·lerpAVX512F64(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         b+16(FP), DX
 	MOVQ         n+24(FP), BX
-	MOVSD        w+32(FP), X0
+	VMOVSD       w+32(FP), X0
 	VBROADCASTSD X0, Z0
 	SUBQ         $0x04, BX
 	JB           rest
@@ -2138,7 +2138,7 @@ done:
 	RET
 
 // func tapsAVX512F32(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float64, wb float64, wc float64, wd float64)
-// Requires: AVX, AVX512F, SSE2
+// Requires: AVX, AVX512F
 TEXT ·tapsAVX512F32(SB), NOSPLIT, $0-80
 	MOVQ         dst+0(FP), AX
 	MOVQ         a+8(FP), CX
@@ -2146,16 +2146,16 @@ TEXT ·tapsAVX512F32(SB), NOSPLIT, $0-80
 	MOVQ         c+24(FP), BX
 	MOVQ         d+32(FP), SI
 	MOVQ         n+40(FP), DI
-	MOVSD        wa+48(FP), X0
+	VMOVSD       wa+48(FP), X0
 	VCVTSD2SS    X0, X0, X0
 	VBROADCASTSS X0, Z0
-	MOVSD        wb+56(FP), X1
+	VMOVSD       wb+56(FP), X1
 	VCVTSD2SS    X1, X1, X1
 	VBROADCASTSS X1, Z1
-	MOVSD        wc+64(FP), X2
+	VMOVSD       wc+64(FP), X2
 	VCVTSD2SS    X2, X2, X2
 	VBROADCASTSS X2, Z2
-	MOVSD        wd+72(FP), X3
+	VMOVSD       wd+72(FP), X3
 	VCVTSD2SS    X3, X3, X3
 	VBROADCASTSS X3, Z3
 	SUBQ         $0x04, DI
@@ -2228,7 +2228,7 @@ done:
 	RET
 
 // func tapsAVX512F64(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float64, wb float64, wc float64, wd float64)
-// Requires: AVX, AVX512F, SSE2
+// Requires: AVX, AVX512F
 TEXT ·tapsAVX512F64(SB), NOSPLIT, $0-80
 	MOVQ         dst+0(FP), AX
 	MOVQ         a+8(FP), CX
@@ -2236,13 +2236,13 @@ TEXT ·tapsAVX512F64(SB), NOSPLIT, $0-80
 	MOVQ         c+24(FP), BX
 	MOVQ         d+32(FP), SI
 	MOVQ         n+40(FP), DI
-	MOVSD        wa+48(FP), X0
+	VMOVSD       wa+48(FP), X0
 	VBROADCASTSD X0, Z0
-	MOVSD        wb+56(FP), X1
+	VMOVSD       wb+56(FP), X1
 	VBROADCASTSD X1, Z1
-	MOVSD        wc+64(FP), X2
+	VMOVSD       wc+64(FP), X2
 	VBROADCASTSD X2, Z2
-	MOVSD        wd+72(FP), X3
+	VMOVSD       wd+72(FP), X3
 	VBROADCASTSD X3, Z3
 	SUBQ         $0x04, DI
 	JB           rest
@@ -4443,13 +4443,13 @@ done:
 	RET
 
 // func lerpAVX2F32(dst *byte, a *byte, b *byte, n int, w float64)
-// Requires: AVX, AVX2, SSE2
+// Requires: AVX, AVX2
 TEXT ·lerpAVX2F32(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         b+16(FP), DX
 	MOVQ         n+24(FP), BX
-	MOVSD        w+32(FP), X0
+	VMOVSD       w+32(FP), X0
 	VCVTSD2SS    X0, X0, X0
 	VBROADCASTSS X0, Y0
 	SUBQ         $0x04, BX
@@ -4508,13 +4508,13 @@ done:
 	RET
 
 // func lerpAVX2F64(dst *byte, a *byte, b *byte, n int, w float64)
-// Requires: AVX, AVX2, SSE2
+// Requires: AVX, AVX2
 TEXT ·lerpAVX2F64(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         b+16(FP), DX
 	MOVQ         n+24(FP), BX
-	MOVSD        w+32(FP), X0
+	VMOVSD       w+32(FP), X0
 	VBROADCASTSD X0, Y0
 	SUBQ         $0x04, BX
 	JB           rest
@@ -4572,7 +4572,7 @@ done:
 	RET
 
 // func tapsAVX2F32(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float64, wb float64, wc float64, wd float64)
-// Requires: AVX, AVX2, SSE2
+// Requires: AVX, AVX2
 TEXT ·tapsAVX2F32(SB), NOSPLIT, $0-80
 	MOVQ         dst+0(FP), AX
 	MOVQ         a+8(FP), CX
@@ -4580,16 +4580,16 @@ TEXT ·tapsAVX2F32(SB), NOSPLIT, $0-80
 	MOVQ         c+24(FP), BX
 	MOVQ         d+32(FP), SI
 	MOVQ         n+40(FP), DI
-	MOVSD        wa+48(FP), X0
+	VMOVSD       wa+48(FP), X0
 	VCVTSD2SS    X0, X0, X0
 	VBROADCASTSS X0, Y0
-	MOVSD        wb+56(FP), X1
+	VMOVSD       wb+56(FP), X1
 	VCVTSD2SS    X1, X1, X1
 	VBROADCASTSS X1, Y1
-	MOVSD        wc+64(FP), X2
+	VMOVSD       wc+64(FP), X2
 	VCVTSD2SS    X2, X2, X2
 	VBROADCASTSS X2, Y2
-	MOVSD        wd+72(FP), X3
+	VMOVSD       wd+72(FP), X3
 	VCVTSD2SS    X3, X3, X3
 	VBROADCASTSS X3, Y3
 	SUBQ         $0x04, DI
@@ -4662,7 +4662,7 @@ done:
 	RET
 
 // func tapsAVX2F64(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float64, wb float64, wc float64, wd float64)
-// Requires: AVX, AVX2, SSE2
+// Requires: AVX, AVX2
 TEXT ·tapsAVX2F64(SB), NOSPLIT, $0-80
 	MOVQ         dst+0(FP), AX
 	MOVQ         a+8(FP), CX
@@ -4670,13 +4670,13 @@ TEXT ·tapsAVX2F64(SB), NOSPLIT, $0-80
 	MOVQ         c+24(FP), BX
 	MOVQ         d+32(FP), SI
 	MOVQ         n+40(FP), DI
-	MOVSD        wa+48(FP), X0
+	VMOVSD       wa+48(FP), X0
 	VBROADCASTSD X0, Y0
-	MOVSD        wb+56(FP), X1
+	VMOVSD       wb+56(FP), X1
 	VBROADCASTSD X1, Y1
-	MOVSD        wc+64(FP), X2
+	VMOVSD       wc+64(FP), X2
 	VBROADCASTSD X2, Y2
-	MOVSD        wd+72(FP), X3
+	VMOVSD       wd+72(FP), X3
 	VBROADCASTSD X3, Y3
 	SUBQ         $0x04, DI
 	JB           rest

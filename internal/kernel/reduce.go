@@ -15,8 +15,8 @@ func (t *Table) fillReduce() {
 		dtype.KindUint64:   sumLanes[uint64],
 		dtype.KindFloat32:  sumLanes[float32],
 		dtype.KindFloat64:  sumLanes[float64],
-		dtype.KindFloat16:  t.sumLanesHalf(dtype.KindFloat16),
-		dtype.KindBFloat16: t.sumLanesHalf(dtype.KindBFloat16),
+		dtype.KindFloat16:  t.sumLanesHalf(dtype.KindFloat16, addLanes[float32]),
+		dtype.KindBFloat16: t.sumLanesHalf(dtype.KindBFloat16, addLanes[float32]),
 	}
 	t.SumRows = [dtype.NumKinds]func(acc []float64, x []byte){
 		dtype.KindBool:     sumRows[uint8],
@@ -96,7 +96,7 @@ type lanes [32]float64
 // time, which there are registers for.
 func addLanes[T integer | Float](l *lanes, s []T) {
 	whole := s[:len(s)/len(l)*len(l)]
-	for j := 0; j < len(l); j += 8 {
+	for j := 0; j < len(l) && len(whole) > 0; j += 8 {
 		a := (*[8]float64)(l[j:])
 		l0, l1, l2, l3, l4, l5, l6, l7 := a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]
 		for i := j; i < len(whole); i += len(l) {
@@ -117,11 +117,20 @@ func addLanes[T integer | Float](l *lanes, s []T) {
 	}
 }
 
+// lanes are new ones in the buffer, for functions called through a variable,
+// which would move them from the stack to the heap.
+func (b *buffer) lanes() *lanes {
+	l := (*lanes)(b[:])
+	clear(l[:])
+	return l
+}
+
 // sum combines the lanes by halves.
-func (l lanes) sum() float64 {
+func (l *lanes) sum() float64 {
 	for n := len(l) / 2; n > 0; n /= 2 {
-		for j := range n {
-			l[j] += l[j+n]
+		a, b := l[:n], l[n:][:n]
+		for j := range a {
+			a[j] += b[j]
 		}
 	}
 	return l[0]
@@ -149,13 +158,15 @@ func (w *widener) take(n int) []float32 {
 	return f
 }
 
-func (t *Table) sumLanesHalf(k dtype.Kind) func(acc []float64, x []byte) {
+// sumLanesHalf is given addLanes for float32.
+func (t *Table) sumLanesHalf(k dtype.Kind, add func(l *lanes, s []float32)) func(acc []float64, x []byte) {
 	return func(acc []float64, x []byte) {
-		w := t.widen(k, x)
+		w, buf := t.widen(k, x), scratch.Get().(*buffer)
 		defer scratch.Put(w.buf)
-		var l lanes
+		defer scratch.Put(buf)
+		l := buf.lanes()
 		for len(w.x) > 0 {
-			addLanes(&l, w.take(min(w.room(), len(w.x)/2)))
+			add(l, w.take(min(w.room(), len(w.x)/2)))
 		}
 		acc[0] += l.sum()
 	}

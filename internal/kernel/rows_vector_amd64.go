@@ -8,13 +8,20 @@ import (
 	"fusectl/internal/dtype"
 )
 
-// strip is an assembly loop that reduces a strip of columns: see
-// rows_amd64.go.
-type strip = func(acc, x *byte, stride, rows, vectors, last int)
+// blocks is an assembly loop that adds to lanes, and strip one that reduces a strip
+// of columns: see rows_amd64.go.
+type (
+	blocks = func(lanes *float64, x *byte, n int)
+	strip  = func(acc, x *byte, stride, rows, vectors, last int)
+)
 
 func (t *Table) vectorizeReduce(set int) {
-	t.Sum[dtype.KindFloat32] = [2]func([]float64, []byte){sumAVX2Float32, sumAVX512Float32}[set]
-	t.Sum[dtype.KindFloat64] = [2]func([]float64, []byte){sumAVX2Float64, sumAVX512Float64}[set]
+	add32 := addBlocks[float32]([2]blocks{sumAVX2F32, sumAVX512F32}[set])
+	add64 := addBlocks[float64]([2]blocks{sumAVX2F64, sumAVX512F64}[set])
+	t.Sum[dtype.KindFloat32] = sumBy(add32)
+	t.Sum[dtype.KindFloat64] = sumBy(add64)
+	t.Sum[dtype.KindFloat16] = t.sumLanesHalf(dtype.KindFloat16, add32)
+	t.Sum[dtype.KindBFloat16] = t.sumLanesHalf(dtype.KindBFloat16, add32)
 	t.sumRowsBy(set, [dtype.NumKinds][2]strip{
 		dtype.KindFloat32: {sumRowsAVX2F32, sumRowsAVX512F32},
 		dtype.KindFloat64: {sumRowsAVX2F64, sumRowsAVX512F64},
@@ -123,46 +130,23 @@ func widest(vectors int) int {
 	return 1
 }
 
-func sumAVX2Float32(acc []float64, x []byte) {
-	var l lanes
-	const block = 4 * len(l)
-	if n := len(x) / block; n > 0 {
-		sumAVX2F32(&l[0], unsafe.SliceData(x), n)
-		x = x[n*block:]
+// addBlocks is addLanes with an assembly loop.
+func addBlocks[T Float](sum blocks) func(l *lanes, s []T) {
+	return func(l *lanes, s []T) {
+		if n := len(s) / len(l); n > 0 {
+			sum(&l[0], unsafe.SliceData(Bytes(s)), n)
+			s = s[n*len(l):]
+		}
+		addLanes(l, s)
 	}
-	addLanes(&l, View[float32](x))
-	acc[0] += l.sum()
 }
 
-func sumAVX2Float64(acc []float64, x []byte) {
-	var l lanes
-	const block = 8 * len(l)
-	if n := len(x) / block; n > 0 {
-		sumAVX2F64(&l[0], unsafe.SliceData(x), n)
-		x = x[n*block:]
+func sumBy[T Float](add func(l *lanes, s []T)) func(acc []float64, x []byte) {
+	return func(acc []float64, x []byte) {
+		buf := scratch.Get().(*buffer)
+		defer scratch.Put(buf)
+		l := buf.lanes()
+		add(l, View[T](x))
+		acc[0] += l.sum()
 	}
-	addLanes(&l, View[float64](x))
-	acc[0] += l.sum()
-}
-
-func sumAVX512Float32(acc []float64, x []byte) {
-	var l lanes
-	const block = 4 * len(l)
-	if n := len(x) / block; n > 0 {
-		sumAVX512F32(&l[0], unsafe.SliceData(x), n)
-		x = x[n*block:]
-	}
-	addLanes(&l, View[float32](x))
-	acc[0] += l.sum()
-}
-
-func sumAVX512Float64(acc []float64, x []byte) {
-	var l lanes
-	const block = 8 * len(l)
-	if n := len(x) / block; n > 0 {
-		sumAVX512F64(&l[0], unsafe.SliceData(x), n)
-		x = x[n*block:]
-	}
-	addLanes(&l, View[float64](x))
-	acc[0] += l.sum()
 }

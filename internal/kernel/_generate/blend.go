@@ -50,9 +50,15 @@ func (s isa) taps(of number, multiply func(ops ...Op)) {
 		})
 }
 
-// weight is a vector of the float64 parameter, rounded to the type.
+// weight is a vector of the float64 parameter, rounded to the type. Load would
+// take an instruction of SSE, which is slow once a vector register is in use.
 func (s isa) weight(of number, name string) reg.VecVirtual {
-	w, v := Load(Param(name), XMM()), s.vector()
+	from, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	w, v := XMM(), s.vector()
+	VMOVSD(from.Addr, w)
 	if of.bytes == 4 {
 		VCVTSD2SS(w, w, w)
 	}
