@@ -111,13 +111,18 @@ func TestMaxRowsSettlesZerosAndNaNs(t *testing.T) {
 // TestRowsOfAnyWidth compares with the loops in Go on all widths around those
 // of a few vectors.
 func TestRowsOfAnyWidth(t *testing.T) {
+	const widest, rows = 160, 5
 	want := generic()
 	rng := rand.New(rand.NewPCG(2, 2))
+	var all [dtype.NumKinds][]byte
+	for _, k := range dtype.All() {
+		all[k.Kind()] = sample(rng, k, rows*widest)
+		clearSpecials(k, all[k.Kind()])
+	}
 	eachTable(t, func(t *testing.T, table *Table) {
 		for _, k := range dtype.All() {
-			for cols := range 160 {
-				x := sample(rng, k, 5*cols)
-				clearSpecials(k, x)
+			for cols := range widest {
+				x := all[k.Kind()][:rows*cols*k.Size()]
 				if loop := table.SumRows[k.Kind()]; loop != nil {
 					got, unharmed := guarded(8 * cols)
 					clear(got)
