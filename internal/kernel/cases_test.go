@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 
 	"fusectl/internal/dtype"
 )
@@ -33,6 +34,7 @@ func cases(t *Table) []testCase {
 		all = append(all, convertCases(t, k)...)
 		all = append(all, reduceCases(t, k)...)
 		all = append(all, activationCases(t, k)...)
+		all = append(all, blendCases(t, k)...)
 		all = append(all, otherCases(t, k)...)
 	}
 	return all
@@ -82,15 +84,18 @@ func refMul(k dtype.Type, a, b value) value {
 	default:
 		return value{re: a.re.mul(b.re)}
 	}
-	product := func(x, y number) number {
-		var buf [8]byte
-		store(part, buf[:], 0, value{re: x.mul(y)})
-		return load(part, buf[:], 0).re
-	}
+	product := func(x, y number) number { return rounded(part, x.mul(y)) }
 	return value{
 		product(a.re, b.re).add(product(a.im, b.im).neg()),
 		product(a.re, b.im).add(product(a.im, b.re)),
 	}
+}
+
+// rounded is n as an element of type k.
+func rounded(k dtype.Type, n number) number {
+	var buf [8]byte
+	store(k, buf[:], 0, value{re: n})
+	return load(k, buf[:], 0).re
 }
 
 func refMax(k dtype.Type, a, b value) value {
@@ -210,11 +215,11 @@ func refSumRows(acc []float64, k dtype.Type, x []byte) {
 }
 
 func refSum(acc []float64, k dtype.Type, x []byte) {
-	var l [16]float64
+	var l [32]float64
 	for i := range len(x) / k.Size() {
-		l[i%16] += sumTerm(k, x, i)
+		l[i%32] += sumTerm(k, x, i)
 	}
-	for _, n := range []int{8, 4, 2, 1} {
+	for _, n := range []int{16, 8, 4, 2, 1} {
 		for j := range n {
 			l[j] += l[j+n]
 		}
@@ -299,10 +304,55 @@ func refActivation(name string, n number) float64 {
 	}
 }
 
-// otherCases are loops whose results have tests of their own: here they are
-// run for what they touch and how fast they are.
+// blendCases are the weighted sums, every step of which is rounded.
+func blendCases(t *Table, k dtype.Type) []testCase {
+	if t.Lerp[k.Kind()] == nil {
+		return nil
+	}
+	weights := [4]float64{-0.09, 0.59, 0.59, -0.09}
+	w := func(i int) number { return rounded(k, fromFloat64(weights[i])) }
+	return []testCase{{
+		entry: entryName("Lerp", k), name: "Lerp/" + k.String(), dst: k, src: []dtype.Type{k, k}, alias: true,
+		run: func(dst []byte, src [][]byte) { t.Lerp[k.Kind()](dst, src[0], src[1], weights[0]) },
+		want: func(dst []byte, src [][]byte) {
+			for i := range len(dst) / k.Size() {
+				a, b := load(k, src[0], i).re, load(k, src[1], i).re
+				step := rounded(k, rounded(k, b.add(a.neg())).mul(w(0)))
+				store(k, dst, i, value{re: a.add(step)})
+			}
+		},
+	}, {
+		entry: entryName("SumTaps", k), name: "SumTaps/" + k.String(), dst: k, src: []dtype.Type{k, k, k, k},
+		run: func(dst []byte, src [][]byte) { t.SumTaps[k.Kind()](dst, [4][]byte(src), weights) },
+		want: func(dst []byte, src [][]byte) {
+			for i := range len(dst) / k.Size() {
+				sum := rounded(k, load(k, src[0], i).re.mul(w(0)))
+				for j := 1; j < 4; j++ {
+					sum = rounded(k, sum.add(rounded(k, load(k, src[j], i).re.mul(w(j)))))
+				}
+				store(k, dst, i, value{re: sum})
+			}
+		},
+	}}
+}
+
+// otherCases are Swap, and loops whose results have tests of their own: here
+// they are run for what they touch and how fast they are.
 func otherCases(t *Table, k dtype.Type) []testCase {
 	var cs []testCase
+	if loop := t.Swap[min(k.Size(), 8)]; k.IsUnsigned() && loop != nil {
+		cs = append(cs, testCase{
+			entry: fmt.Sprintf("Swap[%d]", k.Size()), name: "Swap/" + k.String(),
+			dst: k, src: []dtype.Type{k}, alias: true,
+			run: func(dst []byte, src [][]byte) { loop(dst, src[0]) },
+			want: func(dst []byte, src [][]byte) {
+				for i := 0; i < len(dst); i += k.Size() {
+					copy(dst[i:], src[0][i:i+k.Size()])
+					slices.Reverse(dst[i : i+k.Size()])
+				}
+			},
+		})
+	}
 	if loop := t.SoftmaxRows[k.Kind()]; loop != nil {
 		for _, cols := range []int{1, 10, 1000} {
 			cs = append(cs, testCase{
@@ -312,11 +362,14 @@ func otherCases(t *Table, k dtype.Type) []testCase {
 			})
 		}
 	}
-	for name, loop := range map[string]func([]byte, uint64, int64){"Uniform": t.Uniform[k.Kind()], "Normal": t.Normal[k.Kind()]} {
-		if loop != nil {
+	for _, fill := range []struct {
+		name string
+		loop func([]byte, uint64, int64)
+	}{{"Uniform", t.Uniform[k.Kind()]}, {"Normal", t.Normal[k.Kind()]}} {
+		if fill.loop != nil {
 			cs = append(cs, testCase{
-				entry: entryName(name, k), name: name + "/" + k.String(), dst: k,
-				run: func(dst []byte, _ [][]byte) { loop(dst, 1, 2) },
+				entry: entryName(fill.name, k), name: fill.name + "/" + k.String(), dst: k,
+				run: func(dst []byte, _ [][]byte) { fill.loop(dst, 1, 2) },
 			})
 		}
 	}

@@ -58,10 +58,12 @@ func TestConvertIsNumPys(t *testing.T) {
 		from, to, _ := strings.Cut(name, " ")
 		src, dst := parse(t, from), parse(t, to)
 		b := operands(t, entry)
-		got := Alloc(len(b[1]))
-		Active().Convert[src.Kind()][dst.Kind()](got, b[0])
 		t.Run(name, func(t *testing.T) {
-			compare(t, testCase{dst: dst, src: []dtype.Type{src}}, got, b[1], b)
+			eachTable(t, func(t *testing.T, table *Table) {
+				got := Alloc(len(b[1]))
+				table.Convert[src.Kind()][dst.Kind()](got, b[0])
+				compare(t, testCase{dst: dst, src: []dtype.Type{src}}, got, b[1], b)
+			})
 		})
 	}
 }
@@ -74,14 +76,17 @@ func TestArithIsNumPys(t *testing.T) {
 		op, kind, _ := strings.Cut(name, " ")
 		k := parse(t, kind)
 		b := operands(t, entry)
-		got := Alloc(len(b[2]))
-		table := Active()
-		map[string]*[dtype.NumKinds]Loop3{"Add": &table.Add, "Mul": &table.Mul, "Max": &table.Max}[op][k.Kind()](got, b[0], b[1])
 		c := testCase{dst: k, src: []dtype.Type{k, k}}
 		if op == "Mul" && k.IsComplex() {
 			c.ulps = 2
 		}
-		t.Run(name, func(t *testing.T) { compare(t, c, got, b[2], b) })
+		t.Run(name, func(t *testing.T) {
+			eachTable(t, func(t *testing.T, table *Table) {
+				got := Alloc(len(b[2]))
+				map[string]*[dtype.NumKinds]Loop3{"Add": &table.Add, "Mul": &table.Mul, "Max": &table.Max}[op][k.Kind()](got, b[0], b[1])
+				compare(t, c, got, b[2], b)
+			})
+		})
 	}
 }
 
@@ -91,16 +96,18 @@ func TestActivationIsPyTorchs(t *testing.T) {
 		function, kind, _ := strings.Cut(name, " ")
 		k := parse(t, kind)
 		b := operands(t, entry)
-		got := Alloc(len(b[1]))
-		Active().Activation(function, k.Kind())(got, b[0])
 		t.Run(name, func(t *testing.T) {
-			for i := range len(got) / k.Size() {
-				g, w := load(k, got, i).re, load(k, b[1], i).re
-				if !closeTo(g, w, k) {
-					t.Errorf("%s(%v %v) = %v %v, PyTorch %v %v", function,
-						load(k, b[0], i).re.f, load(k, b[0], i).re.special, g.f, g.special, w.f, w.special)
+			eachTable(t, func(t *testing.T, table *Table) {
+				got := Alloc(len(b[1]))
+				table.Activation(function, k.Kind())(got, b[0])
+				for i := range len(got) / k.Size() {
+					g, w := load(k, got, i).re, load(k, b[1], i).re
+					if !closeTo(g, w, k) {
+						t.Errorf("%s(%v %v) = %v %v, PyTorch %v %v", function,
+							load(k, b[0], i).re.f, load(k, b[0], i).re.special, g.f, g.special, w.f, w.special)
+					}
 				}
-			}
+			})
 		})
 	}
 }
@@ -129,12 +136,14 @@ func TestSoftmaxIsPyTorchs(t *testing.T) {
 	for kind, entry := range readGolden(t).Softmax {
 		k := parse(t, kind)
 		b := operands(t, entry)
-		got := Alloc(len(b[1]))
-		Active().SoftmaxRows[k.Kind()](got, b[0], 9)
-		for i := range len(got) / k.Size() {
-			if g, w := load(k, got, i).re, load(k, b[1], i).re; !closeTo(g, w, k) {
-				t.Errorf("%s: row %d, column %d: %v %v, PyTorch %v %v", kind, i/9, i%9, g.f, g.special, w.f, w.special)
+		eachTable(t, func(t *testing.T, table *Table) {
+			got := Alloc(len(b[1]))
+			table.SoftmaxRows[k.Kind()](got, b[0], 9)
+			for i := range len(got) / k.Size() {
+				if g, w := load(k, got, i).re, load(k, b[1], i).re; !closeTo(g, w, k) {
+					t.Errorf("%s: row %d, column %d: %v %v, PyTorch %v %v", kind, i/9, i%9, g.f, g.special, w.f, w.special)
+				}
 			}
-		}
+		})
 	}
 }

@@ -19,12 +19,19 @@ func convertOne[D, S any](from, to dtype.Type, v S) D {
 
 // TestFloat16To32 compares all values with x448/float16, NaNs by their bits.
 func TestFloat16To32(t *testing.T) {
-	for h := range 1 << 16 {
-		got := math.Float32bits(convertOne[float32](dtype.Float16, dtype.Float32, uint16(h)))
-		if want := math.Float32bits(float16.Frombits(uint16(h)).Float32()); got != want {
-			t.Errorf("%#04x: %#08x, want %#08x", h, got, want)
-		}
+	all := make([]uint16, 1<<16)
+	for h := range all {
+		all[h] = uint16(h)
 	}
+	eachTable(t, func(t *testing.T, table *Table) {
+		got := make([]uint32, len(all))
+		table.Convert[dtype.KindFloat16][dtype.KindFloat32](Bytes(got), Bytes(all))
+		for h, bits := range got {
+			if want := math.Float32bits(float16.Frombits(uint16(h)).Float32()); bits != want {
+				t.Errorf("%#04x: %#08x, want %#08x", h, bits, want)
+			}
+		}
+	})
 }
 
 // TestFloat32To16 compares with x448/float16 every 1009th float32, and those
@@ -45,13 +52,15 @@ func TestFloat32To16(t *testing.T) {
 			bits = append(bits, u, u|1<<31)
 		}
 	}
-	got := make([]uint16, len(bits))
-	Active().Convert[dtype.KindFloat32][dtype.KindFloat16](Bytes(got), Bytes(bits))
-	for i, u := range bits {
-		if want := float16.Fromfloat32(math.Float32frombits(u)).Bits(); got[i] != want {
-			t.Fatalf("%#08x: %#04x, want %#04x", u, got[i], want)
+	eachTable(t, func(t *testing.T, table *Table) {
+		got := make([]uint16, len(bits))
+		table.Convert[dtype.KindFloat32][dtype.KindFloat16](Bytes(got), Bytes(bits))
+		for i, u := range bits {
+			if want := float16.Fromfloat32(math.Float32frombits(u)).Bits(); got[i] != want {
+				t.Fatalf("%#08x: %#04x, want %#04x", u, got[i], want)
+			}
 		}
-	}
+	})
 }
 
 // TestTo16RoundsOnce gives numbers just beside the middle between two 16-bit
@@ -110,18 +119,24 @@ func TestNaNsStayNaNs(t *testing.T) {
 					dtype.Float16: 0x7c00, dtype.BFloat16: 0x7f80, dtype.Float32: 0x7f800000, dtype.Float64: 0x7ff << 52,
 				}[from]
 				rng := rand.New(rand.NewPCG(1, uint64(from.Size())))
-				for i := range uint64(100) {
+				const n = 100
+				var src []byte
+				for i := range uint64(n) {
 					bits := inf | 1 + i
-					if i > 50 {
+					if i > n/2 {
 						bits = inf | 1 | rng.Uint64()
 					}
-					src := Bytes([]uint64{bits})[:from.Size()]
-					dst := Alloc(to.Size())
-					Active().Convert[from.Kind()][to.Kind()](dst, src)
-					if !load(to, dst, 0).re.isNaN() {
-						t.Errorf("% x became % x", src, dst)
-					}
+					src = append(src, Bytes([]uint64{bits})[:from.Size()]...)
 				}
+				eachTable(t, func(t *testing.T, table *Table) {
+					dst := Alloc(n * to.Size())
+					table.Convert[from.Kind()][to.Kind()](dst, src)
+					for i := range n {
+						if !load(to, dst, i).re.isNaN() {
+							t.Errorf("% x became % x", src[i*from.Size():(i+1)*from.Size()], dst[i*to.Size():(i+1)*to.Size()])
+						}
+					}
+				})
 			})
 		}
 	}

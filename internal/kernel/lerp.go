@@ -2,18 +2,26 @@ package kernel
 
 import "fusectl/internal/dtype"
 
-// Lerp blends two rows of float32 or float64: dst = a + (b-a)·w, every step
-// rounded, as tf.image.resize computes it. A NaN or an infinity in either row
-// propagates. dst may be a or b.
-func Lerp(k dtype.Kind, dst, a, b []byte, w float64) {
-	if k == dtype.KindFloat32 {
+// fewest is the number of bytes from which on a row of a column's elements is
+// worth a call of a loop of the table.
+const fewest = 128
+
+func (t *Table) fillBlends() {
+	t.Lerp[dtype.KindFloat32] = func(dst, a, b []byte, w float64) {
 		lerp(View[float32](dst), View[float32](a), View[float32](b), float32(w))
-	} else {
+	}
+	t.Lerp[dtype.KindFloat64] = func(dst, a, b []byte, w float64) {
 		lerp(View[float64](dst), View[float64](a), View[float64](b), w)
+	}
+	t.SumTaps[dtype.KindFloat32] = func(dst []byte, rows [4][]byte, w [4]float64) {
+		sumTaps(View[float32](dst), views[float32](rows), w)
+	}
+	t.SumTaps[dtype.KindFloat64] = func(dst []byte, rows [4][]byte, w [4]float64) {
+		sumTaps(View[float64](dst), views[float64](rows), w)
 	}
 }
 
-func lerp[T float32 | float64](dst, a, b []T, w T) {
+func lerp[T Float](dst, a, b []T, w T) {
 	a, b = a[:len(dst)], b[:len(dst)]
 	for i := range dst {
 		dst[i] = a[i] + T((b[i]-a[i])*w)
@@ -22,16 +30,28 @@ func lerp[T float32 | float64](dst, a, b []T, w T) {
 
 // LerpCols blends pairs of columns of one row of float32 or float64, a column
 // being inner elements: column j of dst is src[lo[j]] + (src[hi[j]] -
-// src[lo[j]])·w[j]. Where w[j] is 0 it is src[lo[j]] alone.
-func LerpCols(k dtype.Kind, dst, src []byte, lo, hi []int32, w []float64, inner int) {
-	if k == dtype.KindFloat32 {
+// src[lo[j]])·w[j], as Lerp computes it. Where w[j] is 0 it is src[lo[j]] alone.
+func (t *Table) LerpCols(k dtype.Kind, dst, src []byte, lo, hi []int32, w []float64, inner int) {
+	size := inner * t.sizes[k]
+	switch {
+	case size >= fewest:
+		loop := t.Lerp[k]
+		for j := range lo {
+			d, a := dst[j*size:(j+1)*size], src[int(lo[j])*size:(int(lo[j])+1)*size]
+			if w[j] == 0 {
+				copy(d, a)
+			} else {
+				loop(d, a, src[int(hi[j])*size:(int(hi[j])+1)*size], w[j])
+			}
+		}
+	case k == dtype.KindFloat32:
 		lerpCols(View[float32](dst), View[float32](src), lo, hi, w, inner)
-	} else {
+	default:
 		lerpCols(View[float64](dst), View[float64](src), lo, hi, w, inner)
 	}
 }
 
-func lerpCols[T float32 | float64](dst, src []T, lo, hi []int32, w []float64, inner int) {
+func lerpCols[T Float](dst, src []T, lo, hi []int32, w []float64, inner int) {
 	if inner == 1 {
 		for j := range lo {
 			a := src[lo[j]]

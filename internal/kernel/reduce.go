@@ -15,8 +15,8 @@ func (t *Table) fillReduce() {
 		dtype.KindUint64:   sumLanes[uint64],
 		dtype.KindFloat32:  sumLanes[float32],
 		dtype.KindFloat64:  sumLanes[float64],
-		dtype.KindFloat16:  t.sumLanesHalf(dtype.KindFloat16),
-		dtype.KindBFloat16: t.sumLanesHalf(dtype.KindBFloat16),
+		dtype.KindFloat16:  t.sumLanesHalf(dtype.KindFloat16, addLanes[float32]),
+		dtype.KindBFloat16: t.sumLanesHalf(dtype.KindBFloat16, addLanes[float32]),
 	}
 	t.SumRows = [dtype.NumKinds]func(acc []float64, x []byte){
 		dtype.KindBool:     sumRows[uint8],
@@ -89,41 +89,48 @@ func addRows[T integer | Float](acc []float64, s []T) {
 	}
 }
 
-// lanes are the 16 partial sums of a sum of one column.
-type lanes [16]float64
+// lanes are the 32 partial sums of a sum of one column.
+type lanes [32]float64
 
-// addLanes adds s, whose first element belongs to lane 0.
+// addLanes adds s, whose first element belongs to lane 0. It takes 8 lanes at a
+// time, which there are registers for.
 func addLanes[T integer | Float](l *lanes, s []T) {
-	for len(s) >= 16 {
-		v := (*[16]T)(s)
-		l[0] += float64(v[0])
-		l[1] += float64(v[1])
-		l[2] += float64(v[2])
-		l[3] += float64(v[3])
-		l[4] += float64(v[4])
-		l[5] += float64(v[5])
-		l[6] += float64(v[6])
-		l[7] += float64(v[7])
-		l[8] += float64(v[8])
-		l[9] += float64(v[9])
-		l[10] += float64(v[10])
-		l[11] += float64(v[11])
-		l[12] += float64(v[12])
-		l[13] += float64(v[13])
-		l[14] += float64(v[14])
-		l[15] += float64(v[15])
-		s = s[16:]
+	whole := s[:len(s)/len(l)*len(l)]
+	for j := 0; j < len(l) && len(whole) > 0; j += 8 {
+		a := (*[8]float64)(l[j:])
+		l0, l1, l2, l3, l4, l5, l6, l7 := a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]
+		for i := j; i < len(whole); i += len(l) {
+			v := (*[8]T)(whole[i:])
+			l0 += float64(v[0])
+			l1 += float64(v[1])
+			l2 += float64(v[2])
+			l3 += float64(v[3])
+			l4 += float64(v[4])
+			l5 += float64(v[5])
+			l6 += float64(v[6])
+			l7 += float64(v[7])
+		}
+		*a = [8]float64{l0, l1, l2, l3, l4, l5, l6, l7}
 	}
-	for j, v := range s {
+	for j, v := range s[len(whole):] {
 		l[j] += float64(v)
 	}
 }
 
+// lanes are new ones in the buffer, for functions called through a variable,
+// which would move them from the stack to the heap.
+func (b *buffer) lanes() *lanes {
+	l := (*lanes)(b[:])
+	clear(l[:])
+	return l
+}
+
 // sum combines the lanes by halves.
-func (l lanes) sum() float64 {
+func (l *lanes) sum() float64 {
 	for n := len(l) / 2; n > 0; n /= 2 {
-		for j := range n {
-			l[j] += l[j+n]
+		a, b := l[:n], l[n:][:n]
+		for j := range a {
+			a[j] += b[j]
 		}
 	}
 	return l[0]
@@ -151,13 +158,15 @@ func (w *widener) take(n int) []float32 {
 	return f
 }
 
-func (t *Table) sumLanesHalf(k dtype.Kind) func(acc []float64, x []byte) {
+// sumLanesHalf is given addLanes for float32.
+func (t *Table) sumLanesHalf(k dtype.Kind, add func(l *lanes, s []float32)) func(acc []float64, x []byte) {
 	return func(acc []float64, x []byte) {
-		w := t.widen(k, x)
+		w, buf := t.widen(k, x), scratch.Get().(*buffer)
 		defer scratch.Put(w.buf)
-		var l lanes
+		defer scratch.Put(buf)
+		l := buf.lanes()
 		for len(w.x) > 0 {
-			addLanes(&l, w.take(min(w.room(), len(w.x)/2)))
+			add(l, w.take(min(w.room(), len(w.x)/2)))
 		}
 		acc[0] += l.sum()
 	}
@@ -167,18 +176,19 @@ func (t *Table) sumRowsHalf(k dtype.Kind) func(acc []float64, x []byte) {
 	return func(acc []float64, x []byte) {
 		w := t.widen(k, x)
 		defer scratch.Put(w.buf)
+		addRows := t.SumRows[dtype.KindFloat32]
 		cols, room := len(acc), w.room()
 		switch {
 		case cols == 0:
 		case cols <= room:
 			for len(w.x) > 0 {
-				addRows(acc, w.take(min(room/cols*cols, len(w.x)/2)))
+				addRows(acc, Bytes(w.take(min(room/cols*cols, len(w.x)/2))))
 			}
 		default:
 			for len(w.x) > 0 {
 				for c := 0; c < cols; c += room {
 					part := acc[c:min(c+room, cols)]
-					addRows(part, w.take(len(part)))
+					addRows(part, Bytes(w.take(len(part))))
 				}
 			}
 		}

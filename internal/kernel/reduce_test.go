@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"math"
 	"math/big"
 	"math/rand/v2"
@@ -9,8 +10,8 @@ import (
 	"fusectl/internal/dtype"
 )
 
-// TestSumIsAccurate compares with the exact sum. Each of n/16 additions in a
-// lane and four after them rounds by at most 2^-53 of a partial sum, which is
+// TestSumIsAccurate compares with the exact sum. Each of n/32 additions in a
+// lane and five after them rounds by at most 2^-53 of a partial sum, which is
 // no greater than the sum of all magnitudes.
 func TestSumIsAccurate(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -21,34 +22,42 @@ func TestSumIsAccurate(t *testing.T) {
 		sum.Add(sum, big.NewFloat(float64(x[i])))
 		magnitude += math.Abs(float64(x[i]))
 	}
-	acc := []float64{0}
-	Active().Sum[dtype.KindFloat32](acc, Bytes(x))
 	want, _ := sum.Float64()
-	if limit := float64(len(x)/16+5) * 0x1p-53 * magnitude; math.Abs(acc[0]-want) > limit {
-		t.Errorf("%v, want %v ± %v", acc[0], want, limit)
-	}
+	limit := float64(len(x)/32+6) * 0x1p-53 * magnitude
+	eachTable(t, func(t *testing.T, table *Table) {
+		acc := []float64{0}
+		table.Sum[dtype.KindFloat32](acc, Bytes(x))
+		if math.Abs(acc[0]-want) > limit {
+			t.Errorf("%v, want %v ± %v", acc[0], want, limit)
+		}
+	})
 }
 
 // TestSumRowsInPieces pins that rows may come in
 // any number of calls.
 func TestSumRowsInPieces(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	const cols, rows = 7, 41
-	x := make([]float32, rows*cols)
-	for i := range x {
-		x[i] = float32(rng.NormFloat64())
-	}
-	whole := make([]float64, cols)
-	Active().SumRows[dtype.KindFloat32](whole, Bytes(x))
-	for cut := range rows {
-		acc := make([]float64, cols)
-		Active().SumRows[dtype.KindFloat32](acc, Bytes(x[:cut*cols]))
-		Active().SumRows[dtype.KindFloat32](acc, Bytes(x[cut*cols:]))
-		for c := range acc {
-			if acc[c] != whole[c] {
-				t.Fatalf("cut at %d: column %d: %v, want %v", cut, c, acc[c], whole[c])
-			}
+	const rows = 41
+	for _, cols := range []int{7, 37} {
+		x := make([]float32, rows*cols)
+		for i := range x {
+			x[i] = float32(rng.NormFloat64())
 		}
+		eachTable(t, func(t *testing.T, table *Table) {
+			loop := table.SumRows[dtype.KindFloat32]
+			whole := make([]float64, cols)
+			loop(whole, Bytes(x))
+			for cut := range rows {
+				acc := make([]float64, cols)
+				loop(acc, Bytes(x[:cut*cols]))
+				loop(acc, Bytes(x[cut*cols:]))
+				for c := range acc {
+					if acc[c] != whole[c] {
+						t.Fatalf("cut at %d: column %d: %v, want %v", cut, c, acc[c], whole[c])
+					}
+				}
+			}
+		})
 	}
 }
 
@@ -69,41 +78,83 @@ func TestMaxRowsSettlesZerosAndNaNs(t *testing.T) {
 		{"NaN among infinities", float32(math.Inf(1)), nan, 0x7fc00000, 0x7f800000},
 		{"infinity", 1, float32(math.Inf(1)), 0x7f800000, 0x3f800000},
 	} {
-		for _, cols := range []int{1, 2, 5} {
-			for rows := range 12 {
-				for at := range rows * cols {
-					x := make([]float32, rows*cols)
-					for i := range x {
-						x[i] = c.others
-					}
-					x[at] = c.one
-					acc := make([]float32, cols)
-					for i := range acc {
-						acc[i] = c.others
-					}
-					Active().MaxRows[dtype.KindFloat32](Bytes(acc), Bytes(x))
-					for i, v := range acc {
-						want := c.wantRest
-						if i == at%cols {
-							want = c.want
+		eachTable(t, func(t *testing.T, table *Table) {
+			for _, cols := range []int{1, 2, 5, 37} {
+				for _, rows := range []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 300} {
+					for at := 0; at < rows*cols; at += 1 + rows/16 {
+						x := make([]float32, rows*cols)
+						for i := range x {
+							x[i] = c.others
 						}
-						if got := math.Float32bits(v); got != want {
-							t.Fatalf("%s: %d rows, %d columns, at %d: column %d is %#x, want %#x", c.name, rows, cols, at, i, got, want)
+						x[at] = c.one
+						acc := make([]float32, cols)
+						for i := range acc {
+							acc[i] = c.others
+						}
+						table.MaxRows[dtype.KindFloat32](Bytes(acc), Bytes(x))
+						for i, v := range acc {
+							want := c.wantRest
+							if i == at%cols {
+								want = c.want
+							}
+							if got := math.Float32bits(v); got != want {
+								t.Fatalf("%s: %d rows, %d columns, at %d: column %d is %#x, want %#x", c.name, rows, cols, at, i, got, want)
+							}
 						}
 					}
 				}
 			}
-		}
+		})
 	}
+}
+
+// TestRowsOfAnyWidth compares with the loops in Go on all widths around those
+// of a few vectors.
+func TestRowsOfAnyWidth(t *testing.T) {
+	const widest, rows = 160, 5
+	want := generic()
+	rng := rand.New(rand.NewPCG(2, 2))
+	var all [dtype.NumKinds][]byte
+	for _, k := range dtype.All() {
+		all[k.Kind()] = sample(rng, k, rows*widest)
+		clearSpecials(k, all[k.Kind()])
+	}
+	eachTable(t, func(t *testing.T, table *Table) {
+		for _, k := range dtype.All() {
+			for cols := range widest {
+				x := all[k.Kind()][:rows*cols*k.Size()]
+				if loop := table.SumRows[k.Kind()]; loop != nil {
+					got, unharmed := guarded(8 * cols)
+					clear(got)
+					ref := Alloc(len(got))
+					loop(View[float64](got), x)
+					want.SumRows[k.Kind()](View[float64](ref), x)
+					if !bytes.Equal(got, ref) || !unharmed() {
+						t.Fatalf("sums of %v, %d columns: % x, want % x", k, cols, got, ref)
+					}
+				}
+				got, unharmed := guarded(cols * k.Size())
+				clear(got)
+				ref := Alloc(len(got))
+				table.MaxRows[k.Kind()](got, x)
+				want.MaxRows[k.Kind()](ref, x)
+				if !bytes.Equal(got, ref) || !unharmed() {
+					t.Fatalf("maxima of %v, %d columns: % x, want % x", k, cols, got, ref)
+				}
+			}
+		}
+	})
 }
 
 // TestRowsOfNoColumns must neither loop for ever nor touch anything.
 func TestRowsOfNoColumns(t *testing.T) {
-	for _, k := range dtype.All() {
-		if sum := Active().SumRows[k.Kind()]; sum != nil {
-			sum(nil, nil)
+	eachTable(t, func(t *testing.T, table *Table) {
+		for _, k := range dtype.All() {
+			if sum := table.SumRows[k.Kind()]; sum != nil {
+				sum(nil, nil)
+			}
+			table.MaxRows[k.Kind()](nil, nil)
 		}
-		Active().MaxRows[k.Kind()](nil, nil)
-	}
-	Active().SoftmaxRows[dtype.KindFloat32](nil, nil, 0)
+		table.SoftmaxRows[dtype.KindFloat32](nil, nil, 0)
+	})
 }

@@ -42,10 +42,10 @@ type Table struct {
 	// its nearest end, and NaN gives 0.
 	Convert [dtype.NumKinds][dtype.NumKinds]Loop2
 
-	// Sum adds all elements of x to acc[0], in this order: 16 lanes begin at 0,
-	// lane j sums the elements whose index is j modulo 16, in order; then
-	// lanes[j] += lanes[j+8] for j < 8, the same with 4, 2 and 1; then acc[0] +=
-	// lanes[0]. Defined for all but complex kinds, whose sums are those of
+	// Sum adds all elements of x to acc[0], in this order: 32 lanes begin at 0,
+	// lane j sums the elements whose index is j modulo 32, in order; then
+	// lanes[j] += lanes[j+16] for j < 16, the same with 8, 4, 2 and 1; then
+	// acc[0] += lanes[0]. Defined for all but complex kinds, whose sums are those of
 	// pairs of floats.
 	Sum [dtype.NumKinds]func(acc []float64, x []byte)
 
@@ -74,6 +74,19 @@ type Table struct {
 	// nothing but -Inf gives zeros, one with a NaN or +Inf gives NaNs.
 	SoftmaxRows [dtype.NumKinds]func(dst, src []byte, cols int)
 
+	// Lerp computes dst[i] = a[i] + (b[i]-a[i])·w for float32 and float64, every
+	// step rounded, as tf.image.resize does. A NaN or an infinity in either row
+	// propagates. dst may be a or b.
+	Lerp [dtype.NumKinds]func(dst, a, b []byte, w float64)
+
+	// SumTaps computes dst[i] = Σ rows[k][i]·w[k] for float32 and float64, in
+	// the order of k, every step rounded.
+	SumTaps [dtype.NumKinds]func(dst []byte, rows [4][]byte, w [4]float64)
+
+	// Swap[size] reverses the bytes of each element of size bytes: 2, 4 or 8.
+	// dst may be src.
+	Swap [9]Loop2
+
 	// Uniform and Normal fill dst with the elements from number off on of a
 	// random sequence that seed determines, for float32 and float64: uniform
 	// in [0, 1), and normal with mean 0 and variance 1. See random.go for the
@@ -99,6 +112,8 @@ func generic() *Table {
 	t.fillReduce()
 	t.fillActivations()
 	t.fillSoftmax()
+	t.fillBlends()
+	t.fillSwap()
 	t.fillRandom()
 	t.fillProducts()
 	t.fillAttention()

@@ -7,11 +7,19 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"fusectl/internal/dtype"
 )
+
+// eachTable runs a test for each instruction set of this machine.
+func eachTable(t *testing.T, test func(t *testing.T, table *Table)) {
+	for _, level := range Levels() {
+		t.Run(level, func(t *testing.T) { test(t, newTable(level)) })
+	}
+}
 
 func TestEveryLoopHasACase(t *testing.T) {
 	table := Active()
@@ -40,56 +48,67 @@ func TestEveryLoopHasACase(t *testing.T) {
 
 // guarded returns n bytes between two fields of canaries, and a function that
 // reports whether these are unharmed.
-func guarded(n int) ([]byte, func() bool) {
+func guarded(n int) ([]byte, func() bool) { return guardedAt(n, 0) }
+
+// guardedAt is guarded, beginning skip bytes after a multiple of 64.
+func guardedAt(n, skip int) ([]byte, func() bool) {
 	const guard, canary = 64, 0xa5
-	all := Alloc(n + 2*guard)
+	all := Alloc(n + skip + 2*guard)
 	for i := range all {
 		all[i] = canary
 	}
-	return all[guard : guard+n : guard+n], func() bool {
-		return bytes.Count(all[:guard], []byte{canary}) == guard &&
-			bytes.Count(all[guard+n:], []byte{canary}) == guard
+	start := guard + skip
+	return all[start : start+n : start+n], func() bool {
+		return bytes.Count(all[:start], []byte{canary}) == start &&
+			bytes.Count(all[start+n:], []byte{canary}) == guard
 	}
 }
 
 // TestLoops runs each loop over all lengths around the widths it is unrolled
-// to, with and without dst being an operand, on awkward values, and compares.
+// to, aligned to a vector and not, with and without dst being an operand, on
+// awkward values, and compares.
 func TestLoops(t *testing.T) {
-	for _, c := range cases(Active()) {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			if c.cols > 0 {
-				checkRows(t, c)
-			} else {
-				checkElementwise(t, c)
-			}
-		})
-	}
+	eachTable(t, func(t *testing.T, table *Table) {
+		if testing.Short() && table.Name != Active().Name {
+			t.Skip("the references are slow")
+		}
+		for _, c := range cases(table) {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				if c.cols > 0 {
+					checkRows(t, c)
+				} else {
+					checkElementwise(t, c)
+				}
+			})
+		}
+	})
 }
 
 func checkElementwise(t *testing.T, c testCase) {
-	const most = 70
+	const most = 300 // more than four vectors of bytes, of 64 each, and all but one of a fifth
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 4 { // draws of values
+	for draw := range 4 {
 		src := make([][]byte, len(c.src))
 		for i, k := range c.src {
-			src[i] = sample(rng, k, most)
+			src[i] = sample(rng, k, most+1)
 		}
 		var want []byte
 		if c.want != nil {
-			want = make([]byte, most*c.dst.Size())
+			want = make([]byte, (most+1)*c.dst.Size())
 			c.want(want, src)
 		}
 		for n := range most + 1 {
-			cut := make([][]byte, len(src))
-			for i, k := range c.src {
-				cut[i] = src[i][:n*k.Size()]
+			if draw > 0 && n < most {
+				continue // other values matter, not other lengths
 			}
-			checkRun(t, c, cut, want, n, 0)
-			if c.alias {
-				for mask := 1; mask < 1<<len(src); mask++ {
-					if mask != 3 { // both at once: below
-						checkRun(t, c, cut, want, n, mask)
+			for skip := range 2 {
+				checkRun(t, c, src, want, skip, n, 0)
+				if c.alias {
+					for mask := 1; mask < 1<<len(src); mask++ {
+						if mask != 3 { // both at once: below
+							checkRun(t, c, src, want, skip, n, mask)
+						}
 					}
 				}
 			}
@@ -97,35 +116,40 @@ func checkElementwise(t *testing.T, c testCase) {
 		if c.alias && len(src) == 2 { // f(x, x) into x
 			src[1] = src[0]
 			c.want(want, src)
-			checkRun(t, c, src, want, most, 3)
+			checkRun(t, c, src, want, 0, most, 3)
 		}
 	}
 }
 
-// checkRun runs one call; dst stands in for the operands in mask.
-func checkRun(t *testing.T, c testCase, src [][]byte, want []byte, n, mask int) {
+// checkRun runs one call on n elements, without the first skip ones of src and
+// want; dst stands in for the operands in mask.
+func checkRun(t *testing.T, c testCase, src [][]byte, want []byte, skip, n, mask int) {
 	t.Helper()
-	dst, unharmed := guarded(n * c.dst.Size())
-	before := make([][]byte, len(src))
-	operands := append([][]byte(nil), src...)
-	for i := range src {
-		before[i] = bytes.Clone(src[i])
+	size := c.dst.Size()
+	dst, unharmed := guardedAt(n*size, skip*size)
+	cut, before := make([][]byte, len(src)), make([][]byte, len(src))
+	for i, k := range c.src {
+		cut[i] = src[i][skip*k.Size() : (skip+n)*k.Size()]
+		before[i] = bytes.Clone(cut[i])
+	}
+	operands := slices.Clone(cut)
+	for i := range cut {
 		if mask>>i&1 == 1 {
-			copy(dst, src[i])
+			copy(dst, cut[i])
 			operands[i] = dst
 		}
 	}
 	c.run(dst, operands)
 	if !unharmed() {
-		t.Fatalf("n=%d mask=%b: wrote outside dst", n, mask)
+		t.Fatalf("skip=%d n=%d mask=%b: wrote outside dst", skip, n, mask)
 	}
-	for i := range src {
-		if !bytes.Equal(before[i], src[i]) {
-			t.Fatalf("n=%d mask=%b: wrote to operand %d", n, mask, i)
+	for i := range cut {
+		if !bytes.Equal(before[i], cut[i]) {
+			t.Fatalf("skip=%d n=%d mask=%b: wrote to operand %d", skip, n, mask, i)
 		}
 	}
 	if want != nil {
-		compare(t, c, dst, want[:len(dst)], src)
+		compare(t, c, dst, want[skip*size:(skip+n)*size], cut)
 	}
 }
 
@@ -133,18 +157,19 @@ func checkRows(t *testing.T, c testCase) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	k := c.src[0]
 	counts := []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 13}
-	if c.cols == 1 {
-		counts = append(counts, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 70, 1023, 1024, 1025, 2100)
+	if c.cols <= 3 {
+		counts = append(counts, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 70, 127, 128, 129, 1023, 1024, 1025, 2100)
 	}
 	if c.cols == 1500 {
 		counts = counts[:6] // the references are slow
 	}
-	for _, rows := range counts {
-		x := sample(rng, k, rows*c.cols)
+	for i, rows := range counts {
+		skip := i % 2
+		x := sample(rng, k, rows*c.cols+skip)[skip*k.Size():]
 		if rows%2 == 1 { // else nearly all is NaN
 			clearSpecials(k, x)
 		}
-		dst, unharmed := guarded(c.cols * c.dst.Size())
+		dst, unharmed := guardedAt(c.cols*c.dst.Size(), skip*c.dst.Size())
 		copy(dst, sample(rng, c.dst, c.cols))
 		if rows%2 == 1 {
 			clearSpecials(c.dst, dst)
@@ -159,6 +184,30 @@ func checkRows(t *testing.T, c testCase) {
 		}
 		compare(t, c, dst, want, nil)
 	}
+}
+
+// TestLevelsAgree wants the bytes of the loops in Go, also where the reference
+// allows others.
+func TestLevelsAgree(t *testing.T) {
+	want := cases(generic())
+	eachTable(t, func(t *testing.T, table *Table) {
+		for i, c := range cases(table) {
+			rng := rand.New(rand.NewPCG(9, 10))
+			n, length := 1500, 1500
+			if c.cols > 0 {
+				length = c.cols
+				n = n / c.cols * c.cols
+			}
+			src := make([][]byte, len(c.src))
+			for j, k := range c.src {
+				src[j] = sample(rng, k, n)
+			}
+			got, ref := Alloc(length*c.dst.Size()), Alloc(length*c.dst.Size())
+			c.run(got, src)
+			want[i].run(ref, src)
+			t.Run(c.name, func(t *testing.T) { compare(t, testCase{dst: c.dst, src: c.src}, got, ref, nil) })
+		}
+	})
 }
 
 // clearSpecials puts 1 in the place of infinities and NaNs, leaving zeros of
@@ -243,17 +292,21 @@ func TestMaxIsCanonical(t *testing.T) {
 		{dtype.KindFloat32, 0x7fffffff, 0xffffffff, 0x7fc00000},
 		{dtype.KindFloat64, 0xfff0000000000001, 0x7ff0000000000000, 0x7ff8000000000000},
 	} {
-		table := Active()
-		size := table.sizes[c.k]
-		a, b := Bytes([]uint64{c.a})[:size], Bytes([]uint64{c.b})[:size]
-		got := make([]uint64, 1)
-		for range 2 {
-			table.Max[c.k](Bytes(got)[:size], a, b)
-			if got[0] != c.nan {
-				t.Errorf("max(%x, %x) = %x, want %x", a, b, got[0], c.nan)
+		eachTable(t, func(t *testing.T, table *Table) {
+			size := table.sizes[c.k]
+			const n = 40 // some vectors and some rest
+			a := bytes.Repeat(Bytes([]uint64{c.a})[:size], n)
+			b := bytes.Repeat(Bytes([]uint64{c.b})[:size], n)
+			want := bytes.Repeat(Bytes([]uint64{c.nan})[:size], n)
+			got := Alloc(n * size)
+			for range 2 {
+				table.Max[c.k](got, a, b)
+				if !bytes.Equal(got, want) {
+					t.Errorf("max(% x, % x) = % x, want % x", a[:size], b[:size], got, want[:size])
+				}
+				a, b = b, a
 			}
-			a, b = b, a
-		}
+		})
 	}
 }
 
@@ -272,35 +325,39 @@ func TestAlloc(t *testing.T) {
 // BenchmarkLoops counts the bytes of all operands, which take 64 KiB each, or
 // less, and so lie in the second-level cache.
 func BenchmarkLoops(b *testing.B) {
+	for _, level := range Levels() {
+		for _, c := range cases(newTable(level)) {
+			b.Run(level+"/"+c.name, func(b *testing.B) { benchmarkLoop(b, c) })
+		}
+	}
+}
+
+func benchmarkLoop(b *testing.B, c testCase) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	for _, c := range cases(Active()) {
-		b.Run(c.name, func(b *testing.B) {
-			widest := c.dst.Size()
-			for _, k := range c.src {
-				widest = max(widest, k.Size())
-			}
-			n := (64 << 10) / widest
-			length := n
-			if c.cols > 0 {
-				length = c.cols
-				n = max(1, n/c.cols) * c.cols
-			}
-			src := make([][]byte, len(c.src))
-			total := 0
-			for i, k := range c.src {
-				src[i] = Alloc(n * k.Size())
-				fillNormal(rng, k, src[i])
-				total += len(src[i])
-			}
-			dst := Alloc(length * c.dst.Size())
-			if c.cols == 0 {
-				total += len(dst)
-			}
-			b.SetBytes(int64(total))
-			for b.Loop() {
-				c.run(dst, src)
-			}
-		})
+	widest := c.dst.Size()
+	for _, k := range c.src {
+		widest = max(widest, k.Size())
+	}
+	n := (64 << 10) / widest
+	length := n
+	if c.cols > 0 {
+		length = c.cols
+		n = max(1, n/c.cols) * c.cols
+	}
+	src := make([][]byte, len(c.src))
+	total := 0
+	for i, k := range c.src {
+		src[i] = Alloc(n * k.Size())
+		fillNormal(rng, k, src[i])
+		total += len(src[i])
+	}
+	dst := Alloc(length * c.dst.Size())
+	if c.cols == 0 {
+		total += len(dst)
+	}
+	b.SetBytes(int64(total))
+	for b.Loop() {
+		c.run(dst, src)
 	}
 }
 

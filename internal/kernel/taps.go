@@ -10,12 +10,23 @@ type Taps struct {
 }
 
 // TapCols sums columns of one row of float32 or float64, a column being inner
-// elements: column j of dst is the sum over k of src[taps[j].At[k]]·W[k], in
-// order, every step rounded.
-func TapCols(k dtype.Kind, dst, src []byte, taps []Taps, inner int) {
-	if k == dtype.KindFloat32 {
+// elements: column j of dst is the sum over k of src[taps[j].At[k]]·W[k], as
+// SumTaps computes it.
+func (t *Table) TapCols(k dtype.Kind, dst, src []byte, taps []Taps, inner int) {
+	size := inner * t.sizes[k]
+	switch {
+	case size >= fewest:
+		loop := t.SumTaps[k]
+		for j := range taps {
+			var from [4][]byte
+			for i, at := range taps[j].At {
+				from[i] = src[int(at)*size : (int(at)+1)*size]
+			}
+			loop(dst[j*size:(j+1)*size], from, taps[j].W)
+		}
+	case k == dtype.KindFloat32:
 		tapCols(View[float32](dst), View[float32](src), taps, inner)
-	} else {
+	default:
 		tapCols(View[float64](dst), View[float64](src), taps, inner)
 	}
 }
@@ -28,15 +39,6 @@ func tapCols[T Float](dst, src []T, taps []Taps, inner int) {
 			from[k] = src[int(at)*inner : (int(at)+1)*inner]
 		}
 		sumTaps(dst[j*inner:(j+1)*inner], from, t.W)
-	}
-}
-
-// TapRows is the sum over k of rows[k]·w[k], element by element, likewise.
-func TapRows(k dtype.Kind, dst []byte, rows [4][]byte, w [4]float64) {
-	if k == dtype.KindFloat32 {
-		sumTaps(View[float32](dst), views[float32](rows), w)
-	} else {
-		sumTaps(View[float64](dst), views[float64](rows), w)
 	}
 }
 

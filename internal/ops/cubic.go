@@ -68,12 +68,12 @@ func (c *cubic) rows(ctx context.Context, dst []byte, row, n int64) error {
 				if err := c.in[0].Read(ctx, src, want*c.srcRow()); err != nil {
 					return err
 				}
-				kernel.TapCols(c.dt.Kind(), kept[slot], src, c.xTaps, int(c.inner))
+				kernel.Active().TapCols(c.dt.Kind(), kept[slot], src, c.xTaps, int(c.inner))
 				at[slot] = want
 			}
 			taps[k] = kept[slot]
 		}
-		kernel.TapRows(c.dt.Kind(), dst[i*bytes:(i+1)*bytes], taps, c.yTaps[y].W)
+		kernel.Active().SumTaps[c.dt.Kind()](dst[i*bytes:(i+1)*bytes], taps, c.yTaps[y].W)
 	}
 	return nil
 }

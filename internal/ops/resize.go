@@ -181,7 +181,7 @@ func (r *resized) rows(ctx context.Context, dst []byte, row, n int64) error {
 			}
 			atHi = wantHi
 		}
-		kernel.Lerp(r.dt.Kind(), out, lo, hi, frac)
+		kernel.Active().Lerp[r.dt.Kind()](out, lo, hi, frac)
 	}
 	return nil
 }
@@ -192,7 +192,7 @@ func (r *resized) scaleRow(ctx context.Context, dst, src []byte, row int64) erro
 		return err
 	}
 	if r.blend {
-		kernel.LerpCols(r.dt.Kind(), dst, src, r.x.lo, r.x.hi, r.x.frac, int(r.inner))
+		kernel.Active().LerpCols(r.dt.Kind(), dst, src, r.x.lo, r.x.hi, r.x.frac, int(r.inner))
 	} else {
 		kernel.Gather(dst, src, r.x.lo, int(r.inner)*r.dt.Size())
 	}

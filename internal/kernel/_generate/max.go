@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// ordered are the types that have a maximum.
+var ordered = []string{"I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "F32", "F64"}
+
+// maximum is how to write m = max(m, x): into takes one x after the other, and
+// settle makes the result of it, where that isn't nil.
+type maximum struct {
+	into   func(x, m reg.VecVirtual)
+	settle func(m reg.VecVirtual)
+}
+
+func (s isa) maximum(kind string) maximum {
+	switch kind {
+	case "F32":
+		return s.maximumFloat(s.constant32(0x7fc00000), VMAXPS, VRANGEPS, VCMPPS, VMOVAPS, VBLENDVPS)
+	case "F64":
+		return s.maximumFloat(s.constant64(0x7ff8<<48), VMAXPD, VRANGEPD, VCMPPD, VMOVAPD, VBLENDVPD)
+	}
+	if s.bytes == 32 && (kind == "I64" || kind == "U64") {
+		return s.maximum64(kind == "U64")
+	}
+	instruction := map[string]func(ops ...Op){
+		"I8": VPMAXSB, "I16": VPMAXSW, "I32": VPMAXSD, "I64": VPMAXSQ,
+		"U8": VPMAXUB, "U16": VPMAXUW, "U32": VPMAXUD, "U64": VPMAXUQ,
+	}[kind]
+	return maximum{into: func(x, m reg.VecVirtual) { instruction(x, m, m) }}
+}
+
+// maximum64 compares, since AVX2 has no maximum of 64-bit integers, nor a
+// comparison of unsigned ones.
+func (s isa) maximum64(unsigned bool) maximum {
+	var signs reg.VecVirtual
+	if unsigned {
+		signs = s.constant64(1 << 63)
+	}
+	return maximum{into: func(x, m reg.VecVirtual) {
+		a, b, greater := x, m, s.vector()
+		if unsigned {
+			a, b = s.vector(), s.vector()
+			VPXOR(signs, x, a)
+			VPXOR(signs, m, b)
+		}
+		VPCMPGTQ(a, b, greater)
+		VBLENDVPD(greater, m, x, m)
+	}}
+}
+
+// maximumFloat is IEEE 754-2019's maximum, with one NaN for all. AVX512's range
+// instruction orders zeros, and ignores NaNs. The older maximum gives its
+// second operand where there is a NaN, and of two zeros: the latter is put
+// right by taking it both ways and and-ing, +0 being no bits, and the former
+// by or-ing what a comparison gives, which is all bits and a NaN.
+func (s isa) maximumFloat(nan reg.VecVirtual, max, inRange, compare, move func(ops ...Op), blend func(mask, yes, no, dst Op)) maximum {
+	const unordered = 3
+	if s.bytes == 64 {
+		const maximumSigned = 0b0101
+		return maximum{into: func(x, m reg.VecVirtual) {
+			k := K()
+			compare(U8(unordered), x, m, k)
+			inRange(U8(maximumSigned), x, m, m)
+			move(nan, k, m)
+		}}
+	}
+	return maximum{
+		into: func(x, m reg.VecVirtual) {
+			a, b, isNaN := s.vector(), s.vector(), s.vector()
+			compare(U8(unordered), x, m, isNaN)
+			max(x, m, a)
+			max(m, x, b)
+			VANDPS(a, b, b)
+			VORPS(b, isNaN, m)
+		},
+		settle: func(m reg.VecVirtual) {
+			isNaN := s.vector()
+			compare(U8(unordered), m, m, isNaN)
+			blend(isNaN, nan, m, m)
+		},
+	}
+}
+
+// constants are those written to the current file, by their names.
+var constants = map[string]Mem{}
+
+func constant(name string, c Constant) Mem {
+	m, ok := constants[name]
+	if !ok {
+		m = ConstData(name, c)
+		constants[name] = m
+	}
+	return m
+}
+
+// constant32 is a vector of these bits.
+func (s isa) constant32(bits uint32) reg.VecVirtual {
+	v := s.vector()
+	VBROADCASTSS(constant(fmt.Sprintf("bits%08x", bits), U32(bits)), v)
+	return v
+}
+
+// constant64 is a vector of these bits.
+func (s isa) constant64(bits uint64) reg.VecVirtual {
+	v := s.vector()
+	VBROADCASTSD(constant(fmt.Sprintf("bits%016x", bits), U64(bits)), v)
+	return v
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// rowLoops are the loops that reduce: many elements to one, or rows to one row.
+func rowLoops() {
+	for _, s := range []isa{avx512, avx2} {
+		for _, n := range []number{f32, f64} {
+			s.sum(n)
+			s.sumRows(n)
+		}
+		for _, kind := range ordered {
+			s.maxRows(kind)
+		}
+	}
+}
+
+// strips are the numbers of vectors that a loop can take of each row.
+var strips = []int{1, 2, 3, 4, 8}
+
+// addWidened adds as many numbers as a vector has float64s.
+func (s isa) addWidened(n number, x Mem, acc reg.VecVirtual) {
+	if n.bytes == 8 {
+		VADDPD(x, acc, acc)
+		return
+	}
+	wide := s.vector()
+	VCVTPS2PD(x, wide)
+	VADDPD(wide, acc, acc)
+}
+
+// sum adds n blocks of 32 numbers to the 32 lanes, all of which are in
+// registers: more chains of additions than an addition takes cycles. n isn't 0.
+func (s isa) sum(of number) {
+	TEXT("sum"+s.name+of.name, NOSPLIT, "func(lanes *float64, x *byte, n int)")
+	Pragma("noescape")
+	Doc("lanes[j] += x[32·i+j], for n blocks i of 32 elements, in order.")
+	lanes, x, n := Load(Param("lanes"), GP64()), Load(Param("x"), GP64()), Load(Param("n"), GP64())
+	const count = 32
+	each := s.bytes / 8
+	var acc []reg.VecVirtual
+	for i := 0; i < count; i += each {
+		v := s.vector()
+		VMOVUPD(Mem{Base: lanes, Disp: 8 * i}, v)
+		acc = append(acc, v)
+	}
+	Label("loop")
+	for i, v := range acc {
+		s.addWidened(of, Mem{Base: x, Disp: i * each * of.bytes}, v)
+	}
+	ADDQ(U32(count*of.bytes), x)
+	DECQ(n)
+	JNZ(LabelRef("loop"))
+	for i, v := range acc {
+		VMOVUPD(v, Mem{Base: lanes, Disp: i * s.bytes})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// strip is how a loop over rows goes: it reads x into acc, and settles acc after
+// the last row, if settle isn't nil.
+type strip struct {
+	into   func(x Mem, acc reg.VecVirtual)
+	settle func(acc reg.VecVirtual)
+}
+
+// rows writes a loop that reduces a strip of columns, some vectors wide, of
+// rows, one or more of them, that begin stride bytes apart. The last vector
+// begins last bytes into the strip's x, where the one before it ends or
+// earlier: where they overlap, both compute and store the same. An element of
+// acc has ratio times the bytes of one of x.
+func (s isa) rows(name, doc string, ratio int, prepare func() strip) {
+	TEXT(name, NOSPLIT, "func(acc *byte, x *byte, stride int, rows int, vectors int, last int)")
+	Pragma("noescape")
+	Doc(doc)
+	acc, x := Load(Param("acc"), GP64()), Load(Param("x"), GP64())
+	stride, rows := Load(Param("stride"), GP64()), Load(Param("rows"), GP64())
+	vectors, last := Load(Param("vectors"), GP64()), Load(Param("last"), GP64())
+	body := prepare()
+	for _, width := range strips[1:] {
+		CMPQ(vectors, U8(width))
+		JE(LabelRef(fmt.Sprintf("vectors%d", width)))
+	}
+	for _, width := range strips {
+		at := func(base reg.Register, i, ratio, bytes int) Mem {
+			if i == width-1 {
+				return Mem{Base: base, Index: last, Scale: uint8(ratio)}
+			}
+			return Mem{Base: base, Disp: i * bytes}
+		}
+		if width > 1 {
+			Label(fmt.Sprintf("vectors%d", width))
+		}
+		v := make([]reg.VecVirtual, width)
+		for i := range v {
+			v[i] = s.vector()
+			VMOVUPS(at(acc, i, ratio, s.bytes), v[i])
+		}
+		loop := fmt.Sprintf("loop%d", width)
+		Label(loop)
+		for i := range v {
+			body.into(at(x, i, 1, s.bytes/ratio), v[i])
+		}
+		ADDQ(stride, x)
+		DECQ(rows)
+		JNZ(LabelRef(loop))
+		for i := range v {
+			if body.settle != nil {
+				body.settle(v[i])
+			}
+			VMOVUPS(v[i], at(acc, i, ratio, s.bytes))
+		}
+		VZEROUPPER()
+		RET()
+	}
+}
+
+func (s isa) sumRows(of number) {
+	s.rows("sumRows"+s.name+of.name, "acc[c] += x[r,c], in the order of the rows r.", 8/of.bytes, func() strip {
+		return strip{into: func(x Mem, acc reg.VecVirtual) { s.addWidened(of, x, acc) }}
+	})
+}
+
+func (s isa) maxRows(kind string) {
+	s.rows("maxRows"+s.name+kind, "acc[c] = max(acc[c], x[r,c]) for all rows r.", 1, func() strip {
+		m := s.maximum(kind)
+		return strip{
+			into: func(x Mem, acc reg.VecVirtual) {
+				v := s.vector()
+				VMOVUPS(x, v)
+				m.into(v, acc)
+			},
+			settle: m.settle,
+		}
+	})
+}

@@ -1,0 +1,51 @@
+//go:build !noasm
+
+package kernel
+
+import (
+	"unsafe"
+
+	"fusectl/internal/dtype"
+)
+
+func (t *Table) vectorizeBlends(set int) {
+	width := widths[set]
+	for k, steps := range map[dtype.Kind][2]func(dst, a, b *byte, n int, w float64){
+		dtype.KindFloat32: {lerpAVX2F32, lerpAVX512F32},
+		dtype.KindFloat64: {lerpAVX2F64, lerpAVX512F64},
+	} {
+		step, rest := steps[set], t.Lerp[k]
+		t.Lerp[k] = func(dst, a, b []byte, w float64) {
+			if n := len(dst) / width; n > 0 {
+				whole := n * width
+				_, _ = a[whole-1], b[whole-1]
+				step(unsafe.SliceData(dst), unsafe.SliceData(a), unsafe.SliceData(b), n, w)
+				dst, a, b = dst[whole:], a[whole:], b[whole:]
+			}
+			if len(dst) > 0 {
+				rest(dst, a, b, w)
+			}
+		}
+	}
+	for k, steps := range map[dtype.Kind][2]func(dst, a, b, c, d *byte, n int, wa, wb, wc, wd float64){
+		dtype.KindFloat32: {tapsAVX2F32, tapsAVX512F32},
+		dtype.KindFloat64: {tapsAVX2F64, tapsAVX512F64},
+	} {
+		step, rest := steps[set], t.SumTaps[k]
+		t.SumTaps[k] = func(dst []byte, rows [4][]byte, w [4]float64) {
+			if n := len(dst) / width; n > 0 {
+				whole := n * width
+				var at [4]*byte
+				for i, r := range rows {
+					rows[i] = r[whole:]
+					at[i] = unsafe.SliceData(r)
+				}
+				step(unsafe.SliceData(dst), at[0], at[1], at[2], at[3], n, w[0], w[1], w[2], w[3])
+				dst = dst[whole:]
+			}
+			if len(dst) > 0 {
+				rest(dst, rows, w)
+			}
+		}
+	}
+}

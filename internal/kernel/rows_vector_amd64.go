@@ -1,0 +1,152 @@
+//go:build !noasm
+
+package kernel
+
+import (
+	"unsafe"
+
+	"fusectl/internal/dtype"
+)
+
+// blocks is an assembly loop that adds to lanes, and strip one that reduces a strip
+// of columns: see rows_amd64.go.
+type (
+	blocks = func(lanes *float64, x *byte, n int)
+	strip  = func(acc, x *byte, stride, rows, vectors, last int)
+)
+
+func (t *Table) vectorizeReduce(set int) {
+	add32 := addBlocks[float32]([2]blocks{sumAVX2F32, sumAVX512F32}[set])
+	add64 := addBlocks[float64]([2]blocks{sumAVX2F64, sumAVX512F64}[set])
+	t.Sum[dtype.KindFloat32] = sumBy(add32)
+	t.Sum[dtype.KindFloat64] = sumBy(add64)
+	t.Sum[dtype.KindFloat16] = t.sumLanesHalf(dtype.KindFloat16, add32)
+	t.Sum[dtype.KindBFloat16] = t.sumLanesHalf(dtype.KindBFloat16, add32)
+	t.sumRowsBy(set, [dtype.NumKinds][2]strip{
+		dtype.KindFloat32: {sumRowsAVX2F32, sumRowsAVX512F32},
+		dtype.KindFloat64: {sumRowsAVX2F64, sumRowsAVX512F64},
+	})
+	t.maxRowsBy(set, [dtype.NumKinds][2]strip{
+		dtype.KindBool:    {maxRowsAVX2U8, maxRowsAVX512U8},
+		dtype.KindInt8:    {maxRowsAVX2I8, maxRowsAVX512I8},
+		dtype.KindInt16:   {maxRowsAVX2I16, maxRowsAVX512I16},
+		dtype.KindInt32:   {maxRowsAVX2I32, maxRowsAVX512I32},
+		dtype.KindInt64:   {maxRowsAVX2I64, maxRowsAVX512I64},
+		dtype.KindUint8:   {maxRowsAVX2U8, maxRowsAVX512U8},
+		dtype.KindUint16:  {maxRowsAVX2U16, maxRowsAVX512U16},
+		dtype.KindUint32:  {maxRowsAVX2U32, maxRowsAVX512U32},
+		dtype.KindUint64:  {maxRowsAVX2U64, maxRowsAVX512U64},
+		dtype.KindFloat32: {maxRowsAVX2F32, maxRowsAVX512F32},
+		dtype.KindFloat64: {maxRowsAVX2F64, maxRowsAVX512F64},
+	})
+}
+
+// sumRowsBy takes strips where the columns make a vector of float64.
+func (t *Table) sumRowsBy(set int, strips [dtype.NumKinds][2]strip) {
+	width := widths[set]
+	for k := range strips {
+		s := strips[k][set]
+		if s == nil {
+			continue
+		}
+		rest, size := t.SumRows[k], t.sizes[k]
+		t.SumRows[k] = func(acc []float64, x []byte) {
+			if len(acc) < width/8 {
+				rest(acc, x)
+			} else {
+				reduce(s, Bytes(acc), x, width/8, 8, size)
+			}
+		}
+	}
+}
+
+// maxRowsBy takes strips where the columns make a vector, or many rows are made wide ones of whole vectors: the order of rows doesn't
+// matter to a maximum.
+func (t *Table) maxRowsBy(set int, strips [dtype.NumKinds][2]strip) {
+	width := widths[set]
+	for k := range strips {
+		s := strips[k][set]
+		if s == nil {
+			continue
+		}
+		rest, size := t.MaxRows[k], t.sizes[k]
+		t.MaxRows[k] = func(acc, x []byte) {
+			if len(acc) >= width {
+				reduce(s, acc, x, width/size, size, size)
+				return
+			}
+			buf := scratch.Get().(*buffer)
+			defer scratch.Put(buf)
+			all := Bytes(buf[:])
+			wide := len(acc) * width / size // a vector for each column
+			if wide > 0 {
+				wide *= min(8, len(all)/wide)
+			}
+			if wide > 0 && len(x) >= 4*wide {
+				n := len(x) / wide * wide
+				copy(all[:wide], x)
+				reduce(s, all[:wide], x[wide:n], width/size, size, size)
+				for wide > width && wide%(2*len(acc)) == 0 {
+					wide /= 2
+					t.Max[k](all[:wide], all[:wide], all[wide:2*wide])
+				}
+				rest(acc, all[:wide])
+				x = x[n:]
+			}
+			rest(acc, x)
+		}
+	}
+}
+
+// reduce takes strips of at least a vector of columns, whose elements take
+// accSize bytes in acc and size bytes in x. A strip whose last vector overlaps
+// the one before it has at least two of them.
+func reduce(s strip, acc, x []byte, lanes, accSize, size int) {
+	cols := len(acc) / accSize
+	rows := len(x) / size / cols
+	if rows == 0 {
+		return
+	}
+	for c, left := 0, (cols+lanes-1)/lanes; left > 0; {
+		n := widest(left)
+		left -= n
+		last := (n - 1) * lanes
+		if left == 0 {
+			last = cols - lanes - c
+		}
+		s(&acc[c*accSize], &x[c*size], cols*size, rows, n, last*size)
+		c += n * lanes
+	}
+}
+
+// widest is the widest strip to take of so many vectors, such that no single
+// one is left.
+func widest(vectors int) int {
+	for _, n := range []int{8, 4, 3, 2} {
+		if n == vectors || n < vectors-1 {
+			return n
+		}
+	}
+	return 1
+}
+
+// addBlocks is addLanes with an assembly loop.
+func addBlocks[T Float](sum blocks) func(l *lanes, s []T) {
+	return func(l *lanes, s []T) {
+		if n := len(s) / len(l); n > 0 {
+			sum(&l[0], unsafe.SliceData(Bytes(s)), n)
+			s = s[n*len(l):]
+		}
+		addLanes(l, s)
+	}
+}
+
+func sumBy[T Float](add func(l *lanes, s []T)) func(acc []float64, x []byte) {
+	return func(acc []float64, x []byte) {
+		buf := scratch.Get().(*buffer)
+		defer scratch.Put(buf)
+		l := buf.lanes()
+		add(l, View[T](x))
+		acc[0] += l.sum()
+	}
+}
