@@ -26,4 +26,5 @@ func machineLevels() []string {
 func (t *Table) vectorize(level string) {
 	t.vectorizeProducts(level)
 	t.vectorizeAttention(level)
+	t.vectorizeElementary(level)
 }

@@ -6,3 +6,4 @@ package kernel
 //go:generate go run -C _generate . -family tiles -out ../tiles_amd64.s -stubs ../tiles_amd64.go -pkg kernel
 //go:generate go run -C _generate . -family transpose -out ../transpose_amd64.s -stubs ../transpose_stubs_amd64.go -pkg kernel
 //go:generate go run -C _generate . -family softmax -out ../softmax_amd64.s -stubs ../softmax_amd64.go -pkg kernel
+//go:generate go run -C _generate . -family elementary -out ../elementary_amd64.s -stubs ../elementary_amd64.go -pkg kernel

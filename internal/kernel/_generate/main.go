@@ -49,7 +49,7 @@ func (s isa) zero(v reg.VecVirtual) {
 }
 
 // families are the groups of functions, a file of assembly each.
-var families = map[string]func(){"tiles": tiles, "transpose": transposes, "softmax": softmaxes}
+var families = map[string]func(){"tiles": tiles, "transpose": transposes, "softmax": softmaxes, "elementary": elementaries}
 
 func main() {
 	family := flag.String("family", "", "the group of functions to write")

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// The functions of kernel/elementary.go and kernel/phi.go, whose comments say
+// why they are as they are, in the same operations in the same order, so that
+// they give the same bytes. Where those branch on a special case, these limit
+// the argument to where the formula itself gives that case's result.
+
+// elementaries go over n > 0 elements, a multiple of the float64s in a vector.
+func elementaries() {
+	for _, s := range []isa{avx512, avx2} {
+		d := doubles{s}
+		for _, of := range []number{f32, f64} {
+			d.each("sigmoid", of, d.sigmoid)
+			d.each("tanh", of, d.tanh)
+			d.each("silu", of, func(x vec) vec { return d.mul(x, d.sigmoid(x)) })
+		}
+	}
+}
+
+type vec = reg.VecVirtual
+
+// doubles is the arithmetic of vectors of float64. An operand y is a vector or
+// a constant in memory.
+type doubles struct{ isa }
+
+// doubleConstants are all that were asked for, by their bits.
+var doubleConstants = map[uint64]Mem{}
+
+// bits is a constant in memory, as long as a vector of AVX2, which can't
+// repeat one.
+func bits(u uint64) Mem {
+	m, ok := doubleConstants[u]
+	if !ok {
+		m = GLOBL(fmt.Sprintf("f64_%x", u), RODATA|NOPTR)
+		for i := range 4 {
+			DATA(8*i, U64(u))
+		}
+		doubleConstants[u] = m
+	}
+	return m
+}
+
+func value(f float64) Mem { return bits(math.Float64bits(f)) }
+
+// fill is a vector of one constant.
+func (d doubles) fill(f float64) vec {
+	v := d.vector()
+	if d.bytes == 64 {
+		VBROADCASTSD(value(f), v)
+	} else {
+		VMOVUPD(value(f), v)
+	}
+	return v
+}
+
+// on emits an instruction, or its form that repeats a constant.
+func (d doubles) on(plain, repeating func(ops ...Op), x vec, y Op) vec {
+	to := d.vector()
+	if _, constant := y.(Mem); constant && d.bytes == 64 {
+		repeating(y, x, to)
+	} else {
+		plain(y, x, to)
+	}
+	return to
+}
+
+func (d doubles) add(x vec, y Op) vec  { return d.on(VADDPD, VADDPD_BCST, x, y) }
+func (d doubles) sub(x vec, y Op) vec  { return d.on(VSUBPD, VSUBPD_BCST, x, y) }
+func (d doubles) mul(x vec, y Op) vec  { return d.on(VMULPD, VMULPD_BCST, x, y) }
+func (d doubles) div(x vec, y Op) vec  { return d.on(VDIVPD, VDIVPD_BCST, x, y) }
+func (d doubles) and(x vec, y Op) vec  { return d.on(VANDPD, VANDPD_BCST, x, y) }
+func (d doubles) or(x vec, y Op) vec   { return d.on(VORPD, VORPD_BCST, x, y) }
+func (d doubles) addI(x vec, y Op) vec { return d.on(VPADDQ, VPADDQ_BCST, x, y) }
+
+// shift shifts bits left, or right if by is negative.
+func (d doubles) shift(x vec, by int) vec {
+	to := d.vector()
+	if by < 0 {
+		VPSRLQ(U8(-by), x, to)
+	} else {
+		VPSLLQ(U8(by), x, to)
+	}
+	return to
+}
+
+func (d doubles) abs(x vec) vec  { return d.and(x, bits(math.MaxInt64)) }
+func (d doubles) sign(x vec) vec { return d.and(x, bits(1<<63)) }
+
+// The limits leave a NaN, since of a NaN and a number the instructions give
+// the operand that is the first here.
+func (d doubles) atMost(x vec, f float64) vec {
+	v := d.fill(f)
+	VMINPD(x, v, v)
+	return v
+}
+
+func (d doubles) atLeast(x vec, f float64) vec {
+	v := d.fill(f)
+	VMAXPD(x, v, v)
+	return v
+}
+
+// negative marks the lanes whose sign bit is set, for blend.
+func (d doubles) negative(x vec) Op {
+	if d.bytes == 32 {
+		return x
+	}
+	m := K()
+	VPMOVQ2M(x, m)
+	return m
+}
+
+func (d doubles) blend(mask Op, yes, no, to vec) {
+	if d.bytes == 64 {
+		VBLENDMPD(yes, no, mask, to)
+	} else {
+		VBLENDVPD(mask, yes, no, to)
+	}
+}
+
+// load widens float32.
+func (d doubles) load(of number, from Mem) vec {
+	v := d.vector()
+	if of.bytes == 4 {
+		VCVTPS2PD(from, v)
+	} else {
+		VMOVUPD(from, v)
+	}
+	return v
+}
+
+// store rounds to float32.
+func (d doubles) store(of number, v vec, to Mem) {
+	switch {
+	case of.bytes == 8:
+		VMOVUPD(v, to)
+	case d.bytes == 64:
+		half := YMM()
+		VCVTPD2PS(v, half)
+		VMOVUPS(half, to)
+	default:
+		half := XMM()
+		VCVTPD2PSY(v, half)
+		VMOVUPS(half, to)
+	}
+}
+
+// advance goes on to the next vector, and back to the label while there is one.
+func (d doubles) advance(of number, n reg.Register, pointers ...reg.Register) {
+	for _, p := range pointers {
+		ADDQ(U8(d.bytes/8*of.bytes), p)
+	}
+	SUBQ(U8(d.bytes/8), n)
+	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+}
+
+func (d doubles) each(name string, of number, f func(x vec) vec) {
+	TEXT(name+d.name+of.name, NOSPLIT, "func(dst, src *byte, n int)")
+	Pragma("noescape")
+	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
+	Label("loop")
+	d.store(of, f(d.load(of, Mem{Base: src})), Mem{Base: dst})
+	d.advance(of, n, dst, src)
+	RET()
+}
+
+func (d doubles) poly(x vec, c []float64) vec {
+	y := x
+	if c[0] != 1 {
+		y = d.mul(x, value(c[0]))
+	}
+	for _, v := range c[1 : len(c)-1] {
+		y = d.mul(d.add(y, value(v)), x)
+	}
+	return d.add(y, value(c[len(c)-1]))
+}
+
+// expSeries is given q = r².
+func (d doubles) expSeries(r, q vec) vec {
+	even := d.poly(q, []float64{1. / 87178291200, 1. / 479001600, 1. / 3628800, 1. / 40320, 1. / 720, 1. / 24, 1. / 2})
+	odd := d.poly(q, []float64{1. / 6227020800, 1. / 39916800, 1. / 362880, 1. / 5040, 1. / 120, 1. / 6})
+	return d.add(d.mul(odd, r), even)
+}
+
+// expParts returns k as a float64 and, in low, as an integer in the low 51
+// bits.
+func (d doubles) expParts(x vec) (k, low, p vec) {
+	const (
+		shift = 0x1.8p52
+		ln2Hi = 0x1.62e42feep-01
+		ln2Lo = 0x1.a39ef35793c76p-33
+	)
+	low = d.add(d.mul(x, value(math.Log2E)), value(shift))
+	k = d.sub(low, value(shift))
+	r := d.sub(x, d.mul(k, value(ln2Hi)))
+	lo := d.mul(k, value(ln2Lo))
+	s := d.sub(r, lo)
+	q := d.mul(s, s)
+	p = d.add(d.mul(q, d.expSeries(s, q)), d.sub(d.sub(r, s), lo))
+	return k, low, d.add(s, p)
+}
+
+// exp is e^x for x <= 0. It is 0 at the limit, and at all that is less.
+func (d doubles) exp(x vec) vec {
+	k, low, p := d.expParts(d.atLeast(x, -746))
+	y := d.add(p, value(1))
+	if d.bytes == 64 {
+		VSCALEFPD(k, y, y) // rounds once
+		return y
+	}
+	// k+2*1023 is positive, and halves can be taken without its sign.
+	both := d.addI(low, bits(2*1023))
+	half, rest := d.shift(both, -1), d.vector()
+	VPSUBQ(half, both, rest)
+	return d.mul(d.mul(y, d.shift(half, 52)), d.shift(rest, 52))
+}
+
+func (d doubles) sigmoid(x vec) vec {
+	e := d.exp(d.or(x, bits(1<<63)))
+	num := d.fill(1)
+	d.blend(d.negative(x), e, num, num)
+	return d.div(num, d.add(e, value(1)))
+}
+
+// tanh gives 1 where its argument is limited.
+func (d doubles) tanh(x vec) vec {
+	a := d.atMost(d.abs(x), 22)
+	_, low, p := d.expParts(d.add(a, a))
+	scale := d.shift(d.addI(low, bits(1023)), 52)
+	t := d.add(d.mul(p, scale), d.sub(scale, value(1)))
+	return d.or(d.div(t, d.add(t, value(2))), d.sign(x))
+}
