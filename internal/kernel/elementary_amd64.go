@@ -14,6 +14,9 @@ func tanhAVX512F32(dst *byte, src *byte, n int)
 func siluAVX512F32(dst *byte, src *byte, n int)
 
 //go:noescape
+func geluAVX512F32(dst *byte, src *byte, n int)
+
+//go:noescape
 func sigmoidAVX512F64(dst *byte, src *byte, n int)
 
 //go:noescape
@@ -21,6 +24,9 @@ func tanhAVX512F64(dst *byte, src *byte, n int)
 
 //go:noescape
 func siluAVX512F64(dst *byte, src *byte, n int)
+
+//go:noescape
+func geluAVX512F64(dst *byte, src *byte, n int)
 
 //go:noescape
 func sigmoidAVX2F32(dst *byte, src *byte, n int)
@@ -32,6 +38,9 @@ func tanhAVX2F32(dst *byte, src *byte, n int)
 func siluAVX2F32(dst *byte, src *byte, n int)
 
 //go:noescape
+func geluAVX2F32(dst *byte, src *byte, n int)
+
+//go:noescape
 func sigmoidAVX2F64(dst *byte, src *byte, n int)
 
 //go:noescape
@@ -39,3 +48,6 @@ func tanhAVX2F64(dst *byte, src *byte, n int)
 
 //go:noescape
 func siluAVX2F64(dst *byte, src *byte, n int)
+
+//go:noescape
+func geluAVX2F64(dst *byte, src *byte, n int)

@@ -18,10 +18,12 @@ func (t *Table) vectorizeElementary(level string) {
 		t.elementwise("sigmoid", 8, sigmoidAVX512F32, sigmoidAVX512F64)
 		t.elementwise("tanh", 8, tanhAVX512F32, tanhAVX512F64)
 		t.elementwise("silu", 8, siluAVX512F32, siluAVX512F64)
+		t.elementwise("gelu", 8, geluAVX512F32, geluAVX512F64)
 	case avx2:
 		t.elementwise("sigmoid", 4, sigmoidAVX2F32, sigmoidAVX2F64)
 		t.elementwise("tanh", 4, tanhAVX2F32, tanhAVX2F64)
 		t.elementwise("silu", 4, siluAVX2F32, siluAVX2F64)
+		t.elementwise("gelu", 4, geluAVX2F32, geluAVX2F64)
 	}
 }
 

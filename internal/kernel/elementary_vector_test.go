@@ -11,7 +11,7 @@ import (
 )
 
 // vectorized are the activations that have loops for instruction sets.
-var vectorized = []string{"sigmoid", "tanh", "silu"}
+var vectorized = []string{"sigmoid", "tanh", "silu", "gelu"}
 
 // awkward64 are arguments around every place where a function changes its
 // formula or its result's form, and between.

@@ -22,6 +22,7 @@ func elementaries() {
 			d.each("sigmoid", of, d.sigmoid)
 			d.each("tanh", of, d.tanh)
 			d.each("silu", of, func(x vec) vec { return d.mul(x, d.sigmoid(x)) })
+			d.each("gelu", of, func(x vec) vec { return d.mul(x, d.phi(x)) })
 		}
 	}
 }
@@ -119,6 +120,30 @@ func (d doubles) negative(x vec) Op {
 	return m
 }
 
+// above marks the lanes greater than f, for blend.
+func (d doubles) above(x vec, f float64) Op {
+	const greater = 0x1e // false for NaN
+	if d.bytes == 64 {
+		m := K()
+		VCMPPD_BCST(U8(greater), value(f), x, m)
+		return m
+	}
+	m := d.vector()
+	VCMPPD(U8(greater), value(f), x, m)
+	return m
+}
+
+// skipIfNone jumps to the label if no lane is marked.
+func (d doubles) skipIfNone(mask Op, label string) {
+	if d.bytes == 64 {
+		KORTESTB(mask, mask)
+	} else {
+		VTESTPD(mask, mask)
+	}
+	JZ(LabelRef(label))
+}
+
+// blend takes the marked lanes from yes, the others from no.
 func (d doubles) blend(mask Op, yes, no, to vec) {
 	if d.bytes == 64 {
 		VBLENDMPD(yes, no, mask, to)
@@ -239,4 +264,67 @@ func (d doubles) tanh(x vec) vec {
 	scale := d.shift(d.addI(low, bits(1023)), 52)
 	t := d.add(d.mul(p, scale), d.sub(scale, value(1)))
 	return d.or(d.div(t, d.add(t, value(2))), d.sign(x))
+}
+
+var (
+	erfNum = []float64{
+		1.85777706184603153e-1, 3.16112374387056560e+0, 1.13864154151050156e+2,
+		3.77485237685302021e+2, 3.20937758913846947e+3,
+	}
+	erfDen = []float64{
+		1, 2.36012909523441209e+1, 2.44024637934444173e+2,
+		1.28261652607737228e+3, 2.84423683343917062e+3,
+	}
+	erfcNum = []float64{
+		2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e+0,
+		6.61191906371416295e+1, 2.98635138197400131e+2, 8.81952221241769090e+2,
+		1.71204761263407058e+3, 2.05107837782607147e+3, 1.23033935479799725e+3,
+	}
+	erfcDen = []float64{
+		1, 1.57449261107098347e+1, 1.17693950891312499e+2,
+		5.37181101862009858e+2, 1.62138957456669019e+3, 3.29079923573345963e+3,
+		4.36261909014324716e+3, 3.43936767414372164e+3, 1.23033935480374942e+3,
+	}
+	farNum = []float64{
+		1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1,
+		1.25781726111229246e-1, 1.60837851487422766e-2, 6.58749161529837803e-4,
+	}
+	farDen = []float64{
+		1, 2.56852019228982242e+0, 1.87295284992346725e+0,
+		5.27905102951428412e-1, 6.05183413124413191e-2, 2.33520497626869185e-3,
+	}
+)
+
+// phi computes the two formulas for the middle in all lanes, with one division
+// of what each divides, and the one for beyond 4 if any lane needs it.
+func (d doubles) phi(x vec) vec {
+	const oneOverSqrtPi = 0.56418958354775628695
+	a := d.atMost(d.abs(x), 39) // beyond it e^-a²/2 is 0
+	z := d.mul(a, value(1/math.Sqrt2))
+	y := d.mul(z, z)
+	outer := d.above(z, 0.46875)
+	num, den := d.poly(y, erfNum), d.poly(y, erfDen)
+	d.blend(outer, d.poly(z, erfcNum), num, num)
+	d.blend(outer, d.poly(z, erfcDen), den, den)
+	quotient := d.div(num, den)
+	far := d.above(z, 4)
+	d.skipIfNone(far, "near")
+	w := d.div(d.fill(1), y)
+	beyond := d.div(d.mul(d.poly(w, farNum), w), d.poly(w, farDen))
+	d.blend(far, d.div(d.sub(d.fill(oneOverSqrtPi), beyond), z), quotient, quotient)
+	Label("near")
+
+	h := d.and(a, bits(^uint64(1<<27-1)))
+	e := d.mul(d.mul(d.sub(a, h), d.add(a, h)), value(0.5))
+	rest := d.sub(d.fill(1), d.div(e, value(3)))
+	rest = d.sub(d.fill(1), d.mul(d.mul(e, value(0.5)), rest))
+	rest = d.sub(d.fill(1), d.mul(e, rest))
+	tail := d.mul(d.mul(quotient, value(0.5)), rest)
+	tail = d.mul(tail, d.exp(d.mul(d.mul(h, h), value(-0.5))))
+	d.blend(d.negative(x), tail, d.sub(d.fill(1), tail), tail)
+
+	inner := d.mul(d.mul(x, value(1/math.Sqrt2)), quotient)
+	inner = d.add(d.mul(inner, value(0.5)), value(0.5))
+	d.blend(outer, tail, inner, inner)
+	return inner
 }
