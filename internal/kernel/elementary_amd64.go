@@ -16,6 +16,23 @@ func siluAVX512F32(dst *byte, src *byte, n int)
 //go:noescape
 func geluAVX512F32(dst *byte, src *byte, n int)
 
+// The greatest of least and of n elements, NaNs apart.
+//
+//go:noescape
+func softmaxMaxAVX512F32(x *byte, n int, least float64) float64
+
+// dst[i] = e^(src[i]-top) for n elements, none greater than top. Before they
+// are rounded they are added to the float64s at sums in turn, which begin
+// again where mask cuts an offset in bytes off.
+//
+//go:noescape
+func softmaxExpAVX512F32(dst *byte, src *byte, n int, top float64, sums *byte, mask int)
+
+// x[i] /= by for n elements.
+//
+//go:noescape
+func softmaxDivideAVX512F32(x *byte, n int, by float64)
+
 //go:noescape
 func sigmoidAVX512F64(dst *byte, src *byte, n int)
 
@@ -27,6 +44,23 @@ func siluAVX512F64(dst *byte, src *byte, n int)
 
 //go:noescape
 func geluAVX512F64(dst *byte, src *byte, n int)
+
+// The greatest of least and of n elements, NaNs apart.
+//
+//go:noescape
+func softmaxMaxAVX512F64(x *byte, n int, least float64) float64
+
+// dst[i] = e^(src[i]-top) for n elements, none greater than top. Before they
+// are rounded they are added to the float64s at sums in turn, which begin
+// again where mask cuts an offset in bytes off.
+//
+//go:noescape
+func softmaxExpAVX512F64(dst *byte, src *byte, n int, top float64, sums *byte, mask int)
+
+// x[i] /= by for n elements.
+//
+//go:noescape
+func softmaxDivideAVX512F64(x *byte, n int, by float64)
 
 //go:noescape
 func sigmoidAVX2F32(dst *byte, src *byte, n int)
@@ -40,6 +74,23 @@ func siluAVX2F32(dst *byte, src *byte, n int)
 //go:noescape
 func geluAVX2F32(dst *byte, src *byte, n int)
 
+// The greatest of least and of n elements, NaNs apart.
+//
+//go:noescape
+func softmaxMaxAVX2F32(x *byte, n int, least float64) float64
+
+// dst[i] = e^(src[i]-top) for n elements, none greater than top. Before they
+// are rounded they are added to the float64s at sums in turn, which begin
+// again where mask cuts an offset in bytes off.
+//
+//go:noescape
+func softmaxExpAVX2F32(dst *byte, src *byte, n int, top float64, sums *byte, mask int)
+
+// x[i] /= by for n elements.
+//
+//go:noescape
+func softmaxDivideAVX2F32(x *byte, n int, by float64)
+
 //go:noescape
 func sigmoidAVX2F64(dst *byte, src *byte, n int)
 
@@ -51,3 +102,20 @@ func siluAVX2F64(dst *byte, src *byte, n int)
 
 //go:noescape
 func geluAVX2F64(dst *byte, src *byte, n int)
+
+// The greatest of least and of n elements, NaNs apart.
+//
+//go:noescape
+func softmaxMaxAVX2F64(x *byte, n int, least float64) float64
+
+// dst[i] = e^(src[i]-top) for n elements, none greater than top. Before they
+// are rounded they are added to the float64s at sums in turn, which begin
+// again where mask cuts an offset in bytes off.
+//
+//go:noescape
+func softmaxExpAVX2F64(dst *byte, src *byte, n int, top float64, sums *byte, mask int)
+
+// x[i] /= by for n elements.
+//
+//go:noescape
+func softmaxDivideAVX2F64(x *byte, n int, by float64)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"fusectl/internal/dtype"
@@ -113,14 +114,72 @@ func checkLengths(t *testing.T, k dtype.Type, x, want []byte, loop Loop2) {
 	}
 }
 
+// TestVectorizedSoftmax wants the bytes of the loop in Go, NaNs included, for
+// rows of all lengths around the vectors and the lanes of a sum.
+func TestVectorizedSoftmax(t *testing.T) {
+	inf, nan := math.Inf(1), math.NaN()
+	numbers := slices.DeleteFunc(awkward64(), func(v float64) bool { return v != v || math.IsInf(v, 0) })
+	near := slices.DeleteFunc(slices.Clone(numbers), func(v float64) bool { return math.Abs(v) > 40 })
+	mixes := []struct { // of the values and of ordinary ones
+		share  float64
+		values []float64
+	}{
+		{0, numbers}, {1, numbers}, {0.1, numbers}, {1, near}, {0.5, near},
+		{1, []float64{-inf}}, {0.5, []float64{-inf}}, {1, []float64{-inf, nan}}, {0.03, []float64{nan}},
+		{0.03, []float64{inf}}, {0.5, []float64{inf, -inf, nan}}, {1, []float64{0, math.Copysign(0, -1)}},
+		{1, []float64{math.MaxFloat64, -math.MaxFloat64, 1}}, {1, []float64{math.MaxFloat32, -math.MaxFloat32, 1}},
+		{1, []float64{0, -85, -103, -708.3, -708.5, -740, -745.1, -745.15, -745.3, -746, -1e4}},
+	}
+	const most = 140
+	for _, k := range []dtype.Type{dtype.Float32, dtype.Float64} {
+		for _, level := range Levels() {
+			t.Run(fmt.Sprintf("%v/%s", k, level), func(t *testing.T) {
+				t.Parallel()
+				rng := rand.New(rand.NewPCG(9, 10))
+				for cols := range most + 1 {
+					var rows []float64
+					for _, m := range mixes {
+						for range cols {
+							v := 2 * rng.NormFloat64()
+							if rng.Float64() < m.share {
+								v = m.values[rng.IntN(len(m.values))]
+							}
+							rows = append(rows, v)
+						}
+					}
+					x, want := Alloc(len(rows)*k.Size()), Alloc(len(rows)*k.Size())
+					Active().Convert[dtype.KindFloat64][k.Kind()](x, Bytes(rows))
+					newTable(genericLevel).SoftmaxRows[k.Kind()](want, x, cols)
+					dst, unharmed := guarded(len(x))
+					loop := newTable(level).SoftmaxRows[k.Kind()]
+					for _, inPlace := range []bool{false, true} {
+						src := x
+						if inPlace {
+							copy(dst, x)
+							src = dst
+						}
+						loop(dst, src, cols)
+						if !bytes.Equal(dst, want) || !unharmed() {
+							t.Fatalf("cols=%d, in place %v: the same %v, canaries unharmed %v", cols, inPlace, bytes.Equal(dst, want), unharmed())
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
 // TestVectorizedAllocatesNothing runs lengths that aren't whole vectors.
 func TestVectorizedAllocatesNothing(t *testing.T) {
 	x := Alloc(8 * 37)
 	for _, level := range Levels() {
 		table := newTable(level)
+		loops := map[string]func(){"softmax": func() { table.SoftmaxRows[dtype.KindFloat64](x, x, 37) }}
 		for _, name := range vectorized {
-			loop := table.Activation(name, dtype.KindFloat64)
-			if n := testing.AllocsPerRun(100, func() { loop(x, x) }); n > 0 {
+			loops[name] = func() { table.Activation(name, dtype.KindFloat64)(x, x) }
+		}
+		for name, loop := range loops {
+			if n := testing.AllocsPerRun(100, loop); n > 0 {
 				t.Errorf("%s, %s: %v allocations", level, name, n)
 			}
 		}
@@ -146,6 +205,7 @@ func BenchmarkElementary(b *testing.B) {
 				loop := table.Activation(name, k.Kind())
 				run(name, func() { loop(dst, src) })
 			}
+			run("softmax", func() { table.SoftmaxRows[k.Kind()](dst, src, 1024) })
 		}
 	}
 }

@@ -14,7 +14,8 @@ import (
 // they give the same bytes. Where those branch on a special case, these limit
 // the argument to where the formula itself gives that case's result.
 
-// elementaries go over n > 0 elements, a multiple of the float64s in a vector.
+// elementaries all go over n > 0 elements, a multiple of the float64s in a
+// vector.
 func elementaries() {
 	for _, s := range []isa{avx512, avx2} {
 		d := doubles{s}
@@ -23,6 +24,9 @@ func elementaries() {
 			d.each("tanh", of, d.tanh)
 			d.each("silu", of, func(x vec) vec { return d.mul(x, d.sigmoid(x)) })
 			d.each("gelu", of, func(x vec) vec { return d.mul(x, d.phi(x)) })
+			d.softmaxMax(of)
+			d.softmaxExp(of)
+			d.softmaxDivide(of)
 		}
 	}
 }
@@ -96,17 +100,11 @@ func (d doubles) shift(x vec, by int) vec {
 func (d doubles) abs(x vec) vec  { return d.and(x, bits(math.MaxInt64)) }
 func (d doubles) sign(x vec) vec { return d.and(x, bits(1<<63)) }
 
-// The limits leave a NaN, since of a NaN and a number the instructions give
-// the operand that is the first here.
+// atMost leaves a NaN, since of a NaN and a number the instruction gives the
+// operand that is the first here.
 func (d doubles) atMost(x vec, f float64) vec {
 	v := d.fill(f)
 	VMINPD(x, v, v)
-	return v
-}
-
-func (d doubles) atLeast(x vec, f float64) vec {
-	v := d.fill(f)
-	VMAXPD(x, v, v)
 	return v
 }
 
@@ -186,7 +184,6 @@ func (d doubles) advance(of number, n reg.Register, pointers ...reg.Register) {
 	}
 	SUBQ(U8(d.bytes/8), n)
 	JNZ(LabelRef("loop"))
-	VZEROUPPER()
 }
 
 func (d doubles) each(name string, of number, f func(x vec) vec) {
@@ -196,6 +193,7 @@ func (d doubles) each(name string, of number, f func(x vec) vec) {
 	Label("loop")
 	d.store(of, f(d.load(of, Mem{Base: src})), Mem{Base: dst})
 	d.advance(of, n, dst, src)
+	VZEROUPPER()
 	RET()
 }
 
@@ -235,14 +233,22 @@ func (d doubles) expParts(x vec) (k, low, p vec) {
 	return k, low, d.add(s, p)
 }
 
-// exp is e^x for x <= 0. It is 0 at the limit, and at all that is less.
+// exp is e^x for x <= 0. Where that is 0, no product underflows, which takes
+// processors long.
 func (d doubles) exp(x vec) vec {
-	k, low, p := d.expParts(d.atLeast(x, -746))
-	y := d.add(p, value(1))
+	const notLess = 5 // true for NaN
 	if d.bytes == 64 {
-		VSCALEFPD(k, y, y) // rounds once
+		nonzero := K()
+		VCMPPD_BCST(U8(notLess), value(-745.2), x, nonzero)
+		k, _, p := d.expParts(x)
+		y := d.add(p, value(1))
+		VSCALEFPD_Z(k, y, nonzero, y) // rounds once
 		return y
 	}
+	nonzero := d.vector()
+	VCMPPD(U8(notLess), value(-745.2), x, nonzero)
+	_, low, p := d.expParts(d.and(x, nonzero))
+	y := d.and(d.add(p, value(1)), nonzero)
 	// k+2*1023 is positive, and halves can be taken without its sign.
 	both := d.addI(low, bits(2*1023))
 	half, rest := d.shift(both, -1), d.vector()
@@ -327,4 +333,72 @@ func (d doubles) phi(x vec) vec {
 	inner = d.add(d.mul(inner, value(0.5)), value(0.5))
 	d.blend(outer, tail, inner, inner)
 	return inner
+}
+
+// parameter is a float64 in all lanes.
+func (d doubles) parameter(name string) vec {
+	x, v := XMM(), d.vector()
+	Load(Param(name), x)
+	VBROADCASTSD(x, v)
+	return v
+}
+
+func (d doubles) softmaxMax(of number) {
+	TEXT("softmaxMax"+d.name+of.name, NOSPLIT, "func(x *byte, n int, least float64) float64")
+	Pragma("noescape")
+	Doc("The greatest of least and of n elements, NaNs apart.")
+	x, n, acc := Load(Param("x"), GP64()), Load(Param("n"), GP64()), d.parameter("least")
+	Label("loop")
+	VMAXPD(acc, d.load(of, Mem{Base: x}), acc) // of a NaN and a number the first operand
+	d.advance(of, n, x)
+	y := acc.AsY()
+	if d.bytes == 64 {
+		half := YMM()
+		VEXTRACTF64X4(U8(1), acc, half)
+		VMAXPD(y, half, half)
+		y = half.AsY()
+	}
+	half, most := XMM(), XMM()
+	VEXTRACTF128(U8(1), y, half)
+	VMAXPD(y.(reg.Vec).AsX(), half, half)
+	VPERMILPD(U8(1), half, most)
+	VMAXPD(half, most, most)
+	Store(most, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
+func (d doubles) softmaxExp(of number) {
+	TEXT("softmaxExp"+d.name+of.name, NOSPLIT, "func(dst, src *byte, n int, top float64, sums *byte, mask int)")
+	Pragma("noescape")
+	Doc("dst[i] = e^(src[i]-top) for n elements, none greater than top. Before they",
+		"are rounded they are added to the float64s at sums in turn, which begin",
+		"again where mask cuts an offset in bytes off.")
+	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
+	top, sums, mask := d.parameter("top"), Load(Param("sums"), GP64()), Load(Param("mask"), GP64())
+	off := GP64()
+	XORQ(off, off)
+	Label("loop")
+	e := d.exp(d.sub(d.load(of, Mem{Base: src}), top))
+	d.store(of, e, Mem{Base: dst})
+	at := Mem{Base: sums, Index: off, Scale: 1}
+	VADDPD(at, e, e)
+	VMOVUPD(e, at)
+	ADDQ(U8(d.bytes), off)
+	ANDQ(mask, off)
+	d.advance(of, n, dst, src)
+	VZEROUPPER()
+	RET()
+}
+
+func (d doubles) softmaxDivide(of number) {
+	TEXT("softmaxDivide"+d.name+of.name, NOSPLIT, "func(x *byte, n int, by float64)")
+	Pragma("noescape")
+	Doc("x[i] /= by for n elements.")
+	x, n, by := Load(Param("x"), GP64()), Load(Param("n"), GP64()), d.parameter("by")
+	Label("loop")
+	d.store(of, d.div(d.load(of, Mem{Base: x}), by), Mem{Base: x})
+	d.advance(of, n, x)
+	VZEROUPPER()
+	RET()
 }
