@@ -27,4 +27,5 @@ func (t *Table) vectorize(level string) {
 	t.vectorizeProducts(level)
 	t.vectorizeAttention(level)
 	t.vectorizeLoops(level)
+	t.vectorizeElementary(level)
 }

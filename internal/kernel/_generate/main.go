@@ -50,11 +50,12 @@ func (s isa) zero(v reg.VecVirtual) {
 
 // families are the groups of functions, a file of assembly each.
 var families = map[string]func(){
-	"tiles":     tiles,
-	"transpose": transposes,
-	"softmax":   softmaxes,
-	"loops":     loops,
-	"rows":      rowLoops,
+	"tiles":      tiles,
+	"transpose":  transposes,
+	"softmax":    softmaxes,
+	"loops":      loops,
+	"rows":       rowLoops,
+	"elementary": elementaries,
 }
 
 func main() {

@@ -1,0 +1,404 @@
+package main
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// The functions of kernel/elementary.go and kernel/phi.go, whose comments say
+// why they are as they are, in the same operations in the same order, so that
+// they give the same bytes. Where those branch on a special case, these limit
+// the argument to where the formula itself gives that case's result.
+
+// elementaries all go over n > 0 elements, a multiple of the float64s in a
+// vector.
+func elementaries() {
+	for _, s := range []isa{avx512, avx2} {
+		d := doubles{s}
+		for _, of := range []number{f32, f64} {
+			d.each("sigmoid", of, d.sigmoid)
+			d.each("tanh", of, d.tanh)
+			d.each("silu", of, func(x vec) vec { return d.mul(x, d.sigmoid(x)) })
+			d.each("gelu", of, func(x vec) vec { return d.mul(x, d.phi(x)) })
+			d.softmaxMax(of)
+			d.softmaxExp(of)
+			d.softmaxDivide(of)
+		}
+	}
+}
+
+type vec = reg.VecVirtual
+
+// doubles is the arithmetic of vectors of float64. An operand y is a vector or
+// a constant in memory.
+type doubles struct{ isa }
+
+// doubleConstants are all that were asked for, by their bits.
+var doubleConstants = map[uint64]Mem{}
+
+// bits is a constant in memory, as long as a vector of AVX2, which can't
+// repeat one.
+func bits(u uint64) Mem {
+	m, ok := doubleConstants[u]
+	if !ok {
+		m = GLOBL(fmt.Sprintf("f64_%x", u), RODATA|NOPTR)
+		for i := range 4 {
+			DATA(8*i, U64(u))
+		}
+		doubleConstants[u] = m
+	}
+	return m
+}
+
+func value(f float64) Mem { return bits(math.Float64bits(f)) }
+
+// fill is a vector of one constant.
+func (d doubles) fill(f float64) vec {
+	v := d.vector()
+	if d.bytes == 64 {
+		VBROADCASTSD(value(f), v)
+	} else {
+		VMOVUPD(value(f), v)
+	}
+	return v
+}
+
+// on emits an instruction, or its form that repeats a constant.
+func (d doubles) on(plain, repeating func(ops ...Op), x vec, y Op) vec {
+	to := d.vector()
+	if _, constant := y.(Mem); constant && d.bytes == 64 {
+		repeating(y, x, to)
+	} else {
+		plain(y, x, to)
+	}
+	return to
+}
+
+func (d doubles) add(x vec, y Op) vec  { return d.on(VADDPD, VADDPD_BCST, x, y) }
+func (d doubles) sub(x vec, y Op) vec  { return d.on(VSUBPD, VSUBPD_BCST, x, y) }
+func (d doubles) mul(x vec, y Op) vec  { return d.on(VMULPD, VMULPD_BCST, x, y) }
+func (d doubles) div(x vec, y Op) vec  { return d.on(VDIVPD, VDIVPD_BCST, x, y) }
+func (d doubles) and(x vec, y Op) vec  { return d.on(VANDPD, VANDPD_BCST, x, y) }
+func (d doubles) or(x vec, y Op) vec   { return d.on(VORPD, VORPD_BCST, x, y) }
+func (d doubles) addI(x vec, y Op) vec { return d.on(VPADDQ, VPADDQ_BCST, x, y) }
+
+// shift shifts bits left, or right if by is negative.
+func (d doubles) shift(x vec, by int) vec {
+	to := d.vector()
+	if by < 0 {
+		VPSRLQ(U8(-by), x, to)
+	} else {
+		VPSLLQ(U8(by), x, to)
+	}
+	return to
+}
+
+func (d doubles) abs(x vec) vec  { return d.and(x, bits(math.MaxInt64)) }
+func (d doubles) sign(x vec) vec { return d.and(x, bits(1<<63)) }
+
+// atMost leaves a NaN, since of a NaN and a number the instruction gives the
+// operand that is the first here.
+func (d doubles) atMost(x vec, f float64) vec {
+	v := d.fill(f)
+	VMINPD(x, v, v)
+	return v
+}
+
+// negative marks the lanes whose sign bit is set, for blend.
+func (d doubles) negative(x vec) Op {
+	if d.bytes == 32 {
+		return x
+	}
+	m := K()
+	VPMOVQ2M(x, m)
+	return m
+}
+
+// above marks the lanes greater than f, for blend.
+func (d doubles) above(x vec, f float64) Op {
+	const greater = 0x1e // false for NaN
+	if d.bytes == 64 {
+		m := K()
+		VCMPPD_BCST(U8(greater), value(f), x, m)
+		return m
+	}
+	m := d.vector()
+	VCMPPD(U8(greater), value(f), x, m)
+	return m
+}
+
+// skipIfNone jumps to the label if no lane is marked.
+func (d doubles) skipIfNone(mask Op, label string) {
+	if d.bytes == 64 {
+		KORTESTB(mask, mask)
+	} else {
+		VTESTPD(mask, mask)
+	}
+	JZ(LabelRef(label))
+}
+
+// blend takes the marked lanes from yes, the others from no.
+func (d doubles) blend(mask Op, yes, no, to vec) {
+	if d.bytes == 64 {
+		VBLENDMPD(yes, no, mask, to)
+	} else {
+		VBLENDVPD(mask, yes, no, to)
+	}
+}
+
+// load widens float32.
+func (d doubles) load(of number, from Mem) vec {
+	v := d.vector()
+	if of.bytes == 4 {
+		VCVTPS2PD(from, v)
+	} else {
+		VMOVUPD(from, v)
+	}
+	return v
+}
+
+// store rounds to float32.
+func (d doubles) store(of number, v vec, to Mem) {
+	switch {
+	case of.bytes == 8:
+		VMOVUPD(v, to)
+	case d.bytes == 64:
+		half := YMM()
+		VCVTPD2PS(v, half)
+		VMOVUPS(half, to)
+	default:
+		half := XMM()
+		VCVTPD2PSY(v, half)
+		VMOVUPS(half, to)
+	}
+}
+
+// advance goes on to the next vector, and back to the label while there is one.
+func (d doubles) advance(of number, n reg.Register, pointers ...reg.Register) {
+	for _, p := range pointers {
+		ADDQ(U8(d.bytes/8*of.bytes), p)
+	}
+	SUBQ(U8(d.bytes/8), n)
+	JNZ(LabelRef("loop"))
+}
+
+func (d doubles) each(name string, of number, f func(x vec) vec) {
+	TEXT(name+d.name+of.name, NOSPLIT, "func(dst, src *byte, n int)")
+	Pragma("noescape")
+	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
+	Label("loop")
+	d.store(of, f(d.load(of, Mem{Base: src})), Mem{Base: dst})
+	d.advance(of, n, dst, src)
+	VZEROUPPER()
+	RET()
+}
+
+func (d doubles) poly(x vec, c []float64) vec {
+	y := x
+	if c[0] != 1 {
+		y = d.mul(x, value(c[0]))
+	}
+	for _, v := range c[1 : len(c)-1] {
+		y = d.mul(d.add(y, value(v)), x)
+	}
+	return d.add(y, value(c[len(c)-1]))
+}
+
+// expSeries is given q = r².
+func (d doubles) expSeries(r, q vec) vec {
+	even := d.poly(q, []float64{1. / 87178291200, 1. / 479001600, 1. / 3628800, 1. / 40320, 1. / 720, 1. / 24, 1. / 2})
+	odd := d.poly(q, []float64{1. / 6227020800, 1. / 39916800, 1. / 362880, 1. / 5040, 1. / 120, 1. / 6})
+	return d.add(d.mul(odd, r), even)
+}
+
+// expParts returns k as a float64 and, in low, as an integer in the low 51
+// bits.
+func (d doubles) expParts(x vec) (k, low, p vec) {
+	const (
+		shift = 0x1.8p52
+		ln2Hi = 0x1.62e42feep-01
+		ln2Lo = 0x1.a39ef35793c76p-33
+	)
+	low = d.add(d.mul(x, value(math.Log2E)), value(shift))
+	k = d.sub(low, value(shift))
+	r := d.sub(x, d.mul(k, value(ln2Hi)))
+	lo := d.mul(k, value(ln2Lo))
+	s := d.sub(r, lo)
+	q := d.mul(s, s)
+	p = d.add(d.mul(q, d.expSeries(s, q)), d.sub(d.sub(r, s), lo))
+	return k, low, d.add(s, p)
+}
+
+// exp is e^x for x <= 0. Where that is 0, no product underflows, which takes
+// processors long.
+func (d doubles) exp(x vec) vec {
+	const notLess = 5 // true for NaN
+	if d.bytes == 64 {
+		nonzero := K()
+		VCMPPD_BCST(U8(notLess), value(-745.2), x, nonzero)
+		k, _, p := d.expParts(x)
+		y := d.add(p, value(1))
+		VSCALEFPD_Z(k, y, nonzero, y) // rounds once
+		return y
+	}
+	nonzero := d.vector()
+	VCMPPD(U8(notLess), value(-745.2), x, nonzero)
+	_, low, p := d.expParts(d.and(x, nonzero))
+	y := d.and(d.add(p, value(1)), nonzero)
+	// k+2*1023 is positive, and halves can be taken without its sign.
+	both := d.addI(low, bits(2*1023))
+	half, rest := d.shift(both, -1), d.vector()
+	VPSUBQ(half, both, rest)
+	return d.mul(d.mul(y, d.shift(half, 52)), d.shift(rest, 52))
+}
+
+func (d doubles) sigmoid(x vec) vec {
+	e := d.exp(d.or(x, bits(1<<63)))
+	num := d.fill(1)
+	d.blend(d.negative(x), e, num, num)
+	return d.div(num, d.add(e, value(1)))
+}
+
+// tanh gives 1 where its argument is limited.
+func (d doubles) tanh(x vec) vec {
+	a := d.atMost(d.abs(x), 22)
+	_, low, p := d.expParts(d.add(a, a))
+	scale := d.shift(d.addI(low, bits(1023)), 52)
+	t := d.add(d.mul(p, scale), d.sub(scale, value(1)))
+	return d.or(d.div(t, d.add(t, value(2))), d.sign(x))
+}
+
+var (
+	erfNum = []float64{
+		1.85777706184603153e-1, 3.16112374387056560e+0, 1.13864154151050156e+2,
+		3.77485237685302021e+2, 3.20937758913846947e+3,
+	}
+	erfDen = []float64{
+		1, 2.36012909523441209e+1, 2.44024637934444173e+2,
+		1.28261652607737228e+3, 2.84423683343917062e+3,
+	}
+	erfcNum = []float64{
+		2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e+0,
+		6.61191906371416295e+1, 2.98635138197400131e+2, 8.81952221241769090e+2,
+		1.71204761263407058e+3, 2.05107837782607147e+3, 1.23033935479799725e+3,
+	}
+	erfcDen = []float64{
+		1, 1.57449261107098347e+1, 1.17693950891312499e+2,
+		5.37181101862009858e+2, 1.62138957456669019e+3, 3.29079923573345963e+3,
+		4.36261909014324716e+3, 3.43936767414372164e+3, 1.23033935480374942e+3,
+	}
+	farNum = []float64{
+		1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1,
+		1.25781726111229246e-1, 1.60837851487422766e-2, 6.58749161529837803e-4,
+	}
+	farDen = []float64{
+		1, 2.56852019228982242e+0, 1.87295284992346725e+0,
+		5.27905102951428412e-1, 6.05183413124413191e-2, 2.33520497626869185e-3,
+	}
+)
+
+// phi computes the two formulas for the middle in all lanes, with one division
+// of what each divides, and the one for beyond 4 if any lane needs it.
+func (d doubles) phi(x vec) vec {
+	const oneOverSqrtPi = 0.56418958354775628695
+	a := d.atMost(d.abs(x), 39) // beyond it e^-a²/2 is 0
+	z := d.mul(a, value(1/math.Sqrt2))
+	y := d.mul(z, z)
+	outer := d.above(z, 0.46875)
+	num, den := d.poly(y, erfNum), d.poly(y, erfDen)
+	d.blend(outer, d.poly(z, erfcNum), num, num)
+	d.blend(outer, d.poly(z, erfcDen), den, den)
+	quotient := d.div(num, den)
+	far := d.above(z, 4)
+	d.skipIfNone(far, "near")
+	w := d.div(d.fill(1), y)
+	beyond := d.div(d.mul(d.poly(w, farNum), w), d.poly(w, farDen))
+	d.blend(far, d.div(d.sub(d.fill(oneOverSqrtPi), beyond), z), quotient, quotient)
+	Label("near")
+
+	h := d.and(a, bits(^uint64(1<<27-1)))
+	e := d.mul(d.mul(d.sub(a, h), d.add(a, h)), value(0.5))
+	rest := d.sub(d.fill(1), d.div(e, value(3)))
+	rest = d.sub(d.fill(1), d.mul(d.mul(e, value(0.5)), rest))
+	rest = d.sub(d.fill(1), d.mul(e, rest))
+	tail := d.mul(d.mul(quotient, value(0.5)), rest)
+	tail = d.mul(tail, d.exp(d.mul(d.mul(h, h), value(-0.5))))
+	d.blend(d.negative(x), tail, d.sub(d.fill(1), tail), tail)
+
+	inner := d.mul(d.mul(x, value(1/math.Sqrt2)), quotient)
+	inner = d.add(d.mul(inner, value(0.5)), value(0.5))
+	d.blend(outer, tail, inner, inner)
+	return inner
+}
+
+// parameter is a float64 in all lanes.
+func (d doubles) parameter(name string) vec {
+	x, v := XMM(), d.vector()
+	Load(Param(name), x)
+	VBROADCASTSD(x, v)
+	return v
+}
+
+func (d doubles) softmaxMax(of number) {
+	TEXT("softmaxMax"+d.name+of.name, NOSPLIT, "func(x *byte, n int, least float64) float64")
+	Pragma("noescape")
+	Doc("The greatest of least and of n elements, NaNs apart.")
+	x, n, acc := Load(Param("x"), GP64()), Load(Param("n"), GP64()), d.parameter("least")
+	Label("loop")
+	VMAXPD(acc, d.load(of, Mem{Base: x}), acc) // of a NaN and a number the first operand
+	d.advance(of, n, x)
+	y := acc.AsY()
+	if d.bytes == 64 {
+		half := YMM()
+		VEXTRACTF64X4(U8(1), acc, half)
+		VMAXPD(y, half, half)
+		y = half.AsY()
+	}
+	half, most := XMM(), XMM()
+	VEXTRACTF128(U8(1), y, half)
+	VMAXPD(y.(reg.Vec).AsX(), half, half)
+	VPERMILPD(U8(1), half, most)
+	VMAXPD(half, most, most)
+	Store(most, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
+func (d doubles) softmaxExp(of number) {
+	TEXT("softmaxExp"+d.name+of.name, NOSPLIT, "func(dst, src *byte, n int, top float64, sums *byte, mask int)")
+	Pragma("noescape")
+	Doc("dst[i] = e^(src[i]-top) for n elements, none greater than top. Before they",
+		"are rounded they are added to the float64s at sums in turn, which begin",
+		"again where mask cuts an offset in bytes off.")
+	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
+	top, sums, mask := d.parameter("top"), Load(Param("sums"), GP64()), Load(Param("mask"), GP64())
+	off := GP64()
+	XORQ(off, off)
+	Label("loop")
+	e := d.exp(d.sub(d.load(of, Mem{Base: src}), top))
+	d.store(of, e, Mem{Base: dst})
+	at := Mem{Base: sums, Index: off, Scale: 1}
+	VADDPD(at, e, e)
+	VMOVUPD(e, at)
+	ADDQ(U8(d.bytes), off)
+	ANDQ(mask, off)
+	d.advance(of, n, dst, src)
+	VZEROUPPER()
+	RET()
+}
+
+func (d doubles) softmaxDivide(of number) {
+	TEXT("softmaxDivide"+d.name+of.name, NOSPLIT, "func(x *byte, n int, by float64)")
+	Pragma("noescape")
+	Doc("x[i] /= by for n elements.")
+	x, n, by := Load(Param("x"), GP64()), Load(Param("n"), GP64()), d.parameter("by")
+	Label("loop")
+	d.store(of, d.div(d.load(of, Mem{Base: x}), by), Mem{Base: x})
+	d.advance(of, n, x)
+	VZEROUPPER()
+	RET()
+}
