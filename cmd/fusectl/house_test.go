@@ -20,7 +20,7 @@ var house = map[string][]string{
 	"cmd/fusectl":      {"internal/recipe", "internal/picture", "internal/npyio", "internal/ops", "internal/kernel", "internal/shape", "internal/dtype"},
 	"bench/kernels":    {"internal/ops", "internal/kernel", "internal/shape", "internal/dtype"},
 	"internal/ops":     {"internal/kernel", "internal/shape", "internal/dtype"},
-	"internal/npyio":   {"internal/shape", "internal/dtype"},
+	"internal/npyio":   {"internal/kernel", "internal/shape", "internal/dtype"},
 	"internal/kernel":  {"internal/dtype"},
 	"internal/recipe":  {},
 	"internal/picture": {},

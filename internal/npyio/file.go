@@ -186,7 +186,7 @@ func (f *File) Warnings() []string { return f.warnings }
 func (f *File) Read(ctx context.Context, dst []byte, off int64) error {
 	err := f.data.read(ctx, dst, off*int64(f.header.DType.Size()))
 	if err == nil && f.header.BigEndian {
-		err = fromBigEndian(ctx, dst, wordSize(f.header.DType))
+		err = fromBigEndian(ctx, dst, f.header.DType)
 	}
 	if err == nil && f.header.DType == dtype.Bool {
 		for i, b := range dst { // any byte but 0 is true; arithmetic wants 1

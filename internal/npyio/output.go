@@ -122,7 +122,7 @@ func (o *Output) writeSwapped(p []byte, next func([]byte) (int, error)) (n int, 
 	defer o.buffers.Put(buffer)
 	for n < len(p) && err == nil {
 		b := buffer[:min(len(p)-n, swapChunk)]
-		toBigEndian(b, p[n:n+len(b)], o.word)
+		swap(b, p[n:n+len(b)], o.word)
 		var m int
 		m, err = next(b)
 		n += m
