@@ -4,15 +4,23 @@
 
 package kernel
 
+// dst[i] = sigmoid(src[i]) for n elements.
+//
 //go:noescape
 func sigmoidAVX512F32(dst *byte, src *byte, n int)
 
+// dst[i] = tanh(src[i]) for n elements.
+//
 //go:noescape
 func tanhAVX512F32(dst *byte, src *byte, n int)
 
+// dst[i] = silu(src[i]) for n elements.
+//
 //go:noescape
 func siluAVX512F32(dst *byte, src *byte, n int)
 
+// dst[i] = gelu(src[i]) for n elements.
+//
 //go:noescape
 func geluAVX512F32(dst *byte, src *byte, n int)
 
@@ -33,15 +41,23 @@ func softmaxExpAVX512F32(dst *byte, src *byte, n int, top float64, sums *byte, m
 //go:noescape
 func softmaxDivideAVX512F32(x *byte, n int, by float64)
 
+// dst[i] = sigmoid(src[i]) for n elements.
+//
 //go:noescape
 func sigmoidAVX512F64(dst *byte, src *byte, n int)
 
+// dst[i] = tanh(src[i]) for n elements.
+//
 //go:noescape
 func tanhAVX512F64(dst *byte, src *byte, n int)
 
+// dst[i] = silu(src[i]) for n elements.
+//
 //go:noescape
 func siluAVX512F64(dst *byte, src *byte, n int)
 
+// dst[i] = gelu(src[i]) for n elements.
+//
 //go:noescape
 func geluAVX512F64(dst *byte, src *byte, n int)
 
@@ -62,15 +78,23 @@ func softmaxExpAVX512F64(dst *byte, src *byte, n int, top float64, sums *byte, m
 //go:noescape
 func softmaxDivideAVX512F64(x *byte, n int, by float64)
 
+// dst[i] = sigmoid(src[i]) for n elements.
+//
 //go:noescape
 func sigmoidAVX2F32(dst *byte, src *byte, n int)
 
+// dst[i] = tanh(src[i]) for n elements.
+//
 //go:noescape
 func tanhAVX2F32(dst *byte, src *byte, n int)
 
+// dst[i] = silu(src[i]) for n elements.
+//
 //go:noescape
 func siluAVX2F32(dst *byte, src *byte, n int)
 
+// dst[i] = gelu(src[i]) for n elements.
+//
 //go:noescape
 func geluAVX2F32(dst *byte, src *byte, n int)
 
@@ -91,15 +115,23 @@ func softmaxExpAVX2F32(dst *byte, src *byte, n int, top float64, sums *byte, mas
 //go:noescape
 func softmaxDivideAVX2F32(x *byte, n int, by float64)
 
+// dst[i] = sigmoid(src[i]) for n elements.
+//
 //go:noescape
 func sigmoidAVX2F64(dst *byte, src *byte, n int)
 
+// dst[i] = tanh(src[i]) for n elements.
+//
 //go:noescape
 func tanhAVX2F64(dst *byte, src *byte, n int)
 
+// dst[i] = silu(src[i]) for n elements.
+//
 //go:noescape
 func siluAVX2F64(dst *byte, src *byte, n int)
 
+// dst[i] = gelu(src[i]) for n elements.
+//
 //go:noescape
 func geluAVX2F64(dst *byte, src *byte, n int)
 

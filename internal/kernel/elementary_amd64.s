@@ -810,8 +810,8 @@ loop:
 	VMAXPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VMAXPD        X0, X1, X1
-	MOVSD         X1, ret+24(FP)
 	VZEROUPPER
+	MOVSD         X1, ret+24(FP)
 	RET
 
 // func softmaxExpAVX512F32(dst *byte, src *byte, n int, top float64, sums *byte, mask int)
@@ -1289,8 +1289,8 @@ loop:
 	VMAXPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VMAXPD        X0, X1, X1
-	MOVSD         X1, ret+24(FP)
 	VZEROUPPER
+	MOVSD         X1, ret+24(FP)
 	RET
 
 // func softmaxExpAVX512F64(dst *byte, src *byte, n int, top float64, sums *byte, mask int)
@@ -1795,8 +1795,8 @@ loop:
 	VMAXPD       X0, X1, X1
 	VPERMILPD    $0x01, X1, X0
 	VMAXPD       X1, X0, X0
-	MOVSD        X0, ret+24(FP)
 	VZEROUPPER
+	MOVSD        X0, ret+24(FP)
 	RET
 
 // func softmaxExpAVX2F32(dst *byte, src *byte, n int, top float64, sums *byte, mask int)
@@ -2301,8 +2301,8 @@ loop:
 	VMAXPD       X0, X1, X1
 	VPERMILPD    $0x01, X1, X0
 	VMAXPD       X1, X0, X0
-	MOVSD        X0, ret+24(FP)
 	VZEROUPPER
+	MOVSD        X0, ret+24(FP)
 	RET
 
 // func softmaxExpAVX2F64(dst *byte, src *byte, n int, top float64, sums *byte, mask int)

@@ -43,18 +43,20 @@ func (t *Table) elementwise(name string, vector int, f32, f64 elementwise) {
 // padded makes a loop for any number of elements: what is less than a vector
 // goes by way of a whole one.
 func padded(loop elementwise, vector, size int) Loop2 {
+	const most = 1 << 14 // elements of a call, which can't be preempted
 	step := vector * size
 	return func(dst, src []byte) {
-		whole := len(src) / step * step
-		if whole > 0 {
-			loop(&dst[0], &src[0], whole/size)
+		for len(src) >= step {
+			n := min(len(src)/step*step, most*size)
+			loop(&dst[0], &src[0], n/size)
+			dst, src = dst[n:], src[n:]
 		}
-		if rest := src[whole:]; len(rest) > 0 {
+		if len(src) > 0 {
 			buf := scratch.Get().(*buffer)
 			piece := Bytes(buf[:])[:step]
-			clear(piece[copy(piece, rest):])
+			clear(piece[copy(piece, src):])
 			loop(&piece[0], &piece[0], vector)
-			copy(dst[whole:], piece[:len(rest)])
+			copy(dst, piece[:len(src)])
 			scratch.Put(buf)
 		}
 	}

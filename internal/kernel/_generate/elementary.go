@@ -12,9 +12,10 @@ import (
 // The functions of kernel/elementary.go and kernel/phi.go, whose comments say
 // why they are as they are, in the same operations in the same order, so that
 // they give the same bytes. Where those branch on a special case, these limit
-// the argument to where the formula itself gives that case's result.
+// the argument to where the formula itself gives that case's result, or compute
+// both results and choose.
 
-// elementaries all go over n > 0 elements, a multiple of the float64s in a
+// elementaries are loops over n > 0 elements, a multiple of the float64s in a
 // vector.
 func elementaries() {
 	for _, s := range []isa{avx512, avx2} {
@@ -189,6 +190,7 @@ func (d doubles) advance(of number, n reg.Register, pointers ...reg.Register) {
 func (d doubles) each(name string, of number, f func(x vec) vec) {
 	TEXT(name+d.name+of.name, NOSPLIT, "func(dst, src *byte, n int)")
 	Pragma("noescape")
+	Doc(fmt.Sprintf("dst[i] = %s(src[i]) for n elements.", name))
 	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
 	Label("loop")
 	d.store(of, f(d.load(of, Mem{Base: src})), Mem{Base: dst})
@@ -233,8 +235,8 @@ func (d doubles) expParts(x vec) (k, low, p vec) {
 	return k, low, d.add(s, p)
 }
 
-// exp is e^x for x <= 0. Where that is 0, no product underflows, which takes
-// processors long.
+// exp is e^x for x <= 0. Where that is 0 nothing underflows, which processors
+// take long for.
 func (d doubles) exp(x vec) vec {
 	const notLess = 5 // true for NaN
 	if d.bytes == 64 {
@@ -363,8 +365,8 @@ func (d doubles) softmaxMax(of number) {
 	VMAXPD(y.(reg.Vec).AsX(), half, half)
 	VPERMILPD(U8(1), half, most)
 	VMAXPD(half, most, most)
+	VZEROUPPER() // first, since Store's instruction is one of SSE
 	Store(most, ReturnIndex(0))
-	VZEROUPPER()
 	RET()
 }
 
