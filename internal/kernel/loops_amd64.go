@@ -109,6 +109,16 @@ func maxAVX512U32(dst *byte, a *byte, b *byte, n int)
 //go:noescape
 func maxAVX512U64(dst *byte, a *byte, b *byte, n int)
 
+// dst = max(a, b), n vectors of F16.
+//
+//go:noescape
+func maxAVX512F16(dst *byte, a *byte, b *byte, n int)
+
+// dst = max(a, b), n vectors of BF16.
+//
+//go:noescape
+func maxAVX512BF16(dst *byte, a *byte, b *byte, n int)
+
 // dst = max(a, b), n vectors of F32.
 //
 //go:noescape
@@ -323,6 +333,16 @@ func maxAVX2U32(dst *byte, a *byte, b *byte, n int)
 //
 //go:noescape
 func maxAVX2U64(dst *byte, a *byte, b *byte, n int)
+
+// dst = max(a, b), n vectors of F16.
+//
+//go:noescape
+func maxAVX2F16(dst *byte, a *byte, b *byte, n int)
+
+// dst = max(a, b), n vectors of BF16.
+//
+//go:noescape
+func maxAVX2BF16(dst *byte, a *byte, b *byte, n int)
 
 // dst = max(a, b), n vectors of F32.
 //

@@ -63,17 +63,19 @@ func (t *Table) vectorizeArith(set int) {
 		dtype.KindFloat64: {mulAVX2F64, mulAVX512F64},
 	})
 	over3(&t.Max, set, [dtype.NumKinds]steps3{
-		dtype.KindBool:    {orAVX2, orAVX512},
-		dtype.KindInt8:    {maxAVX2I8, maxAVX512I8},
-		dtype.KindInt16:   {maxAVX2I16, maxAVX512I16},
-		dtype.KindInt32:   {maxAVX2I32, maxAVX512I32},
-		dtype.KindInt64:   {maxAVX2I64, maxAVX512I64},
-		dtype.KindUint8:   {maxAVX2U8, maxAVX512U8},
-		dtype.KindUint16:  {maxAVX2U16, maxAVX512U16},
-		dtype.KindUint32:  {maxAVX2U32, maxAVX512U32},
-		dtype.KindUint64:  {maxAVX2U64, maxAVX512U64},
-		dtype.KindFloat32: {maxAVX2F32, maxAVX512F32},
-		dtype.KindFloat64: {maxAVX2F64, maxAVX512F64},
+		dtype.KindBool:     {orAVX2, orAVX512},
+		dtype.KindInt8:     {maxAVX2I8, maxAVX512I8},
+		dtype.KindInt16:    {maxAVX2I16, maxAVX512I16},
+		dtype.KindInt32:    {maxAVX2I32, maxAVX512I32},
+		dtype.KindInt64:    {maxAVX2I64, maxAVX512I64},
+		dtype.KindUint8:    {maxAVX2U8, maxAVX512U8},
+		dtype.KindUint16:   {maxAVX2U16, maxAVX512U16},
+		dtype.KindUint32:   {maxAVX2U32, maxAVX512U32},
+		dtype.KindUint64:   {maxAVX2U64, maxAVX512U64},
+		dtype.KindFloat16:  {maxAVX2F16, maxAVX512F16},
+		dtype.KindBFloat16: {maxAVX2BF16, maxAVX512BF16},
+		dtype.KindFloat32:  {maxAVX2F32, maxAVX512F32},
+		dtype.KindFloat64:  {maxAVX2F64, maxAVX512F64},
 	})
 }
 

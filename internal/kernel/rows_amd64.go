@@ -7,17 +7,17 @@ package kernel
 // lanes[j] += x[32·i+j], for n blocks i of 32 elements, in order.
 //
 //go:noescape
-func sumAVX512F32(lanes *float64, x *byte, n int)
-
-// acc[c] += x[r,c], in the order of the rows r.
-//
-//go:noescape
-func sumRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+func sumAVX2F32(lanes *float64, x *byte, n int)
 
 // lanes[j] += x[32·i+j], for n blocks i of 32 elements, in order.
 //
 //go:noescape
 func sumAVX512F64(lanes *float64, x *byte, n int)
+
+// acc[c] += x[r,c], in the order of the rows r.
+//
+//go:noescape
+func sumRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
 // acc[c] += x[r,c], in the order of the rows r.
 //
@@ -67,6 +67,16 @@ func maxRowsAVX512U64(acc *byte, x *byte, stride int, rows int, vectors int, las
 // acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
+func maxRowsAVX512F16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func maxRowsAVX512BF16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
 func maxRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
 // acc[c] = max(acc[c], x[r,c]) for all rows r.
@@ -77,17 +87,12 @@ func maxRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, las
 // lanes[j] += x[32·i+j], for n blocks i of 32 elements, in order.
 //
 //go:noescape
-func sumAVX2F32(lanes *float64, x *byte, n int)
+func sumAVX2F64(lanes *float64, x *byte, n int)
 
 // acc[c] += x[r,c], in the order of the rows r.
 //
 //go:noescape
 func sumRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
-
-// lanes[j] += x[32·i+j], for n blocks i of 32 elements, in order.
-//
-//go:noescape
-func sumAVX2F64(lanes *float64, x *byte, n int)
 
 // acc[c] += x[r,c], in the order of the rows r.
 //
@@ -133,6 +138,16 @@ func maxRowsAVX2U32(acc *byte, x *byte, stride int, rows int, vectors int, last 
 //
 //go:noescape
 func maxRowsAVX2U64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func maxRowsAVX2F16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = max(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func maxRowsAVX2BF16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
 // acc[c] = max(acc[c], x[r,c]) for all rows r.
 //

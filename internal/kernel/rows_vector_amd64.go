@@ -8,15 +8,15 @@ import (
 	"fusectl/internal/dtype"
 )
 
-// blocks is an assembly loop that adds to lanes, and strip one that reduces a strip
-// of columns: see rows_amd64.go.
+// blocks is an assembly loop that adds to lanes, and strip one that reduces a
+// strip of columns: see rows_amd64.go.
 type (
 	blocks = func(lanes *float64, x *byte, n int)
 	strip  = func(acc, x *byte, stride, rows, vectors, last int)
 )
 
 func (t *Table) vectorizeReduce(set int) {
-	add32 := addBlocks[float32]([2]blocks{sumAVX2F32, sumAVX512F32}[set])
+	add32 := addBlocks[float32](sumAVX2F32) // see sum in _generate
 	add64 := addBlocks[float64]([2]blocks{sumAVX2F64, sumAVX512F64}[set])
 	t.Sum[dtype.KindFloat32] = sumBy(add32)
 	t.Sum[dtype.KindFloat64] = sumBy(add64)
@@ -27,17 +27,19 @@ func (t *Table) vectorizeReduce(set int) {
 		dtype.KindFloat64: {sumRowsAVX2F64, sumRowsAVX512F64},
 	})
 	t.maxRowsBy(set, [dtype.NumKinds][2]strip{
-		dtype.KindBool:    {maxRowsAVX2U8, maxRowsAVX512U8},
-		dtype.KindInt8:    {maxRowsAVX2I8, maxRowsAVX512I8},
-		dtype.KindInt16:   {maxRowsAVX2I16, maxRowsAVX512I16},
-		dtype.KindInt32:   {maxRowsAVX2I32, maxRowsAVX512I32},
-		dtype.KindInt64:   {maxRowsAVX2I64, maxRowsAVX512I64},
-		dtype.KindUint8:   {maxRowsAVX2U8, maxRowsAVX512U8},
-		dtype.KindUint16:  {maxRowsAVX2U16, maxRowsAVX512U16},
-		dtype.KindUint32:  {maxRowsAVX2U32, maxRowsAVX512U32},
-		dtype.KindUint64:  {maxRowsAVX2U64, maxRowsAVX512U64},
-		dtype.KindFloat32: {maxRowsAVX2F32, maxRowsAVX512F32},
-		dtype.KindFloat64: {maxRowsAVX2F64, maxRowsAVX512F64},
+		dtype.KindBool:     {maxRowsAVX2U8, maxRowsAVX512U8},
+		dtype.KindInt8:     {maxRowsAVX2I8, maxRowsAVX512I8},
+		dtype.KindInt16:    {maxRowsAVX2I16, maxRowsAVX512I16},
+		dtype.KindInt32:    {maxRowsAVX2I32, maxRowsAVX512I32},
+		dtype.KindInt64:    {maxRowsAVX2I64, maxRowsAVX512I64},
+		dtype.KindUint8:    {maxRowsAVX2U8, maxRowsAVX512U8},
+		dtype.KindUint16:   {maxRowsAVX2U16, maxRowsAVX512U16},
+		dtype.KindUint32:   {maxRowsAVX2U32, maxRowsAVX512U32},
+		dtype.KindUint64:   {maxRowsAVX2U64, maxRowsAVX512U64},
+		dtype.KindFloat16:  {maxRowsAVX2F16, maxRowsAVX512F16},
+		dtype.KindBFloat16: {maxRowsAVX2BF16, maxRowsAVX512BF16},
+		dtype.KindFloat32:  {maxRowsAVX2F32, maxRowsAVX512F32},
+		dtype.KindFloat64:  {maxRowsAVX2F64, maxRowsAVX512F64},
 	})
 }
 
@@ -60,8 +62,7 @@ func (t *Table) sumRowsBy(set int, strips [dtype.NumKinds][2]strip) {
 	}
 }
 
-// maxRowsBy takes strips where the columns make a vector, or many rows are made wide ones of whole vectors: the order of rows doesn't
-// matter to a maximum.
+// maxRowsBy takes strips where the columns make a vector, or many rows do.
 func (t *Table) maxRowsBy(set int, strips [dtype.NumKinds][2]strip) {
 	width := widths[set]
 	for k := range strips {
@@ -71,29 +72,29 @@ func (t *Table) maxRowsBy(set int, strips [dtype.NumKinds][2]strip) {
 		}
 		rest, size := t.MaxRows[k], t.sizes[k]
 		t.MaxRows[k] = func(acc, x []byte) {
-			if len(acc) >= width {
+			wide := len(acc) * width / size // bytes of so many rows that they are whole vectors
+			switch {
+			case len(acc) >= width:
 				reduce(s, acc, x, width/size, size, size)
-				return
-			}
-			buf := scratch.Get().(*buffer)
-			defer scratch.Put(buf)
-			all := Bytes(buf[:])
-			wide := len(acc) * width / size // a vector for each column
-			if wide > 0 {
-				wide *= min(8, len(all)/wide)
-			}
-			if wide > 0 && len(x) >= 4*wide {
-				n := len(x) / wide * wide
-				copy(all[:wide], x)
-				reduce(s, all[:wide], x[wide:n], width/size, size, size)
-				for wide > width && wide%(2*len(acc)) == 0 {
-					wide /= 2
-					t.Max[k](all[:wide], all[:wide], all[wide:2*wide])
+			case wide > 0 && len(x) >= 32*wide:
+				// The order of rows doesn't matter to a maximum.
+				buf := scratch.Get().(*buffer)
+				defer scratch.Put(buf)
+				m := Bytes(buf[:])
+				m = m[:wide*min(8, len(m)/wide)] // several vectors, to be busy with
+				n := len(x) / len(m) * len(m)
+				copy(m, x)
+				reduce(s, m, x[len(m):n], width/size, size, size)
+				for len(m) > width && len(m)%(2*len(acc)) == 0 {
+					half := len(m) / 2
+					t.Max[k](m[:half], m[:half], m[half:])
+					m = m[:half]
 				}
-				rest(acc, all[:wide])
-				x = x[n:]
+				rest(acc, m)
+				rest(acc, x[n:])
+			default:
+				rest(acc, x)
 			}
-			rest(acc, x)
 		}
 	}
 }

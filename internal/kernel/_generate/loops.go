@@ -117,10 +117,9 @@ func (s isa) arithmetic() {
 		s.binary("max", kind, func() func(a, b reg.VecVirtual) {
 			m := s.maximum(kind)
 			return func(a, b reg.VecVirtual) {
+				m.begin(b)
 				m.into(a, b)
-				if m.settle != nil {
-					m.settle(b)
-				}
+				m.settle(b)
 			}
 		})
 	}

@@ -48,6 +48,15 @@ func (s isa) zero(v reg.VecVirtual) {
 	}
 }
 
+// xor is dst = a ^ b.
+func (s isa) xor(a, b, dst reg.VecVirtual) {
+	if s.bytes == 64 {
+		VPXORQ(a, b, dst)
+	} else {
+		VPXOR(a, b, dst)
+	}
+}
+
 // families are the groups of functions, a file of assembly each.
 var families = map[string]func(){
 	"tiles":      tiles,

@@ -9,17 +9,21 @@ import (
 )
 
 // ordered are the types that have a maximum.
-var ordered = []string{"I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "F32", "F64"}
+var ordered = []string{"I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "F16", "BF16", "F32", "F64"}
 
-// maximum is how to write m = max(m, x): into takes one x after the other, and
-// settle makes the result of it, where that isn't nil.
+// maximum is how to write m = max(m, x): into takes one x after the other, after
+// begin and before settle.
 type maximum struct {
-	into   func(x, m reg.VecVirtual)
-	settle func(m reg.VecVirtual)
+	begin, settle func(m reg.VecVirtual)
+	into          func(x, m reg.VecVirtual)
 }
 
 func (s isa) maximum(kind string) maximum {
 	switch kind {
+	case "F16":
+		return s.maximumHalf(0x03ff)
+	case "BF16":
+		return s.maximumHalf(0x007f)
 	case "F32":
 		return s.maximumFloat(s.constant32(0x7fc00000), VMAXPS, VRANGEPS, VCMPPS, VMOVAPS, VBLENDVPS)
 	case "F64":
@@ -32,7 +36,7 @@ func (s isa) maximum(kind string) maximum {
 		"I8": VPMAXSB, "I16": VPMAXSW, "I32": VPMAXSD, "I64": VPMAXSQ,
 		"U8": VPMAXUB, "U16": VPMAXUW, "U32": VPMAXUD, "U64": VPMAXUQ,
 	}[kind]
-	return maximum{into: func(x, m reg.VecVirtual) { instruction(x, m, m) }}
+	return maximum{nothing, nothing, func(x, m reg.VecVirtual) { instruction(x, m, m) }}
 }
 
 // maximum64 compares, since AVX2 has no maximum of 64-bit integers, nor a
@@ -42,7 +46,7 @@ func (s isa) maximum64(unsigned bool) maximum {
 	if unsigned {
 		signs = s.constant64(1 << 63)
 	}
-	return maximum{into: func(x, m reg.VecVirtual) {
+	return maximum{nothing, nothing, func(x, m reg.VecVirtual) {
 		a, b, greater := x, m, s.vector()
 		if unsigned {
 			a, b = s.vector(), s.vector()
@@ -63,28 +67,62 @@ func (s isa) maximumFloat(nan reg.VecVirtual, max, inRange, compare, move func(o
 	const unordered = 3
 	if s.bytes == 64 {
 		const maximumSigned = 0b0101
-		return maximum{into: func(x, m reg.VecVirtual) {
+		return maximum{nothing, nothing, func(x, m reg.VecVirtual) {
 			k := K()
 			compare(U8(unordered), x, m, k)
 			inRange(U8(maximumSigned), x, m, m)
 			move(nan, k, m)
 		}}
 	}
-	return maximum{
-		into: func(x, m reg.VecVirtual) {
-			a, b, isNaN := s.vector(), s.vector(), s.vector()
-			compare(U8(unordered), x, m, isNaN)
-			max(x, m, a)
-			max(m, x, b)
-			VANDPS(a, b, b)
-			VORPS(b, isNaN, m)
-		},
-		settle: func(m reg.VecVirtual) {
-			isNaN := s.vector()
-			compare(U8(unordered), m, m, isNaN)
-			blend(isNaN, nan, m, m)
-		},
+	settle := func(m reg.VecVirtual) {
+		isNaN := s.vector()
+		compare(U8(unordered), m, m, isNaN)
+		blend(isNaN, nan, m, m)
 	}
+	return maximum{nothing, settle, func(x, m reg.VecVirtual) {
+		a, b, isNaN := s.vector(), s.vector(), s.vector()
+		compare(U8(unordered), x, m, isNaN)
+		max(x, m, a)
+		max(m, x, b)
+		VANDPS(a, b, b)
+		VORPS(b, isNaN, m)
+	}}
+}
+
+// maximumHalf compares the keys that the type order in Go explains, whose value
+// is fraction.
+func (s isa) maximumHalf(fraction uint16) maximum {
+	inf := 0x7fff &^ fraction
+	order, most, nan := s.constant16(fraction), s.constant16(inf-fraction), s.constant16(inf|(fraction+1)/2)
+	flip := func(v reg.VecVirtual) { // all bits of negative numbers but the sign
+		signs := s.vector()
+		VPSRAW(U8(15), v, signs)
+		VPSRLW(U8(1), signs, signs)
+		s.xor(signs, v, v)
+	}
+	key := func(v reg.VecVirtual) {
+		flip(v)
+		VPSUBW(order, v, v)
+	}
+	settle := func(m reg.VecVirtual) {
+		if s.bytes == 64 {
+			isNaN := K()
+			VPCMPGTW(most, m, isNaN)
+			VPADDW(order, m, m)
+			flip(m)
+			VMOVDQU16(nan, isNaN, m)
+			return
+		}
+		isNaN := s.vector()
+		VPCMPGTW(most, m, isNaN)
+		VPADDW(order, m, m)
+		flip(m)
+		VPBLENDVB(isNaN, nan, m, m)
+	}
+	return maximum{key, settle, func(x, m reg.VecVirtual) {
+		key(x)
+		VPMAXSW(x, m, m)
+	}}
 }
 
 // constants are those written to the current file, by their names.
@@ -98,6 +136,9 @@ func constant(name string, c Constant) Mem {
 	}
 	return m
 }
+
+// constant16 is a vector of these bits.
+func (s isa) constant16(bits uint16) reg.VecVirtual { return s.constant32(uint32(bits) * 0x10001) }
 
 // constant32 is a vector of these bits.
 func (s isa) constant32(bits uint32) reg.VecVirtual {

@@ -10,11 +10,11 @@ import (
 
 // rowLoops are the loops that reduce: many elements to one, or rows to one row.
 func rowLoops() {
+	avx2.sum(f32)
 	for _, s := range []isa{avx512, avx2} {
-		for _, n := range []number{f32, f64} {
-			s.sum(n)
-			s.sumRows(n)
-		}
+		s.sum(f64)
+		s.sumRows(f32)
+		s.sumRows(f64)
 		for _, kind := range ordered {
 			s.maxRows(kind)
 		}
@@ -37,6 +37,8 @@ func (s isa) addWidened(n number, x Mem, acc reg.VecVirtual) {
 
 // sum adds n blocks of 32 numbers to the 32 lanes, all of which are in
 // registers: more chains of additions than an addition takes cycles. n isn't 0.
+// Of float32, AVX2's vectors are the faster ones: there are two units that
+// convert or add longer ones, and three that do these.
 func (s isa) sum(of number) {
 	TEXT("sum"+s.name+of.name, NOSPLIT, "func(lanes *float64, x *byte, n int)")
 	Pragma("noescape")
@@ -64,12 +66,14 @@ func (s isa) sum(of number) {
 	RET()
 }
 
-// strip is how a loop over rows goes: it reads x into acc, and settles acc after
-// the last row, if settle isn't nil.
+// strip is how a loop over rows goes: into reads x into acc, begin comes before
+// the first row and settle after the last one.
 type strip struct {
-	into   func(x Mem, acc reg.VecVirtual)
-	settle func(acc reg.VecVirtual)
+	begin, settle func(acc reg.VecVirtual)
+	into          func(x Mem, acc reg.VecVirtual)
 }
+
+func nothing(reg.VecVirtual) {}
 
 // rows writes a loop that reduces a strip of columns, some vectors wide, of
 // rows, one or more of them, that begin stride bytes apart. The last vector
@@ -102,6 +106,7 @@ func (s isa) rows(name, doc string, ratio int, prepare func() strip) {
 		for i := range v {
 			v[i] = s.vector()
 			VMOVUPS(at(acc, i, ratio, s.bytes), v[i])
+			body.begin(v[i])
 		}
 		loop := fmt.Sprintf("loop%d", width)
 		Label(loop)
@@ -112,9 +117,7 @@ func (s isa) rows(name, doc string, ratio int, prepare func() strip) {
 		DECQ(rows)
 		JNZ(LabelRef(loop))
 		for i := range v {
-			if body.settle != nil {
-				body.settle(v[i])
-			}
+			body.settle(v[i])
 			VMOVUPS(v[i], at(acc, i, ratio, s.bytes))
 		}
 		VZEROUPPER()
@@ -124,20 +127,17 @@ func (s isa) rows(name, doc string, ratio int, prepare func() strip) {
 
 func (s isa) sumRows(of number) {
 	s.rows("sumRows"+s.name+of.name, "acc[c] += x[r,c], in the order of the rows r.", 8/of.bytes, func() strip {
-		return strip{into: func(x Mem, acc reg.VecVirtual) { s.addWidened(of, x, acc) }}
+		return strip{nothing, nothing, func(x Mem, acc reg.VecVirtual) { s.addWidened(of, x, acc) }}
 	})
 }
 
 func (s isa) maxRows(kind string) {
 	s.rows("maxRows"+s.name+kind, "acc[c] = max(acc[c], x[r,c]) for all rows r.", 1, func() strip {
 		m := s.maximum(kind)
-		return strip{
-			into: func(x Mem, acc reg.VecVirtual) {
-				v := s.vector()
-				VMOVUPS(x, v)
-				m.into(v, acc)
-			},
-			settle: m.settle,
-		}
+		return strip{m.begin, m.settle, func(x Mem, acc reg.VecVirtual) {
+			v := s.vector()
+			VMOVUPS(x, v)
+			m.into(v, acc)
+		}}
 	})
 }
