@@ -3,7 +3,7 @@ package kernel
 // The assembly of this package is written by the program in _generate, which
 // is a module of its own. CI runs it and wants no difference.
 //
-//go:generate go run -C _generate . -family tiles -out ../tiles_amd64.s -stubs ../tiles_amd64.go -pkg kernel
+//go:generate go run -C _generate . -family tiles -out ../tiles_amd64.s -stubs ../tiles_stubs_amd64.go -pkg kernel
 //go:generate go run -C _generate . -family transpose -out ../transpose_amd64.s -stubs ../transpose_stubs_amd64.go -pkg kernel
 //go:generate go run -C _generate . -family softmax -out ../softmax_amd64.s -stubs ../softmax_amd64.go -pkg kernel
 //go:generate go run -C _generate . -family loops -out ../loops_amd64.s -stubs ../loops_amd64.go -pkg kernel

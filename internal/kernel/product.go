@@ -74,20 +74,23 @@ type multiplier struct {
 	// panel start ldb bytes apart, panels next bytes. edge is room for a tile that goes beyond c.
 	strip func(edge *[edgeBytes]byte, c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, b unsafe.Pointer, ldb, next, h, n, k int, accumulate bool)
 	// peak runs peakFlops operations n times; nil: there is none.
-	peak      func(n int)
+	peak      func(n int, x *byte)
 	peakFlops int
 }
 
 // Peak runs about flops floating-point operations of kind k, which is float32
-// or float64, on registers alone, and returns how many they were: what products
-// can be held against. The generic level has none, and returns 0.
+// or float64, on normal numbers in registers alone, and returns how many they
+// were: what products can be held against. The generic level has none, and
+// returns 0.
 func (t *Table) Peak(k dtype.Kind, flops int) int {
 	m := &t.multipliers[k]
 	if m.peak == nil {
 		return 0
 	}
 	n := max(flops/m.peakFlops, 1)
-	m.peak(n)
+	numbers := Alloc(4 * 64)
+	t.Normal[k](numbers, 1, 0)
+	m.peak(n, unsafe.SliceData(numbers))
 	return n * m.peakFlops
 }
 

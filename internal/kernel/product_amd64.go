@@ -8,10 +8,11 @@ import (
 	"fusectl/internal/dtype"
 )
 
-// tile computes h rows and w vectors of columns: c = a·b, or c += a·b.
-type tile = func(c *byte, ldc int, a *byte, lda int, b *byte, ldb int, k int, accumulate bool)
+// tile computes some rows of c, for some panels of columns: c = a·b, or
+// c += a·b.
+type tile = func(c *byte, ldc int, a *byte, lda int, b *byte, ldb, next, panels, k int, accumulate bool)
 
-// tiles are those of one and of two vectors, by height less one.
+// tiles are those of panels of one and of two vectors, by height less one.
 type tiles [2][]tile
 
 func (t *Table) vectorizeProducts(level string) {
@@ -29,31 +30,29 @@ func (t *Table) vectorizeProducts(level string) {
 
 // multiplier makes one of tiles of vectors of so many bytes, for elements of
 // size bytes. Panels are two vectors wide.
-func (ts *tiles) multiplier(vector, size int, peak func(n int)) multiplier {
+func (ts *tiles) multiplier(vector, size int, peak func(n int, x *byte)) multiplier {
 	wide := 2 * vector
 	return multiplier{
 		peak:      peak,
-		peakFlops: 2 * 12 * vector / size, // the chains of peak in _generate
+		peakFlops: 2 * 24 * vector / size, // twice the chains of peak in _generate
 		panel:     wide / size,
 		rows:      len(ts[0]),
 		strip: func(edge *[edgeBytes]byte, c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, b unsafe.Pointer, ldb, next, h, n, k int, accumulate bool) {
-			row := n * size
-			j := 0
-			for ; j+wide <= row; j += wide {
-				ts[1][h-1]((*byte)(unsafe.Add(c, j)), ldc, (*byte)(a), lda, (*byte)(b), ldb, k, accumulate)
-				b = unsafe.Add(b, next)
+			panels := n * size / wide
+			if panels > 0 {
+				ts[1][h-1]((*byte)(c), ldc, (*byte)(a), lda, (*byte)(b), ldb, next, panels, k, accumulate)
 			}
-			if row == j {
+			last := n*size - panels*wide
+			if last == 0 {
 				return
 			}
 			// What is left is less than a panel: it goes by way of a whole one.
-			of := &ts[1]
-			if row-j <= vector {
-				of = &ts[0]
+			width := 2
+			if last <= vector {
+				width = 1
 			}
-			out := unsafe.Add(c, j)
-			last := row - j
-			(*of)[h-1](&edge[0], wide, (*byte)(a), lda, (*byte)(b), ldb, k, false)
+			out := unsafe.Add(c, panels*wide)
+			ts[width-1][h-1](&edge[0], wide, (*byte)(a), lda, (*byte)(unsafe.Add(b, panels*next)), ldb, 0, 1, k, false)
 			for i := range h {
 				from, to := unsafe.Slice(&edge[i*wide], last), unsafe.Slice((*byte)(unsafe.Add(out, i*ldc)), last)
 				switch {

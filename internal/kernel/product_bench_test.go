@@ -24,12 +24,8 @@ func BenchmarkMultiply(b *testing.B) {
 		}{{1024, 1024, 1024, false}, {4096, 4096, 128, true}, {4096, 128, 4096, false}, {4096, 256, 256, false}, {4096, 1, 1024, false}, {1, 1024, 1024, false}, {4096, 8, 1024, false}, {8, 1024, 1024, false}, {4096, 1024, 8, false}} {
 			b.Run(fmt.Sprintf("%s/%dx%dx%d", l, s.m, s.n, s.k), func(b *testing.B) {
 				a, x, c := make([]float32, s.m*s.k), make([]float32, s.k*s.n), make([]float32, s.m*s.n)
-				for i := range a {
-					a[i] = float32(i%7) - 3
-				}
-				for i := range x {
-					x[i] = float32(i%5) - 2
-				}
+				t.Normal[dtype.KindFloat32](Bytes(a), 1, 0)
+				t.Normal[dtype.KindFloat32](Bytes(x), 2, 0)
 				packed := make([]float32, PackedLen[float32](t, s.k, s.n))
 				ld := s.n
 				if s.transposed {

@@ -31,12 +31,12 @@ type number struct {
 	broadcast func(ops ...Op)
 	move      func(ops ...Op) // loads and stores, unaligned
 	add       func(ops ...Op)
-	fma       func(ops ...Op) // c += a·b
+	fma, fnma func(ops ...Op) // c += a·b, c -= a·b
 }
 
 var (
-	f32 = number{"F32", 4, VBROADCASTSS, VMOVUPS, VADDPS, VFMADD231PS}
-	f64 = number{"F64", 8, VBROADCASTSD, VMOVUPD, VADDPD, VFMADD231PD}
+	f32 = number{"F32", 4, VBROADCASTSS, VMOVUPS, VADDPS, VFMADD231PS, VFNMADD231PS}
+	f64 = number{"F64", 8, VBROADCASTSD, VMOVUPD, VADDPD, VFMADD231PD, VFNMADD231PD}
 )
 
 // zero clears a vector register.

@@ -8,7 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// tiles are the inner tiles of the matrix product: as many rows as there are
+// tiles are the inner loops of the matrix product: of as many rows as there are
 // registers for, and all lower heights for the edges; two vectors wide, and
 // one for narrow products.
 func tiles() {
@@ -32,23 +32,31 @@ func tiles() {
 // the instruction's latency times its throughput.
 const peakChains = 12
 
-// peak is what benchmarks hold products against: multiply-adds in registers
-// and nothing else.
+// peak is what benchmarks hold products against: multiply-adds of numbers in
+// registers, and nothing else. How fast a processor goes depends on the numbers:
+// all zeros take less power than those of a real product. Every other
+// multiply-add takes away what the one before has added.
 func peak(s isa, n number) {
-	TEXT("peak"+s.name+n.name, NOSPLIT, "func(n int)")
-	Doc(fmt.Sprintf("n times %d multiply-adds of whole vectors, in chains that don't depend on each other.", peakChains))
-	count := Load(Param("n"), GP64())
-	x := s.vector()
-	s.zero(x)
-	var chains []reg.VecVirtual
-	for range peakChains {
+	TEXT("peak"+s.name+n.name, NOSPLIT, "func(n int, x *byte)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("n times %d multiply-adds of whole vectors, in half as many chains that don't depend on each other, of four vectors at x.", 2*peakChains))
+	count, x := Load(Param("n"), GP64()), Load(Param("x"), GP64())
+	var factors, chains []reg.VecVirtual
+	for i := range 4 {
 		v := s.vector()
-		s.zero(v)
+		n.move(Mem{Base: x, Disp: i * s.bytes}, v)
+		factors = append(factors, v)
+	}
+	for i := range peakChains {
+		v := s.vector()
+		n.move(Mem{Base: x, Disp: i % 4 * s.bytes}, v)
 		chains = append(chains, v)
 	}
 	Label("loop")
-	for _, v := range chains {
-		n.fma(x, x, v)
+	for _, op := range []func(ops ...Op){n.fma, n.fnma} {
+		for i, v := range chains {
+			op(factors[i%4], factors[(i+1)%4], v)
+		}
 	}
 	DECQ(count)
 	JNZ(LabelRef("loop"))
@@ -56,19 +64,30 @@ func peak(s isa, n number) {
 	RET()
 }
 
-// tile is C = A·B, or C += A·B, for h rows of A and width vectors of B's
-// columns: each element of the product is one chain of multiply-adds over k, in
-// order, from zero, and is then stored or added to C's. Rows of A, B and C
-// start lda, ldb and ldc bytes apart.
+// unroll is the k that a loop takes at once: the fewer other instructions there
+// are, the more ports are left to the multiply-adds.
+const unroll = 4
+
+// tile is C = A·B, or C += A·B, for h rows of A and some panels of B, width
+// vectors of columns each: each element of the product is one chain of
+// multiply-adds over k, in order, from zero, and is then stored or added to C's.
+// Rows of A, of a panel and of C start lda, ldb and ldc bytes apart, panels of B
+// next bytes; those of C follow one another.
 func tile(s isa, n number, h, width int) {
 	TEXT(fmt.Sprintf("tile%s%sx%dx%d", s.name, n.name, h, width), NOSPLIT,
-		"func(c *byte, ldc int, a *byte, lda int, b *byte, ldb int, k int, accumulate bool)")
+		"func(c *byte, ldc int, a *byte, lda int, b *byte, ldb, next, panels, k int, accumulate bool)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("c[i,j] (+)= Σ a[i,p]·b[p,j] for %d rows i and %d vectors of columns j.", h, width))
+	Doc(fmt.Sprintf("c[i,j] (+)= Σ a[i,p]·b[p,j] for %d rows i and panels of %d vectors of columns j.", h, width))
 	c, ldc := Load(Param("c"), GP64()), Load(Param("ldc"), GP64())
 	a := rows(Load(Param("a"), GP64()), Load(Param("lda"), GP64()), h)
-	b, ldb := Load(Param("b"), GP64()), Load(Param("ldb"), GP64())
-	k := Load(Param("k"), GP64())
+	first, ldb := Load(Param("b"), GP64()), Load(Param("ldb"), GP64())
+	panels := Load(Param("panels"), GP64())
+	advance := func(op func(_, _ Op), by Op) {
+		for r := 0; r < h; r += 3 {
+			op(by, a[r].Base)
+		}
+	}
+	Label("panel")
 	acc := make([][]reg.VecVirtual, h)
 	for r := range acc {
 		for range width {
@@ -77,33 +96,47 @@ func tile(s isa, n number, h, width int) {
 			acc[r] = append(acc[r], v)
 		}
 	}
-	TESTQ(k, k)
-	JZ(LabelRef("done"))
-	Label("loop")
-	x := s.vector()
-	var of []reg.VecVirtual // b's row
-	for w := range width {
-		v := s.vector()
-		n.move(Mem{Base: b, Disp: w * s.bytes}, v)
-		of = append(of, v)
-	}
-	for r := range acc {
-		n.broadcast(a[r], x)
+	b := GP64()
+	MOVQ(first, b)
+	step := func(i int) { // the i-th k from where a is
+		x := s.vector()
+		var row []reg.VecVirtual // of b
 		for w := range width {
-			n.fma(x, of[w], acc[r][w])
+			v := s.vector()
+			n.move(Mem{Base: b, Disp: w * s.bytes}, v)
+			row = append(row, v)
+		}
+		ADDQ(ldb, b)
+		for r := range acc {
+			n.broadcast(a[r].Offset(i*n.bytes), x)
+			for w := range width {
+				n.fma(x, row[w], acc[r][w])
+			}
 		}
 	}
-	for r := 0; r < h; r += 3 {
-		ADDQ(U8(n.bytes), a[r].Base)
+	k := Load(Param("k"), GP64())
+	SUBQ(U8(unroll), k)
+	JLT(LabelRef("rest"))
+	Label("loop")
+	for i := range unroll {
+		step(i)
 	}
-	ADDQ(ldb, b)
+	advance(ADDQ, U8(unroll*n.bytes))
+	SUBQ(U8(unroll), k)
+	JGE(LabelRef("loop"))
+	Label("rest")
+	ADDQ(U8(unroll), k)
+	JZ(LabelRef("done"))
+	Label("single")
+	step(0)
+	advance(ADDQ, U8(n.bytes))
 	DECQ(k)
-	JNZ(LabelRef("loop"))
+	JNZ(LabelRef("single"))
 	Label("done")
+	at := GP64()
 	accumulate := Load(Param("accumulate"), GP8())
 	TESTB(accumulate, accumulate)
 	JZ(LabelRef("store"))
-	at := GP64()
 	MOVQ(c, at)
 	for r := range acc {
 		for w, v := range acc[r] {
@@ -114,14 +147,23 @@ func tile(s isa, n number, h, width int) {
 		}
 	}
 	Label("store")
+	MOVQ(c, at)
 	for r := range acc {
 		for w, v := range acc[r] {
-			n.move(v, Mem{Base: c, Disp: w * s.bytes})
+			n.move(v, Mem{Base: at, Disp: w * s.bytes})
 		}
 		if r < h-1 {
-			ADDQ(ldc, c)
+			ADDQ(ldc, at)
 		}
 	}
+	back := Load(Param("k"), GP64())
+	SHLQ(U8(n.bytes/4+1), back) // elements of 4 or 8 bytes
+	advance(SUBQ, back)
+	next := Load(Param("next"), GP64())
+	ADDQ(next, first)
+	ADDQ(U32(width*s.bytes), c)
+	DECQ(panels)
+	JNZ(LabelRef("panel"))
 	VZEROUPPER()
 	RET()
 }
