@@ -36,21 +36,21 @@ func AttentionCausal[T Float](scores []T, ld, n, m, offset int) {
 	}
 }
 
-// softmaxLoops are the loops of AttentionBlock over a row.
+// softmaxLoops are the loops of AttentionBlock over rows of n elements, which
+// start ld elements apart. n > 0 is a multiple of AttentionLanes.
 type softmaxLoops[T Float] struct {
-	// max is the greatest of x, NaNs apart; -Inf if there is none.
-	max func(x []T) T
-	// exp computes x[i] = e^(x[i]-top) for x[i] <= top, and returns the sum,
-	// which is that of whole attentionLanes, added by halves, plus that of the
-	// rest.
-	exp func(x []T, top T) T
-	// scale computes x[i] *= by.
+	// max gives the greatest of each row, NaNs apart; -Inf where there is none.
+	max func(out, x []T, ld, n int)
+	// exp computes x = e^(x-top) for x <= top, top and the sum being one number
+	// a row. Each sum is AttentionLanes sums, added by halves.
+	exp func(sum, x []T, ld, n int, top []T)
+	// scale computes x[i] *= by, for any number of elements.
 	scale func(x []T, by T)
 }
 
 func (t *Table) fillAttention() {
-	t.softmax32 = softmaxLoops[float32]{rowMax[float32], func(x []float32, top float32) float32 { return rowExp(x, top, expNegative) }, rowScale[float32]}
-	t.softmax64 = softmaxLoops[float64]{rowMax[float64], func(x []float64, top float64) float64 { return rowExp(x, top, exp) }, rowScale[float64]}
+	t.softmax32 = softmaxLoops[float32]{rowMax[float32], expRows(expNegative), rowScale[float32]}
+	t.softmax64 = softmaxLoops[float64]{rowMax[float64], expRows(exp), rowScale[float64]}
 }
 
 // softmaxOf is t's loops for T.
@@ -62,47 +62,40 @@ func softmaxOf[T Float](t *Table) softmaxLoops[T] {
 	return loops.(softmaxLoops[T])
 }
 
-// attentionLanes are the lanes in which a row's weights are summed.
-const attentionLanes = 16
+// AttentionLanes is the sums in which a row's weights are added up.
+const AttentionLanes = 16
 
-func rowMax[T Float](x []T) T {
-	top := T(math.Inf(-1))
-	for _, v := range x {
-		if v > top {
-			top = v
+func rowMax[T Float](out, x []T, ld, n int) {
+	for r := range out {
+		top := T(math.Inf(-1))
+		for _, v := range x[r*ld : r*ld+n] {
+			if v > top {
+				top = v
+			}
+		}
+		out[r] = top
+	}
+}
+
+// expRows is the loop exp of softmaxLoops by the given function.
+func expRows[T Float](exp func(T) T) func(sum, x []T, ld, n int, top []T) {
+	return func(sum, x []T, ld, n int, top []T) {
+		for r := range sum {
+			var l [AttentionLanes]T
+			row := x[r*ld : r*ld+n]
+			for i, v := range row {
+				e := exp(v - top[r])
+				row[i] = e
+				l[i%len(l)] += e
+			}
+			for n := len(l) / 2; n > 0; n /= 2 {
+				for j := range n {
+					l[j] += l[j+n]
+				}
+			}
+			sum[r] = l[0]
 		}
 	}
-	return top
-}
-
-func rowExp[T Float](x []T, top T, exp func(T) T) T {
-	whole, rest := cutLanes(x)
-	sum := laneExp(whole, top, exp)
-	if len(rest) > 0 {
-		sum += laneExp(rest, top, exp)
-	}
-	return sum
-}
-
-// cutLanes cuts x where the last multiple of attentionLanes ends.
-func cutLanes[T Float](x []T) (whole, rest []T) {
-	n := len(x) - len(x)%attentionLanes
-	return x[:n], x[n:]
-}
-
-func laneExp[T Float](x []T, top T, exp func(T) T) T {
-	var l [attentionLanes]T
-	for i, v := range x {
-		e := exp(v - top)
-		x[i] = e
-		l[i%len(l)] += e
-	}
-	for n := len(l) / 2; n > 0; n /= 2 {
-		for j := range n {
-			l[j] += l[j+n]
-		}
-	}
-	return l[0]
 }
 
 func rowScale[T Float](x []T, by T) {
@@ -116,26 +109,22 @@ func rowScale[T Float](x []T, by T) {
 // integer nearest to x/ln 2, it is 2^k·e^r, r = x - k·ln 2, and e^r is 1 + r +
 // r²·p(r), p being the polynomial of Cephes's expf (Moshier 1989). The loops of
 // instruction sets fuse each multiplication with the addition after it.
-func expNegative(x float32) float32 { return expNegativeBy(x, mulAdd) }
-
-// mulAdd is a·b + c with both results rounded.
-func mulAdd(a, b, c float32) float32 { return float32(a*b) + c }
-
-// expNegativeBy is expNegative with the given a·b + c.
-func expNegativeBy(x float32, fma func(a, b, c float32) float32) float32 {
+func expNegative(x float32) float32 {
 	const magic = 0x1.8p23 // adding it rounds to an integer, which is then the low bits
 	if x < -87 {
 		return 0
 	}
-	shifted := fma(x, math.Log2E, magic)
+	shifted := float32(x*math.Log2E) + magic
 	k := shifted - magic
-	r := fma(k, -0.693359375, x) // exact: the constant has few bits
-	r = fma(k, 2.12194440e-4, r)
+	r := x - float32(k*0.693359375) // the product is exact: the constant has few bits
+	r += float32(k * 2.12194440e-4)
 	p := float32(1.9875691500e-4)
-	for _, c := range [...]float32{1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1} {
-		p = fma(p, r, c)
-	}
-	p = fma(p, float32(r*r), r) + 1
+	p = float32(p*r) + 1.3981999507e-3
+	p = float32(p*r) + 8.3334519073e-3
+	p = float32(p*r) + 4.1665795894e-2
+	p = float32(p*r) + 1.6666665459e-1
+	p = float32(p*r) + 5.0000001201e-1
+	p = float32(p*float32(r*r)) + r + 1
 	return p * math.Float32frombits(math.Float32bits(shifted)<<23+math.Float32bits(1))
 }
 
@@ -145,24 +134,40 @@ func expNegativeBy(x float32, fma func(a, b, c float32) float32) float32 {
 // sum[i] grows by the row's weights. A NaN score makes the row NaN; while all
 // scores of a row are -Inf, its weights are 0. float32 weights are within 2 ulp
 // of e^x, x being the rounded difference, and 0 where x < -87.
-func AttentionBlock[T Float](t *Table, scores []T, ld, n, m int, peak, sum, out []T, dv int) {
+//
+// Scores beyond m, up to a multiple of AttentionLanes, are overwritten. work has
+// 2·n elements.
+func AttentionBlock[T Float](t *Table, scores []T, ld, n, m int, peak, sum, out []T, dv int, work []T) {
 	loops := softmaxOf[T](t)
-	for i := range n {
-		s := scores[i*ld : i*ld+m]
-		top := max(peak[i], loops.max(s))
-		if math.IsInf(float64(top), -1) && !hasNaN(s) {
-			clear(s)
-			continue
+	whole := (m + AttentionLanes - 1) / AttentionLanes * AttentionLanes
+	least := T(math.Inf(-1))
+	if whole > m {
+		for i := range n {
+			for j := m; j < whole; j++ {
+				scores[i*ld+j] = least
+			}
 		}
-		if top > peak[i] {
-			if peak[i] > T(math.Inf(-1)) {
-				by := T(exp(float64(peak[i] - top)))
+	}
+	top, more := work[:n], work[n:2*n]
+	loops.max(top, scores, ld, whole)
+	for i := range n {
+		switch {
+		case top[i] > peak[i]:
+			if peak[i] > least {
+				by := T(exp(float64(peak[i] - top[i])))
 				sum[i] *= by
 				loops.scale(out[i*dv:(i+1)*dv], by)
 			}
-			peak[i] = top
+			peak[i] = top[i]
+		case peak[i] == least && !hasNaN(scores[i*ld:i*ld+m]):
+			top[i] = 0 // e^(-Inf-0) is 0
+		default:
+			top[i] = peak[i]
 		}
-		sum[i] += loops.exp(s, top)
+	}
+	loops.exp(more, scores, ld, whole, top)
+	for i := range n {
+		sum[i] += more[i]
 	}
 }
 

@@ -2,10 +2,7 @@
 
 package kernel
 
-import (
-	"math"
-	"unsafe"
-)
+import "unsafe"
 
 func (t *Table) vectorizeAttention(level string) {
 	switch level {
@@ -16,43 +13,28 @@ func (t *Table) vectorizeAttention(level string) {
 	}
 }
 
-// inLanes makes loops for rows of any length of those for multiples of
-// attentionLanes: what is left over goes by way of a piece of that length.
-func inLanes(most func(x *byte, n int) float32, exp func(x *byte, n int, top float32) float32, scale func(x *byte, n int, by float32)) softmaxLoops[float32] {
+// inLanes makes the loops of the assembly of an instruction set.
+func inLanes(most func(out, x *byte, ld, rows, n int), exp func(sum, x *byte, ld, rows, n int, top *byte), scale func(x *byte, n int, by float32)) softmaxLoops[float32] {
 	at := func(x []float32) *byte { return (*byte)(unsafe.Pointer(unsafe.SliceData(x))) }
 	return softmaxLoops[float32]{
-		max: func(x []float32) float32 {
-			whole, rest := cutLanes(x)
-			top := rowMax(rest)
-			if len(whole) > 0 {
-				top = max(top, most(at(whole), len(whole)))
+		max: func(out, x []float32, ld, n int) {
+			if rows := len(out); rows > 0 {
+				_ = x[(rows-1)*ld+n-1]
+				most(at(out), at(x), 4*ld, rows, n)
 			}
-			return top
 		},
-		exp: func(x []float32, top float32) float32 {
-			whole, rest := cutLanes(x)
-			sum := float32(0)
-			if len(whole) > 0 {
-				sum = exp(at(whole), len(whole), top)
+		exp: func(sum, x []float32, ld, n int, top []float32) {
+			if rows := len(sum); rows > 0 {
+				_, _ = x[(rows-1)*ld+n-1], top[rows-1]
+				exp(at(sum), at(x), 4*ld, rows, n, at(top))
 			}
-			if len(rest) > 0 {
-				buf := scratch.Get().(*buffer)
-				piece := View[float32](Bytes(buf[:]))[:attentionLanes]
-				for i := copy(piece, rest); i < len(piece); i++ {
-					piece[i] = -math.MaxFloat32 // its weight is 0
-				}
-				sum += exp(at(piece), len(piece), top)
-				copy(rest, piece)
-				scratch.Put(buf)
-			}
-			return sum
 		},
 		scale: func(x []float32, by float32) {
-			whole, rest := cutLanes(x)
-			if len(whole) > 0 {
-				scale(at(whole), len(whole), by)
+			whole := len(x) - len(x)%AttentionLanes
+			if whole > 0 {
+				scale(at(x), whole, by)
 			}
-			rowScale(rest, by)
+			rowScale(x[whole:], by)
 		},
 	}
 }

@@ -7,13 +7,30 @@ import (
 	"unsafe"
 )
 
+// expNegativeFused is expNegative with multiplications and additions fused.
+func expNegativeFused(x float32) float32 {
+	const magic = 0x1.8p23
+	if x < -87 {
+		return 0
+	}
+	shifted := fma32(x, math.Log2E, magic)
+	k := shifted - magic
+	r := fma32(k, 2.12194440e-4, fma32(k, -0.693359375, x))
+	p := float32(1.9875691500e-4)
+	for _, c := range []float32{1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1} {
+		p = fma32(p, r, c)
+	}
+	p = fma32(p, r*r, r) + 1
+	return p * math.Float32frombits(math.Float32bits(shifted)<<23+math.Float32bits(1))
+}
+
 // TestExpNegative holds the exponential of attention to float64's over all of
 // its range, with and without fused multiply-add.
 func TestExpNegative(t *testing.T) {
-	for name, f := range map[string]func(a, b, c float32) float32{"rounded": mulAdd, "fused": fma32} {
+	for name, f := range map[string]func(float32) float32{"rounded": expNegative, "fused": expNegativeFused} {
 		worst := 0.0
 		for x := float32(-88); x <= 0; x += 1.0 / 4096 {
-			got, want := float64(expNegativeBy(x, f)), math.Exp(float64(x))
+			got, want := float64(f(x)), math.Exp(float64(x))
 			if x < -87 {
 				if got != 0 {
 					t.Fatalf("%s: e^%v is %v, want 0", name, x, got)
@@ -28,7 +45,7 @@ func TestExpNegative(t *testing.T) {
 			t.Errorf("%s: an error of %v ulp, more than 2", name, worst)
 		}
 		for x, want := range map[float32]float32{0: 1, float32(math.Inf(-1)): 0, -math.MaxFloat32: 0} {
-			if got := expNegativeBy(x, f); got != want {
+			if got := f(x); got != want {
 				t.Errorf("%s: e^%v is %v, want %v", name, x, got, want)
 			}
 		}
@@ -40,39 +57,52 @@ func TestExpNegative(t *testing.T) {
 func TestSoftmaxLoops(t *testing.T) {
 	for _, l := range Levels() {
 		table := newTable(l)
-		twin := func(x float32) float32 { return expNegativeBy(x, fma32) }
+		twin := expRows(expNegativeFused)
 		if l == genericLevel {
-			twin = expNegative
+			twin = expRows(expNegative)
 		}
 		rng := rand.New(rand.NewPCG(1, 2))
-		for n := range 150 {
-			for _, shift := range []int{0, 1, 5} {
-				for _, special := range []bool{false, true} {
-					got, unharmed := guarded((n + shift) * 4)
-					x := View[float32](got)[shift:]
-					copy(x, normals[float32](rng, n))
-					for i := range x {
-						x[i] *= 30
-					}
-					if special {
-						sprinkle(rng, x)
-					}
-					want := append([]float32(nil), x...)
-					top := rowMax(want)
-					if m := table.softmax32.max(x); m != top {
-						t.Fatalf("%s n=%d: the greatest is %v, want %v", l, n, m, top)
-					}
-					table.softmax32.scale(x, 0.7)
-					rowScale(want, 0.7)
-					same(t, l, n, "scale", x, want)
-					top = rowMax(want)
-					sum, wantSum := table.softmax32.exp(x, top), rowExp(want, top, twin)
-					same(t, l, n, "exp", x, want)
-					same(t, l, n, "sum", []float32{sum}, []float32{wantSum})
-					if !unharmed() {
-						t.Fatalf("%s n=%d: wrote beyond the row", l, n)
+		for rows := range 5 {
+			for n := AttentionLanes; n <= 10*AttentionLanes; n += AttentionLanes {
+				for _, shift := range []int{0, 1, 5} {
+					for _, special := range []bool{false, true} {
+						ld := n + shift
+						got, unharmed := guarded((rows*ld + shift) * 4)
+						x := View[float32](got)[shift:]
+						copy(x, normals[float32](rng, len(x)))
+						for i := range x {
+							x[i] *= 30
+						}
+						if special {
+							sprinkle(rng, x)
+						}
+						want := append([]float32(nil), x...)
+						top, sum := make([]float32, rows), make([]float32, rows)
+						wantTop, wantSum := make([]float32, rows), make([]float32, rows)
+						rowMax(wantTop, want, ld, n)
+						table.softmax32.max(top, x, ld, n)
+						same(t, l, n, "greatest", top, wantTop)
+						table.softmax32.exp(sum, x, ld, n, wantTop)
+						twin(wantSum, want, ld, n, wantTop)
+						same(t, l, n, "exp", x, want)
+						same(t, l, n, "sum", sum, wantSum)
+						if !unharmed() {
+							t.Fatalf("%s n=%d: wrote beyond the rows", l, n)
+						}
 					}
 				}
+			}
+		}
+		for n := range 70 {
+			got, unharmed := guarded(4 * n)
+			x := View[float32](got)
+			copy(x, normals[float32](rng, n))
+			want := append([]float32(nil), x...)
+			table.softmax32.scale(x, 0.7)
+			rowScale(want, 0.7)
+			same(t, l, n, "scale", x, want)
+			if !unharmed() {
+				t.Fatalf("%s n=%d: scale wrote beyond the row", l, n)
 			}
 		}
 	}
@@ -121,7 +151,8 @@ func testAttentionBlock[T Float](t *testing.T, table *Table) {
 		peak, sum, out := []T{-inf}, []T{0}, make([]T, dv)
 		for _, cut := range [][2]int{{0, 33}, {33, 34}, {34, 100}} {
 			s := append([]T(nil), scores[cut[0]:cut[1]]...)
-			AttentionBlock(table, s, len(s), 1, len(s), peak, sum, out, dv)
+			s = append(s, make([]T, AttentionLanes)...)[:len(s)]
+			AttentionBlock(table, s[:len(s)+AttentionLanes], len(s)+AttentionLanes, 1, len(s), peak, sum, out, dv, make([]T, 2))
 			for i, w := range s {
 				for j := range dv {
 					out[j] += T(w * values[(cut[0]+i)*dv+j])

@@ -4,30 +4,30 @@
 
 package kernel
 
-// The greatest of n > 0 float32s, a multiple of 16, NaNs apart.
+// out[r] is the greatest of row r's n > 0 float32s, a multiple of 16, NaNs apart.
 //
 //go:noescape
-func rowMaxAVX512(x *byte, n int) float32
+func rowMaxAVX512(out *byte, x *byte, ld int, rows int, n int)
 
-// x[i] = e^(x[i]-top) for n > 0 float32s, a multiple of 16; returns their sum.
+// x[r,i] = e^(x[r,i]-top[r]) for rows of n > 0 float32s, a multiple of 16; sum[r] is their sum.
 //
 //go:noescape
-func rowExpAVX512(x *byte, n int, top float32) float32
+func rowExpAVX512(sum *byte, x *byte, ld int, rows int, n int, top *byte)
 
 // x[i] *= by for n > 0 float32s, a multiple of 16.
 //
 //go:noescape
 func rowScaleAVX512(x *byte, n int, by float32)
 
-// The greatest of n > 0 float32s, a multiple of 16, NaNs apart.
+// out[r] is the greatest of row r's n > 0 float32s, a multiple of 16, NaNs apart.
 //
 //go:noescape
-func rowMaxAVX2(x *byte, n int) float32
+func rowMaxAVX2(out *byte, x *byte, ld int, rows int, n int)
 
-// x[i] = e^(x[i]-top) for n > 0 float32s, a multiple of 16; returns their sum.
+// x[r,i] = e^(x[r,i]-top[r]) for rows of n > 0 float32s, a multiple of 16; sum[r] is their sum.
 //
 //go:noescape
-func rowExpAVX2(x *byte, n int, top float32) float32
+func rowExpAVX2(sum *byte, x *byte, ld int, rows int, n int, top *byte)
 
 // x[i] *= by for n > 0 float32s, a multiple of 16.
 //

@@ -124,87 +124,110 @@ DATA least32<>+24(SB)/4, $0xc2ae0000
 DATA least32<>+28(SB)/4, $0xc2ae0000
 GLOBL least32<>(SB), RODATA|NOPTR, $32
 
-// func rowMaxAVX512(x *byte, n int) float32
-// Requires: AVX, AVX512DQ, AVX512F, SSE
-TEXT ·rowMaxAVX512(SB), NOSPLIT, $0-20
-	MOVQ         x+0(FP), AX
-	MOVQ         n+8(FP), CX
+// func rowMaxAVX512(out *byte, x *byte, ld int, rows int, n int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·rowMaxAVX512(SB), NOSPLIT, $0-40
+	MOVQ         out+0(FP), AX
+	MOVQ         x+8(FP), CX
 	MOVL         $0xff800000, DX
 	VMOVD        DX, X0
 	VBROADCASTSS X0, Z0
+	MOVQ         rows+24(FP), DX
+	MOVQ         ld+16(FP), BX
 
-loop:
-	VMOVUPS       (AX), Z1
-	VMAXPS        Z0, Z1, Z0
-	ADDQ          $0x40, AX
-	SUBQ          $0x10, CX
-	JNZ           loop
-	VEXTRACTF32X8 $0x01, Z0, Y1
-	VMAXPS        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X0
-	VMAXPS        X1, X0, X0
-	VPERMILPD     $0x01, X0, X1
-	VMAXPS        X0, X1, X0
-	VPSHUFD       $0x01, X0, X1
-	VMAXPS        X0, X1, X0
-	MOVSS         X0, ret+16(FP)
+row:
+	VMOVAPS Z0, Z1
+	MOVQ    n+32(FP), SI
+	MOVQ    CX, DI
+
+along:
+	VMOVUPS       (DI), Z2
+	VMAXPS        Z1, Z2, Z1
+	ADDQ          $0x40, DI
+	SUBQ          $0x10, SI
+	JNZ           along
+	VEXTRACTF32X8 $0x01, Z1, Y2
+	VMAXPS        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VMAXPS        X2, X1, X1
+	VPERMILPD     $0x01, X1, X2
+	VMAXPS        X1, X2, X1
+	VPSHUFD       $0x01, X1, X2
+	VMAXPS        X1, X2, X1
+	VMOVSS        X1, (AX)
+	ADDQ          BX, CX
+	ADDQ          $0x04, AX
+	DECQ          DX
+	JNZ           row
 	VZEROUPPER
 	RET
 
-// func rowExpAVX512(x *byte, n int, top float32) float32
-// Requires: AVX, AVX512DQ, AVX512F, SSE
-TEXT ·rowExpAVX512(SB), NOSPLIT, $0-28
-	MOVQ         x+0(FP), AX
-	MOVQ         n+8(FP), CX
-	VBROADCASTSS top+16(FP), Z0
-	VBROADCASTSS log2e32<>+0(SB), Z1
-	VBROADCASTSS magic32<>+0(SB), Z2
-	VBROADCASTSS ln2hi32<>+0(SB), Z3
-	VBROADCASTSS ln2lo32<>+0(SB), Z4
-	VBROADCASTSS p032<>+0(SB), Z5
-	VBROADCASTSS p132<>+0(SB), Z6
-	VBROADCASTSS p232<>+0(SB), Z7
-	VBROADCASTSS p332<>+0(SB), Z8
-	VBROADCASTSS p432<>+0(SB), Z9
-	VBROADCASTSS p532<>+0(SB), Z10
-	VBROADCASTSS one32<>+0(SB), Z11
-	VBROADCASTSS least32<>+0(SB), Z12
-	VPXORD       Z13, Z13, Z13
+// func rowExpAVX512(sum *byte, x *byte, ld int, rows int, n int, top *byte)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·rowExpAVX512(SB), NOSPLIT, $0-48
+	MOVQ         sum+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         top+40(FP), DX
+	VBROADCASTSS log2e32<>+0(SB), Z0
+	VBROADCASTSS magic32<>+0(SB), Z1
+	VBROADCASTSS ln2hi32<>+0(SB), Z2
+	VBROADCASTSS ln2lo32<>+0(SB), Z3
+	VBROADCASTSS p032<>+0(SB), Z4
+	VBROADCASTSS p132<>+0(SB), Z5
+	VBROADCASTSS p232<>+0(SB), Z6
+	VBROADCASTSS p332<>+0(SB), Z7
+	VBROADCASTSS p432<>+0(SB), Z8
+	VBROADCASTSS p532<>+0(SB), Z9
+	VBROADCASTSS one32<>+0(SB), Z10
+	VBROADCASTSS least32<>+0(SB), Z11
+	MOVQ         rows+24(FP), BX
+	MOVQ         ld+16(FP), SI
 
-loop:
-	VMOVUPS       (AX), Z14
-	VSUBPS        Z0, Z14, Z14
-	VMOVUPS       Z2, Z15
-	VFMADD231PS   Z1, Z14, Z15
-	VSUBPS        Z2, Z15, Z15
+row:
+	VBROADCASTSS (DX), Z12
+	VPXORD       Z13, Z13, Z13
+	MOVQ         n+32(FP), DI
+	MOVQ         CX, R8
+
+along:
+	VMOVUPS       (R8), Z14
+	VSUBPS        Z12, Z14, Z14
+	VMOVUPS       Z1, Z15
+	VFMADD231PS   Z0, Z14, Z15
+	VSUBPS        Z1, Z15, Z15
 	VMOVAPS       Z14, Z16
+	VFMADD231PS   Z2, Z15, Z16
 	VFMADD231PS   Z3, Z15, Z16
-	VFMADD231PS   Z4, Z15, Z16
-	VMOVUPS       Z5, Z17
+	VMOVUPS       Z4, Z17
+	VFMADD213PS   Z5, Z16, Z17
 	VFMADD213PS   Z6, Z16, Z17
 	VFMADD213PS   Z7, Z16, Z17
 	VFMADD213PS   Z8, Z16, Z17
 	VFMADD213PS   Z9, Z16, Z17
-	VFMADD213PS   Z10, Z16, Z17
 	VMULPS        Z16, Z16, Z18
 	VFMADD213PS   Z16, Z18, Z17
-	VADDPS        Z11, Z17, Z17
-	VCMPPS        $0x05, Z12, Z14, K1
+	VADDPS        Z10, Z17, Z17
+	VCMPPS        $0x05, Z11, Z14, K1
 	VSCALEFPS.Z   Z15, Z17, K1, Z17
-	VMOVUPS       Z17, (AX)
+	VMOVUPS       Z17, (R8)
 	VADDPS        Z17, Z13, Z13
-	ADDQ          $0x40, AX
-	SUBQ          $0x10, CX
-	JNZ           loop
-	VEXTRACTF32X8 $0x01, Z13, Y0
-	VADDPS        Y13, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VADDPS        X0, X1, X1
-	VPERMILPD     $0x01, X1, X0
-	VADDPS        X1, X0, X1
-	VPSHUFD       $0x01, X1, X0
-	VADDPS        X1, X0, X1
-	MOVSS         X1, ret+24(FP)
+	ADDQ          $0x40, R8
+	SUBQ          $0x10, DI
+	JNZ           along
+	VEXTRACTF32X8 $0x01, Z13, Y12
+	VADDPS        Y13, Y12, Y12
+	VEXTRACTF128  $0x01, Y12, X14
+	VADDPS        X12, X14, X14
+	VPERMILPD     $0x01, X14, X12
+	VADDPS        X14, X12, X14
+	VPSHUFD       $0x01, X14, X12
+	VADDPS        X14, X12, X14
+	VMOVSS        X14, (AX)
+	ADDQ          SI, CX
+	ADDQ          $0x04, AX
+	ADDQ          $0x04, DX
+	DECQ          BX
+	JNZ           row
 	VZEROUPPER
 	RET
 
@@ -224,46 +247,64 @@ loop:
 	VZEROUPPER
 	RET
 
-// func rowMaxAVX2(x *byte, n int) float32
-// Requires: AVX, AVX2, SSE
-TEXT ·rowMaxAVX2(SB), NOSPLIT, $0-20
-	MOVQ         x+0(FP), AX
-	MOVQ         n+8(FP), CX
+// func rowMaxAVX2(out *byte, x *byte, ld int, rows int, n int)
+// Requires: AVX, AVX2
+TEXT ·rowMaxAVX2(SB), NOSPLIT, $0-40
+	MOVQ         out+0(FP), AX
+	MOVQ         x+8(FP), CX
 	MOVL         $0xff800000, DX
-	VMOVD        DX, X1
-	VBROADCASTSS X1, Y0
-	VBROADCASTSS X1, Y1
+	VMOVD        DX, X0
+	VBROADCASTSS X0, Y0
+	MOVQ         rows+24(FP), DX
+	MOVQ         ld+16(FP), BX
 
-loop:
-	VMOVUPS      (AX), Y2
-	VMAXPS       Y0, Y2, Y0
-	VMOVUPS      32(AX), Y2
+row:
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	MOVQ    n+32(FP), SI
+	MOVQ    CX, DI
+
+along:
+	VMOVUPS      (DI), Y3
+	VMAXPS       Y1, Y3, Y1
+	VMOVUPS      32(DI), Y3
+	VMAXPS       Y2, Y3, Y2
+	ADDQ         $0x40, DI
+	SUBQ         $0x10, SI
+	JNZ          along
 	VMAXPS       Y1, Y2, Y1
-	ADDQ         $0x40, AX
-	SUBQ         $0x10, CX
-	JNZ          loop
-	VMAXPS       Y0, Y1, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VMAXPS       X0, X1, X1
-	VPERMILPD    $0x01, X1, X0
-	VMAXPS       X1, X0, X1
-	VPSHUFD      $0x01, X1, X0
-	VMAXPS       X1, X0, X1
-	MOVSS        X1, ret+16(FP)
+	VEXTRACTF128 $0x01, Y1, X2
+	VMAXPS       X1, X2, X2
+	VPERMILPD    $0x01, X2, X1
+	VMAXPS       X2, X1, X2
+	VPSHUFD      $0x01, X2, X1
+	VMAXPS       X2, X1, X2
+	VMOVSS       X2, (AX)
+	ADDQ         BX, CX
+	ADDQ         $0x04, AX
+	DECQ         DX
+	JNZ          row
 	VZEROUPPER
 	RET
 
-// func rowExpAVX2(x *byte, n int, top float32) float32
-// Requires: AVX, AVX2, FMA3, SSE
-TEXT ·rowExpAVX2(SB), NOSPLIT, $0-28
-	MOVQ         x+0(FP), AX
-	MOVQ         n+8(FP), CX
-	VBROADCASTSS top+16(FP), Y0
+// func rowExpAVX2(sum *byte, x *byte, ld int, rows int, n int, top *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rowExpAVX2(SB), NOSPLIT, $0-48
+	MOVQ sum+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ top+40(FP), DX
+	MOVQ rows+24(FP), BX
+	MOVQ ld+16(FP), SI
+
+row:
+	VBROADCASTSS (DX), Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
+	MOVQ         n+32(FP), DI
+	MOVQ         CX, R8
 
-loop:
-	VMOVUPS      (AX), Y3
+along:
+	VMOVUPS      (R8), Y3
 	VSUBPS       Y0, Y3, Y3
 	VMOVUPS      magic32<>+0(SB), Y4
 	VFMADD231PS  log2e32<>+0(SB), Y3, Y4
@@ -285,9 +326,9 @@ loop:
 	VMULPS       Y6, Y4, Y4
 	VCMPPS       $0x05, least32<>+0(SB), Y3, Y3
 	VANDPS       Y3, Y4, Y4
-	VMOVUPS      Y4, (AX)
+	VMOVUPS      Y4, (R8)
 	VADDPS       Y4, Y1, Y1
-	VMOVUPS      32(AX), Y3
+	VMOVUPS      32(R8), Y3
 	VSUBPS       Y0, Y3, Y3
 	VMOVUPS      magic32<>+0(SB), Y4
 	VFMADD231PS  log2e32<>+0(SB), Y3, Y4
@@ -309,11 +350,11 @@ loop:
 	VMULPS       Y6, Y4, Y4
 	VCMPPS       $0x05, least32<>+0(SB), Y3, Y3
 	VANDPS       Y3, Y4, Y4
-	VMOVUPS      Y4, 32(AX)
+	VMOVUPS      Y4, 32(R8)
 	VADDPS       Y4, Y2, Y2
-	ADDQ         $0x40, AX
-	SUBQ         $0x10, CX
-	JNZ          loop
+	ADDQ         $0x40, R8
+	SUBQ         $0x10, DI
+	JNZ          along
 	VADDPS       Y1, Y2, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X0, X1, X1
@@ -321,7 +362,12 @@ loop:
 	VADDPS       X1, X0, X1
 	VPSHUFD      $0x01, X1, X0
 	VADDPS       X1, X0, X1
-	MOVSS        X1, ret+24(FP)
+	VMOVSS       X1, (AX)
+	ADDQ         SI, CX
+	ADDQ         $0x04, AX
+	ADDQ         $0x04, DX
+	DECQ         BX
+	JNZ          row
 	VZEROUPPER
 	RET
 

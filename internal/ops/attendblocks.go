@@ -24,11 +24,11 @@ type attention struct {
 }
 
 const (
-	queryBlock = 96
+	queryBlock = 48
 	keyBlock   = 256
 	// queryTile is the queries of a tile: they share each block of keys that is
 	// packed.
-	queryTile = 8 * queryBlock
+	queryTile = 16 * queryBlock
 )
 
 // Tiling is some blocks of queries; or a whole sequence, where its keys are
@@ -103,11 +103,10 @@ func attendRows[T kernel.Float](ctx context.Context, a *attention, dst []T, batc
 	for i := range w.peak {
 		w.peak[i], w.sum[i] = T(math.Inf(-1)), 0
 	}
-	clear(dst)
 	t := kernel.Active()
 	for k0 := int64(0); k0 < a.seen(q0+rows-1); k0 += keyBlock {
 		m := min(keyBlock, a.nk-k0)
-		keys, values := w.packKeys(t, a, k0, m), w.packValues(t, a, k0, m)
+		keys, values := w.packKeys(t, a, k0, m), w.rightValues(t, a, k0, m)
 		for i := int64(0); i < rows; i += queryBlock {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -121,9 +120,9 @@ func attendRows[T kernel.Float](ctx context.Context, a *attention, dst []T, batc
 			}
 			out := dst[i*a.dv : (i+n)*a.dv]
 			if !a.linear() {
-				kernel.AttentionBlock(t, w.scores, keyBlock, int(n), int(m), w.peak[i:i+n], w.sum[i:i+n], out, int(a.dv))
+				kernel.AttentionBlock(t, w.scores, keyBlock, int(n), int(m), w.peak[i:i+n], w.sum[i:i+n], out, int(a.dv), w.work)
 			}
-			kernel.Multiply(t, out, int(a.dv), kernel.Rows(w.scores, keyBlock), values, int(n), true, kernel.Epilogue[T]{})
+			kernel.Multiply(t, out, int(a.dv), kernel.Rows(w.scores, keyBlock), values, int(n), k0 > 0, kernel.Epilogue[T]{})
 		}
 	}
 	if a.linear() {
@@ -149,6 +148,7 @@ type attentionWork[T kernel.Float] struct {
 	k, v                    []T // of the batch
 	keys, values            []T // a block of each, packed
 	scores, mask, peak, sum []T
+	work                    []T // kernel.AttentionBlock's
 }
 
 // newAttentionWork borrows buffers for rows queries of one batch, and reads
@@ -176,12 +176,15 @@ func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, batch, 
 	}
 	t := kernel.Active()
 	w = attentionWork[T]{
-		q: take(int(rows * a.d)), scores: take(queryBlock * keyBlock), peak: take(int(rows)), sum: take(int(rows)),
-		keys: take(kernel.PackedLen[T](t, int(a.d), keyBlock)), values: take(kernel.PackedLen[T](t, keyBlock, int(a.dv))),
-		k: keys(1, a.d), v: keys(2, a.dv),
+		q: take(int(rows * a.d)), scores: take(queryBlock * keyBlock), peak: take(int(rows)), sum: take(int(rows)), work: take(2 * queryBlock),
+		keys: take(kernel.PackedLen[T](t, int(a.d), int(min(keyBlock, a.nk)))),
+		k:    keys(1, a.d), v: keys(2, a.dv),
 	}
 	if len(a.in) > 3 {
 		w.mask = take(queryBlock * keyBlock)
+	}
+	if !t.InPlace(a.dt.Kind()) {
+		w.values = take(kernel.PackedLen[T](t, int(min(keyBlock, a.nk)), int(a.dv)))
 	}
 	if err == nil {
 		err = a.in[0].Read(ctx, kernel.Bytes(w.q), (batch*a.nq+q0)*a.d)
@@ -197,9 +200,14 @@ func (w *attentionWork[T]) packKeys(t *kernel.Table, a *attention, k0, m int64) 
 	return kernel.Pack(t, w.keys, w.k[k0*a.d:(k0+m)*a.d], int(a.d), int(a.d), int(m), true)
 }
 
-// packValues is m values from k0 on as the right matrix of the result.
-func (w *attentionWork[T]) packValues(t *kernel.Table, a *attention, k0, m int64) kernel.Right[T] {
-	return kernel.Pack(t, w.values, w.v[k0*a.dv:(k0+m)*a.dv], int(a.dv), int(m), int(a.dv), false)
+// rightValues is m values from k0 on as the right matrix of the result: where
+// they lie, if that will do, since their rows are the matrix's.
+func (w *attentionWork[T]) rightValues(t *kernel.Table, a *attention, k0, m int64) kernel.Right[T] {
+	v := w.v[k0*a.dv : (k0+m)*a.dv]
+	if t.InPlace(a.dt.Kind()) {
+		return kernel.Right[T]{Data: v, K: int(m), N: int(a.dv), Stride: int(a.dv)}
+	}
+	return kernel.Pack(t, w.values, v, int(a.dv), int(m), int(a.dv), false)
 }
 
 // score fills w.scores with those of n queries against m keys from k0 on, a row

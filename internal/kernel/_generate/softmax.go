@@ -8,8 +8,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The loops of attention's softmax go over rows of a multiple of 16 float32s,
-// in 16 lanes: one register of AVX-512 or two of AVX2.
+// The loops of attention's softmax go over rows, ld bytes apart, of a multiple
+// of 16 float32s, in 16 lanes: one register of AVX-512 or two of AVX2.
 const lanes = 16
 
 // Constants of expNegative, which the Go twin in kernel/attention.go explains.
@@ -39,13 +39,29 @@ func softmaxes() {
 	}
 }
 
-// eachRow is the loop over n elements from x on, 16 at a time.
-func eachRow(n, x reg.Register, body func()) {
-	Label("loop")
-	body()
-	ADDQ(U8(4*lanes), x)
+// eachRow calls row for each row from x on, and moves the pointers in step from
+// one float32 to the next with it. row must leave x as it was.
+func eachRow(x reg.Register, step []reg.Register, row func()) {
+	rows, ld := Load(Param("rows"), GP64()), Load(Param("ld"), GP64())
+	Label("row")
+	row()
+	ADDQ(ld, x)
+	for _, p := range step {
+		ADDQ(U8(4), p)
+	}
+	DECQ(rows)
+	JNZ(LabelRef("row"))
+}
+
+// along is the loop over n elements from x on, 16 at a time.
+func along(x reg.Register, body func(at reg.Register)) {
+	n, at := Load(Param("n"), GP64()), GP64()
+	MOVQ(x, at)
+	Label("along")
+	body(at)
+	ADDQ(U8(4*lanes), at)
 	SUBQ(U8(lanes), n)
-	JNZ(LabelRef("loop"))
+	JNZ(LabelRef("along"))
 }
 
 // wide are the registers of 16 lanes.
@@ -77,38 +93,39 @@ func (s isa) fold(v []reg.VecVirtual, op func(ops ...Op)) reg.VecVirtual {
 }
 
 func rowMax(s isa) {
-	TEXT("rowMax"+s.name, NOSPLIT, "func(x *byte, n int) float32")
+	TEXT("rowMax"+s.name, NOSPLIT, "func(out *byte, x *byte, ld, rows, n int)")
 	Pragma("noescape")
-	Doc("The greatest of n > 0 float32s, a multiple of 16, NaNs apart.")
-	x, n := Load(Param("x"), GP64()), Load(Param("n"), GP64())
-	acc := s.wide()
-	first := XMM()
-	bits := GP32()
+	Doc("out[r] is the greatest of row r's n > 0 float32s, a multiple of 16, NaNs apart.")
+	out, x := Load(Param("out"), GP64()), Load(Param("x"), GP64())
+	least := s.vector()
+	bits, first := GP32(), XMM()
 	MOVL(U32(math.Float32bits(float32(math.Inf(-1)))), bits)
 	VMOVD(bits, first)
-	for _, v := range acc {
-		VBROADCASTSS(first, v)
-	}
-	eachRow(n, x, func() {
-		for i, v := range acc {
-			// Of a NaN and a number the instruction gives the last operand.
-			y := s.vector()
-			VMOVUPS(Mem{Base: x, Disp: i * s.bytes}, y)
-			VMAXPS(v, y, v)
+	VBROADCASTSS(first, least)
+	eachRow(x, []reg.Register{out}, func() {
+		acc := s.wide()
+		for _, v := range acc {
+			VMOVAPS(least, v)
 		}
+		along(x, func(at reg.Register) {
+			for i, v := range acc {
+				// Of a NaN and a number the instruction gives the last operand.
+				y := s.vector()
+				VMOVUPS(Mem{Base: at, Disp: i * s.bytes}, y)
+				VMAXPS(v, y, v)
+			}
+		})
+		VMOVSS(s.fold(acc, VMAXPS).AsX(), Mem{Base: out})
 	})
-	Store(s.fold(acc, VMAXPS), ReturnIndex(0))
 	VZEROUPPER()
 	RET()
 }
 
 func rowExp(s isa, constant map[string]Mem) {
-	TEXT("rowExp"+s.name, NOSPLIT, "func(x *byte, n int, top float32) float32")
+	TEXT("rowExp"+s.name, NOSPLIT, "func(sum *byte, x *byte, ld, rows, n int, top *byte)")
 	Pragma("noescape")
-	Doc("x[i] = e^(x[i]-top) for n > 0 float32s, a multiple of 16; returns their sum.")
-	x, n := Load(Param("x"), GP64()), Load(Param("n"), GP64())
-	top := s.vector()
-	VBROADCASTSS(NewParamAddr("top", 16), top)
+	Doc("x[r,i] = e^(x[r,i]-top[r]) for rows of n > 0 float32s, a multiple of 16; sum[r] is their sum.")
+	sum, x, tops := Load(Param("sum"), GP64()), Load(Param("x"), GP64()), Load(Param("top"), GP64())
 	c := func(name string) Op { return constant[name] }
 	if s.bytes == 64 { // registers for all
 		held := map[string]reg.VecVirtual{}
@@ -118,52 +135,61 @@ func rowExp(s isa, constant map[string]Mem) {
 		}
 		c = func(name string) Op { return held[name] }
 	}
-	acc := s.wide()
-	for _, v := range acc {
-		s.zero(v)
-	}
-	eachRow(n, x, func() {
-		for i := range acc {
-			at := Mem{Base: x, Disp: i * s.bytes}
-			v, k, r, p := s.vector(), s.vector(), s.vector(), s.vector()
-			VMOVUPS(at, v)
-			VSUBPS(top, v, v)
-			VMOVUPS(c("magic"), k)
-			VFMADD231PS(c("log2e"), v, k)
-			low := s.vector() // k's integer, in its low bits
-			if s.bytes == 32 {
-				VPSLLD(U8(23), k, low)
-				VPADDD(c("one"), low, low)
-			}
-			VSUBPS(c("magic"), k, k)
-			VMOVAPS(v, r)
-			VFMADD231PS(c("ln2hi"), k, r)
-			VFMADD231PS(c("ln2lo"), k, r)
-			VMOVUPS(c("p0"), p)
-			for _, name := range []string{"p1", "p2", "p3", "p4", "p5"} {
-				VFMADD213PS(c(name), r, p)
-			}
-			q := s.vector()
-			VMULPS(r, r, q)
-			VFMADD213PS(r, q, p)
-			VADDPS(c("one"), p, p)
-			// Less than -87 gives 0; a NaN, which is not less, stays.
-			if s.bytes == 64 {
-				keep := K()
-				VCMPPS(U8(5), c("least"), v, keep)
-				VSCALEFPS_Z(k, p, keep, p)
-			} else {
-				VMULPS(low, p, p)
-				VCMPPS(U8(5), c("least"), v, v)
-				VANDPS(v, p, p)
-			}
-			VMOVUPS(p, at)
-			VADDPS(p, acc[i], acc[i])
+	eachRow(x, []reg.Register{sum, tops}, func() {
+		top := s.vector()
+		VBROADCASTSS(Mem{Base: tops}, top)
+		acc := s.wide()
+		for _, v := range acc {
+			s.zero(v)
 		}
+		along(x, func(at reg.Register) {
+			for i := range acc {
+				expNegative(s, c, Mem{Base: at, Disp: i * s.bytes}, top, acc[i])
+			}
+		})
+		VMOVSS(s.fold(acc, VADDPS).AsX(), Mem{Base: sum})
 	})
-	Store(s.fold(acc, VADDPS), ReturnIndex(0))
 	VZEROUPPER()
 	RET()
+}
+
+// expNegative puts e^(x-top) in the place of the vector x at at, and adds it to
+// acc.
+func expNegative(s isa, c func(name string) Op, at Mem, top, acc reg.VecVirtual) {
+	v, k, r, p := s.vector(), s.vector(), s.vector(), s.vector()
+	VMOVUPS(at, v)
+	VSUBPS(top, v, v)
+	VMOVUPS(c("magic"), k)
+	VFMADD231PS(c("log2e"), v, k)
+	low := s.vector() // k's integer, in its low bits
+	if s.bytes == 32 {
+		VPSLLD(U8(23), k, low)
+		VPADDD(c("one"), low, low)
+	}
+	VSUBPS(c("magic"), k, k)
+	VMOVAPS(v, r)
+	VFMADD231PS(c("ln2hi"), k, r)
+	VFMADD231PS(c("ln2lo"), k, r)
+	VMOVUPS(c("p0"), p)
+	for _, name := range []string{"p1", "p2", "p3", "p4", "p5"} {
+		VFMADD213PS(c(name), r, p)
+	}
+	q := s.vector()
+	VMULPS(r, r, q)
+	VFMADD213PS(r, q, p)
+	VADDPS(c("one"), p, p)
+	// Less than -87 gives 0; a NaN, which is not less, stays.
+	if s.bytes == 64 {
+		keep := K()
+		VCMPPS(U8(5), c("least"), v, keep)
+		VSCALEFPS_Z(k, p, keep, p)
+	} else {
+		VMULPS(low, p, p)
+		VCMPPS(U8(5), c("least"), v, v)
+		VANDPS(v, p, p)
+	}
+	VMOVUPS(p, at)
+	VADDPS(p, acc, acc)
 }
 
 func rowScale(s isa) {
@@ -173,13 +199,15 @@ func rowScale(s isa) {
 	x, n := Load(Param("x"), GP64()), Load(Param("n"), GP64())
 	by := s.vector()
 	VBROADCASTSS(NewParamAddr("by", 16), by)
-	eachRow(n, x, func() {
-		for i := range s.wide() {
-			v := s.vector()
-			VMULPS(Mem{Base: x, Disp: i * s.bytes}, by, v)
-			VMOVUPS(v, Mem{Base: x, Disp: i * s.bytes})
-		}
-	})
+	Label("loop")
+	for i := range s.wide() {
+		v := s.vector()
+		VMULPS(Mem{Base: x, Disp: i * s.bytes}, by, v)
+		VMOVUPS(v, Mem{Base: x, Disp: i * s.bytes})
+	}
+	ADDQ(U8(4*lanes), x)
+	SUBQ(U8(lanes), n)
+	JNZ(LabelRef("loop"))
 	VZEROUPPER()
 	RET()
 }
