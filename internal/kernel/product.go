@@ -31,21 +31,42 @@ const (
 	rightBytes = maxDepth * breadth
 )
 
-// Left is the left matrix of a product. It gives columns [k0,k0+k) of rows
-// [i,i+h): they start ld elements apart in a, which may be where they lie, or
-// buf, of h·k elements, if they must be gathered. It is called for at most
-// MaxRows rows.
-type Left[T Float] func(buf []T, i, h, k0, k int) (a []T, ld int)
+// Left is the left matrix of a product.
+type Left[T Float] struct {
+	// At gives columns [k0,k0+k) of rows [i,i+h): they start ld elements apart in
+	// a, which may be where they lie, or buf, of h·k elements, if they must be
+	// gathered. It is called for at most MaxRows rows.
+	At func(buf []T, i, h, k0, k int) (a []T, ld int)
+	// Line, where it isn't 0, says that rows are best asked for within lines of so
+	// many, the first of which begins with row -Begun.
+	Line, Begun int
+}
 
 // Rows is the Left that lies in memory, its rows ld elements apart.
 func Rows[T Float](a []T, ld int) Left[T] {
-	return func(_ []T, i, h, k0, k int) ([]T, int) {
+	return Left[T]{At: func(_ []T, i, h, k0, k int) ([]T, int) {
 		if k == 0 {
 			return nil, ld
 		}
 		at := i*ld + k0
 		return a[at : at+(h-1)*ld+k], ld
+	}}
+}
+
+// strip is the height of the strip that begins with row i of m: a line, or what
+// is left of one, is cut into strips of at most most rows whose heights differ
+// by one at most.
+func (l *Left[T]) strip(i, m, most int) int {
+	from, to := 0, m
+	if l.Line > 0 {
+		from = (i+l.Begun)/l.Line*l.Line - l.Begun
+		to = min(from+l.Line, m)
+		from = max(from, 0)
 	}
+	n := to - from
+	strips := (n + most - 1) / most
+	s := ((i-from+1)*strips + n - 1) / n // the strip after i's
+	return from + s*n/strips - i
 }
 
 // Right is the right matrix of a product [K,N], packed: panels of Panel columns,
@@ -175,7 +196,6 @@ func Multiply[T Float](t *Table, c []T, ldc int, a Left[T], b Right[T], m int, a
 	if 0 < b.Depth && b.Depth < depth {
 		depth = b.Depth
 	}
-	strips := (m + mul.rows - 1) / mul.rows
 	across := breadth / size
 	for j := 0; j < b.N; j += across {
 		n := min(across, b.N-j)
@@ -184,13 +204,12 @@ func Multiply[T Float](t *Table, c []T, ldc int, a Left[T], b Right[T], m int, a
 		for p := 0; p == 0 || p < b.K; p += deep {
 			end := min(p+deep, b.K)
 			right := parts(work, t, mul.panel, &b, p, end-p, j, n)
-			for s := range strips { // of heights that differ by one at most
-				i := s * m / strips
-				h := (s+1)*m/strips - i
+			for i, h := 0, 0; i < m; i += h {
+				h = a.strip(i, m, mul.rows)
 				out := c[i*ldc+j:]
 				for k0 := p; k0 == p || k0 < end; k0 += depth {
 					k := min(depth, end-k0)
-					rows, lda := a(gather, i, h, k0, k)
+					rows, lda := a.At(gather, i, h, k0, k)
 					if k > 0 {
 						_ = rows[(h-1)*lda+k-1]
 					}

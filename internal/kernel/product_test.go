@@ -124,12 +124,12 @@ func testMultiply[T Float](t *testing.T, table *Table) {
 					want := append([]T(nil), c...)
 					left := Rows(a, lda)
 					if i%2 == 1 { // gathered, as a convolution does
-						left = func(buf []T, i, h, k0, k int) ([]T, int) {
+						left = Left[T]{Line: 1 + i%20, Begun: i % 3, At: func(buf []T, i, h, k0, k int) ([]T, int) {
 							for r := range h {
 								copy(buf[r*k:(r+1)*k], a[(i+r)*lda+k0:])
 							}
 							return buf[:h*k], k
-						}
+						}}
 					}
 					Multiply(table, c, ldc, left, right, m, accumulate, Epilogue[T]{Bias: bias})
 					productTwin(want, ldc, a, lda, b, m, n, k, accumulate, bias)
@@ -183,6 +183,27 @@ func sprinkle[T Float](rng *rand.Rand, x []T) {
 			x[i] = 0
 		case r == 10:
 			x[i] = specials[rng.IntN(len(specials))]
+		}
+	}
+}
+
+// Strips cover all rows, one after the other, none is too high, and none crosses
+// the end of a line.
+func TestStrips(t *testing.T) {
+	for _, line := range []int{0, 1, 5, 12, 13, 40} {
+		for begun := range max(line, 1) {
+			for _, most := range []int{1, 6, 12, 64} {
+				for m := 1; m < 90; m++ {
+					l := Left[float32]{Line: line, Begun: begun}
+					for i := 0; i < m; {
+						h := l.strip(i, m, most)
+						if h < 1 || h > most || i+h > m || line > 0 && (i+begun)/line != (i+h-1+begun)/line {
+							t.Fatalf("lines of %d, %d begun: a strip of %d rows from %d of %d, at most %d", line, begun, h, i, m, most)
+						}
+						i += h
+					}
+				}
+			}
 		}
 	}
 }

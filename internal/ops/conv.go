@@ -165,7 +165,7 @@ type convolved struct {
 }
 
 // convTile is the positions that a tile has at least.
-const convTile = 256
+const convTile = 512
 
 func (c *convolved) patch() int64 { return int64(c.y.size * c.x.size * c.cn) }
 func (c *convolved) out() int64   { return int64(c.sh[3]) }
@@ -205,24 +205,21 @@ func (c *convolved) Read(ctx context.Context, dst []byte, off int64) error {
 }
 
 // convolveLines computes n positions from number first on out of source lines,
-// the first of which is line lo. A row of the result, where it is long enough,
-// is a product of its own: so most patches of a strip lie evenly spaced.
+// the first of which is line lo. Within a row of the result, if that isn't short,
+// most patches of a strip lie evenly spaced.
 func convolveLines[T kernel.Float](c *convolved, dst, src []T, lo int, first, n int64) {
-	out := c.out()
-	per := int(out) / c.groups
-	for n > 0 {
-		m := n
-		if c.x.out >= kernel.MaxRows/4 {
+	out := int(c.out())
+	per := out / c.groups
+	for g := range c.groups {
+		right := group[T](c.in[1].(*Held), g)
+		right.Depth = c.depth()
+		p := patches[T]{c, src, lo, first, g * c.cn}
+		left := kernel.Left[T]{At: p.rows}
+		if c.x.out >= 16 {
 			_, x := c.at(first)
-			m = min(n, int64(c.x.out-x))
+			left.Line, left.Begun = c.x.out, x
 		}
-		for g := range c.groups {
-			right := group[T](c.in[1].(*Held), g)
-			right.Depth = c.depth()
-			p := patches[T]{c, src, lo, first, g * c.cn}
-			kernel.Multiply(kernel.Active(), dst[g*per:], int(out), p.rows, right, int(m), false, endingOf[T](c.end, g*per, per))
-		}
-		dst, first, n = dst[min(m*out, int64(len(dst))):], first+m, n-m
+		kernel.Multiply(kernel.Active(), dst[g*per:], out, left, right, int(n), false, endingOf[T](c.end, g*per, per))
 	}
 }
 

@@ -195,9 +195,16 @@ type product struct {
 	end  ending
 }
 
-const productRows = 96 // rows of a tile, at least: each panel of the weights serves as many
+// productRows are the rows of a tile, at least: each panel of the weights serves
+// as many, more where the weights don't stay in the second-level cache.
+func (p *product) productRows() int64 {
+	if p.k*p.n*p.size() > 1<<20 {
+		return 384
+	}
+	return 96
+}
 
-func (p *product) Tiling() Tiling { return Tiling{Unit: p.n, Size: productRows * p.n} }
+func (p *product) Tiling() Tiling { return Tiling{Unit: p.n, Size: p.productRows() * p.n} }
 
 func (p *product) Flops() int64 { return (2*p.k + p.end.flops) * p.sh.Len() }
 
