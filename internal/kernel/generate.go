@@ -9,3 +9,4 @@ package kernel
 //go:generate go run -C _generate . -family loops -out ../loops_amd64.s -stubs ../loops_amd64.go -pkg kernel
 //go:generate go run -C _generate . -family rows -out ../rows_amd64.s -stubs ../rows_amd64.go -pkg kernel
 //go:generate go run -C _generate . -family elementary -out ../elementary_amd64.s -stubs ../elementary_amd64.go -pkg kernel
+//go:generate go run -C _generate . -family move -out ../move_amd64.s -stubs ../move_stubs_amd64.go -pkg kernel

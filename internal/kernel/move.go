@@ -1,5 +1,7 @@
 package kernel
 
+import "unsafe"
+
 // CopyRows copies rows rows of rowBytes bytes:
 //
 //	for r := range rows { copy(dst[r*dstStride:][:rowBytes], src[r*srcStride:]) }
@@ -7,12 +9,36 @@ package kernel
 // The strides are in bytes and not negative; a srcStride of 0 repeats one row.
 // dst and src must not overlap. Nothing need be aligned.
 func CopyRows(dst []byte, dstStride int, src []byte, srcStride, rowBytes, rows int) {
+	Active().copyRows(dst, dstStride, src, srcStride, rowBytes, rows)
+}
+
+// rowCopier copies rows of so many bytes or more.
+type rowCopier struct {
+	least int
+	rows  func(dst *byte, dstStride int, src *byte, srcStride, bytes, rows int)
+}
+
+// shortRow is the bytes of a row up to which a loop over all rows takes less
+// time than memmove for each.
+const shortRow = 512
+
+// copyRows is CopyRows.
+func (t *Table) copyRows(dst []byte, dstStride int, src []byte, srcStride, rowBytes, rows int) {
 	if rows <= 0 || rowBytes <= 0 {
 		return
 	}
 	if dstStride == rowBytes && srcStride == rowBytes {
 		copy(dst[:rows*rowBytes], src[:rows*rowBytes])
 		return
+	}
+	dst, src = dst[:(rows-1)*dstStride+rowBytes], src[:(rows-1)*srcStride+rowBytes]
+	if rowBytes <= shortRow {
+		for _, c := range t.rowCopiers { // the widest first
+			if rowBytes >= c.least {
+				c.rows(unsafe.SliceData(dst), dstStride, unsafe.SliceData(src), srcStride, rowBytes, rows)
+				return
+			}
+		}
 	}
 	switch rowBytes {
 	case 1:

@@ -154,7 +154,7 @@ func Pack[T Float](t *Table, dst, src []T, ld, k, n int, transposed bool) Right[
 		if transposed {
 			t.transposeRows(Bytes(p), panel*size, Bytes(src[j*ld:j*ld+(cols-1)*ld+k]), ld*size, cols, k, size)
 		} else {
-			CopyRows(Bytes(p), panel*size, Bytes(src[j:]), ld*size, cols*size, k)
+			t.copyRows(Bytes(p), panel*size, Bytes(src[j:]), ld*size, cols*size, k)
 		}
 	}
 	return out

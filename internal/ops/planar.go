@@ -195,25 +195,40 @@ func (s *planes[T]) fill(buf []T, k0, k, j, n int) {
 }
 
 // piece fills n columns of k rows of a panel with the patches of positions
-// (y,x), (y,x+1), ...
+// (y,x), (y,x+1), ...: tap by tap, since the channels of a tap lie evenly spaced.
 func (s *planes[T]) piece(dst []T, k0, k, y, x, n int) {
 	p := s.p
 	taps := p.y.size * p.x.size
-	c, ky, kx := s.c0+k0/taps, k0%taps/p.x.size, k0%p.x.size
-	for i := range k {
-		row := dst[i*s.panel:][:n]
-		sy, sx := p.y.tap(y, ky), p.x.tap(x, kx)
+	for tap := range min(taps, k) {
+		at := (k0 + tap) % taps // the tap of row number tap
+		sy, sx := p.y.tap(y, at/p.x.size), p.x.tap(x, at%p.x.size)
+		c := s.c0 + (k0+tap)/taps
+		rows := (k - tap + taps - 1) / taps
 		if sy < 0 || sy >= p.y.in {
-			clear(row)
-		} else {
-			s.line(row, c*s.stride+sy*p.x.in-s.from, sx)
+			s.each(dst[tap*s.panel:], taps, rows, func(row []T, _ int) { clear(row[:n]) })
+			continue
 		}
-		if kx++; kx == p.x.size {
-			kx = 0
-			if ky++; ky == p.y.size {
-				ky, c = 0, c+1
-			}
+		line := c*s.stride + sy*p.x.in - s.from
+		if p.x.stride > 1 {
+			s.each(dst[tap*s.panel:], taps, rows, func(row []T, i int) { s.line(row[:n], line+i*s.stride, sx) })
+			continue
 		}
+		from := min(max(-sx, 0), n) // columns [from,to) lie inside
+		to := max(min(p.x.in-sx, n), from)
+		if from > 0 || to < n {
+			s.each(dst[tap*s.panel:], taps, rows, func(row []T, _ int) { clear(row[:from]); clear(row[to:n]) })
+		}
+		if from < to {
+			size := int(p.size())
+			kernel.CopyRows(kernel.Bytes(dst[tap*s.panel+from:]), taps*s.panel*size, kernel.Bytes(s.src[line+sx+from:]), s.stride*size, (to-from)*size, rows)
+		}
+	}
+}
+
+// each calls f for every taps-th row of a panel, rows of them.
+func (s *planes[T]) each(dst []T, taps, rows int, f func(row []T, i int)) {
+	for i := range rows {
+		f(dst[i*taps*s.panel:], i)
 	}
 }
 
@@ -221,16 +236,6 @@ func (s *planes[T]) piece(dst []T, k0, k, y, x, n int) {
 // element at, from position x on; those outside are zero.
 func (s *planes[T]) line(row []T, at, x int) {
 	w, stride := s.p.x.in, s.p.x.stride
-	if stride == 1 {
-		lead := min(max(-x, 0), len(row))
-		last := max(min(w-x, len(row)), lead)
-		clear(row[:lead])
-		clear(row[last:])
-		if lead < last {
-			copy(row[lead:last], s.src[at+x+lead:])
-		}
-		return
-	}
 	for i := range row {
 		row[i] = 0
 		if 0 <= x && x < w {

@@ -61,6 +61,7 @@ func (s isa) xor(a, b, dst reg.VecVirtual) {
 var families = map[string]func(){
 	"tiles":      tiles,
 	"transpose":  transposes,
+	"move":       moves,
 	"softmax":    softmaxes,
 	"loops":      loops,
 	"rows":       rowLoops,
