@@ -19,6 +19,11 @@ func Transpose(dst, src []byte, rows, cols, size int) {
 	Active().transposeRows(dst, rows*size, src, cols*size, rows, cols, size)
 }
 
+// TransposeRows is Transpose for a matrix whose rows start srcStride bytes apart.
+func TransposeRows(dst, src []byte, srcStride, rows, cols, size int) {
+	Active().transposeRows(dst, rows*size, src, srcStride, rows, cols, size)
+}
+
 // squares exchanges the axes of a block of side rows and columns, whose rows
 // start some bytes apart.
 type squares struct {

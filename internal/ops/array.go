@@ -155,14 +155,31 @@ func (s *scratch) get(n int64) []byte {
 	return b[:n]
 }
 
-// borrow gives n elements of x from off on, to read: where they lie, or in a
-// buffer, to be put back.
-func (s *scratch) borrow(ctx context.Context, x Array, off, n int64) (data, buf []byte, err error) {
-	size := int64(x.DType().Size())
-	if r, ok := x.(Resident); ok {
-		return r.Bytes()[off*size : (off+n)*size], nil, nil
+// lie gives a region of x where it lies, if x is in memory and the region is one
+// run; otherwise nil.
+func lie(x Array, r Region) []byte {
+	m, ok := x.(Resident)
+	if !ok || r.Runs > 1 && r.Stride != r.Len {
+		return nil
 	}
-	buf = s.get(n * size)
+	size := int64(x.DType().Size())
+	return m.Bytes()[r.Off*size : (r.Off+r.Runs*r.Len)*size]
+}
+
+// at gives a region of x, to read: where it lies, or else in buf.
+func (s *scratch) at(ctx context.Context, x Array, buf []byte, r Region) ([]byte, error) {
+	if data := lie(x, r); data != nil {
+		return data, nil
+	}
+	return buf, readRegion(ctx, s, x, buf, r)
+}
+
+// borrow is at with a buffer of its own, to be put back if there is one.
+func (s *scratch) borrow(ctx context.Context, x Array, off, n int64) (data, buf []byte, err error) {
+	if data := lie(x, flat(off, n)); data != nil {
+		return data, nil, nil
+	}
+	buf = s.get(n * int64(x.DType().Size()))
 	return buf, buf, x.Read(ctx, buf, off)
 }
 

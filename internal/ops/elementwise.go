@@ -52,16 +52,19 @@ func (f *fold) Read(ctx context.Context, dst []byte, off int64) error {
 }
 
 func (f *fold) ReadRegion(ctx context.Context, dst []byte, r Region) error {
-	if err := readRegion(ctx, &f.scratch, f.in[0], dst, r); err != nil {
+	acc, err := f.at(ctx, f.in[0], dst, r)
+	if err != nil {
 		return err
 	}
 	buf := f.get(int64(len(dst)))
 	defer f.put(buf)
 	for _, x := range f.in[1:] {
-		if err := readRegion(ctx, &f.scratch, x, buf, r); err != nil {
+		next, err := f.at(ctx, x, buf, r)
+		if err != nil {
 			return err
 		}
-		f.loop(dst, dst, buf)
+		f.loop(dst, acc, next)
+		acc = dst
 	}
 	return nil
 }

@@ -41,7 +41,8 @@ func (m *mapped) ReadRegion(ctx context.Context, dst []byte, r Region) error {
 		src = m.get(r.Runs * r.Len * size)
 		defer m.put(src)
 	}
-	if err := readRegion(ctx, &m.scratch, m.in[0], src, r); err != nil {
+	src, err := m.at(ctx, m.in[0], src, r)
+	if err != nil {
 		return err
 	}
 	m.loop(dst, src)

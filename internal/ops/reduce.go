@@ -107,8 +107,8 @@ func (r *reduced) chunk(ctx context.Context, acc []byte, row, rows, col int64) e
 	defer r.put(buf)
 	for i := int64(0); i < rows; i += per {
 		n := min(per, rows-i)
-		piece := buf[:n*cols*size]
-		if err := readRegion(ctx, &r.scratch, x, piece, Region{(row+i)*r.g.Inner + col, n, cols, r.g.Inner}); err != nil {
+		piece, err := r.at(ctx, x, buf[:n*cols*size], Region{(row+i)*r.g.Inner + col, n, cols, r.g.Inner})
+		if err != nil {
 			return err
 		}
 		if i == 0 {

@@ -188,7 +188,8 @@ func (r *resized) rows(ctx context.Context, dst []byte, row, n int64) error {
 
 // scaleRow reads one source row and scales it to the result's width.
 func (r *resized) scaleRow(ctx context.Context, dst, src []byte, row int64) error {
-	if err := r.in[0].Read(ctx, src, row*r.srcRow()); err != nil {
+	src, err := r.at(ctx, r.in[0], src, flat(row*r.srcRow(), r.srcRow()))
+	if err != nil {
 		return err
 	}
 	if r.blend {

@@ -44,7 +44,7 @@ func transpose(x Array, perm []int) Array {
 	return reshape(x, out)
 }
 
-func (t *swapped) Memory(n int64) int64 { return n*t.size() + memoryOf(t.in[0], n) }
+func (t *swapped) Memory(n int64) int64 { return borrows(t.in[0], n)*t.size() + memoryOf(t.in[0], n) }
 
 // Tiling takes all of B with a range of A, since the source then gives one
 // run, or where that would be too much, a square of both.
@@ -104,6 +104,10 @@ func (t *swapped) ReadRegion(ctx context.Context, dst []byte, r Region) error {
 func (t *swapped) box(ctx context.Context, dst []byte, outer, b, nb, a, na int64) error {
 	s := t.s
 	src := Region{Off: ((outer*s.A+a)*s.B + b) * s.Inner, Runs: na, Len: nb * s.Inner, Stride: s.B * s.Inner}
+	if x, ok := t.in[0].(Resident); ok {
+		kernel.TransposeRows(dst, x.Bytes()[src.Off*t.size():], int(src.Stride*t.size()), int(na), int(nb), int(s.Inner)*t.dt.Size())
+		return nil
+	}
 	buf := t.get(int64(len(dst)))
 	defer t.put(buf)
 	if err := readRegion(ctx, &t.scratch, t.in[0], buf, src); err != nil {
