@@ -227,20 +227,25 @@ func convolveLines[T kernel.Float](c *convolved, dst, src []T, lo int, first, n 
 // map.
 func (c *convolved) joined() bool { return c.cn == c.ch && c.x.dilation == 1 }
 
+// convDepth is the most elements of a patch that are summed in a row. Patches are
+// long, and the error of a sum grows with its length: sums of so many are as
+// exact as oneDNN's, of twice as many they aren't.
+const convDepth = 128
+
 // depth is the blocks in which patches are summed: such that each lies in line
 // in the map, unless that would make them short.
 func (c *convolved) depth() int {
-	const least, most = 64, 256
+	const least = convDepth / 2
 	run := c.cn
 	if c.joined() {
 		run *= c.x.size
 	}
-	for d := min(run, most); d >= least; d-- {
+	for d := min(run, convDepth); d >= least; d-- {
 		if run%d == 0 {
 			return d
 		}
 	}
-	return 0
+	return convDepth
 }
 
 // patches are the patches of a tile's positions, of the channels of a group, as

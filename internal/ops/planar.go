@@ -151,7 +151,7 @@ func planarBlock[T kernel.Float](p *planar, dst, src []T, lo, from, stride int, 
 		g := out / per
 		m := min(rows, (g+1)*per-out)
 		patches := planes[T]{p, src, from, stride, first, int(g) * p.cn, panel}
-		right := kernel.Right[T]{K: int(k), N: int(cols), Fill: patches.fill}
+		right := kernel.Right[T]{K: int(k), N: int(cols), Depth: convDepth, Fill: patches.fill}
 		block := dst[:m*cols]
 		if bias := p.end.bias; bias != nil {
 			for i, b := range kernel.View[T](bias.data)[out : out+m] {
