@@ -203,7 +203,7 @@ func Multiply[T Float](t *Table, c []T, ldc int, a Left[T], b Right[T], m int, a
 		deep := max(rightBytes/size/PackedLen[T](t, depth, n), 1) * depth
 		for p := 0; p == 0 || p < b.K; p += deep {
 			end := min(p+deep, b.K)
-			right := parts(work, t, mul.panel, &b, p, end-p, j, n)
+			right := parts(work, t, mul, &b, p, end-p, j, n)
 			for i, h := 0, 0; i < m; i += h {
 				h = a.strip(i, m, mul.rows)
 				out := c[i*ldc+j:]
@@ -241,18 +241,26 @@ type piece[T Float] struct {
 }
 
 // parts gives k rows of b from number p on, of n columns from number j on.
-func parts[T Float](w *workspace, t *Table, panel int, b *Right[T], p, k, j, n int) (out [2]piece[T]) {
+func parts[T Float](w *workspace, t *Table, mul *multiplier, b *Right[T], p, k, j, n int) (out [2]piece[T]) {
+	panel := mul.panel
 	packed := piece[T]{b.Data, panel, b.K * panel, 0, n}
 	if b.Fill == nil && b.Stride == 0 {
 		packed.data = b.Data[min(j*b.K+p*panel, len(b.Data)):]
 		return [2]piece[T]{packed}
 	}
 	if w.right == nil {
-		w.right = Alloc(rightBytes)
+		room := rightBytes
+		if mul.gonum {
+			room *= 2 // to spread its columns
+		}
+		w.right = Alloc(room)
 	}
 	packed.data, packed.next = View[T](w.right), k*panel
 	if b.Fill != nil {
 		b.Fill(packed.data[:PackedLen[T](t, k, n)], p, k, j, n)
+		if mul.gonum {
+			packed.next = spread(packed.data, k, n)
+		}
 		return [2]piece[T]{packed}
 	}
 	// Whole panels lie where they are; what goes beyond the last is packed.
@@ -261,6 +269,18 @@ func parts[T Float](w *workspace, t *Table, panel int, b *Right[T], p, k, j, n i
 		Pack(t, packed.data, b.Data[p*b.Stride+j+packed.j:], b.Stride, k, packed.n, false)
 	}
 	return [2]piece[T]{{b.Data[min(p*b.Stride+j, len(b.Data)):], b.Stride, panel, 0, packed.j}, packed}
+}
+
+// spread moves n columns of k elements apart, so that all are aligned alike, and
+// returns how far: gonum chooses its order of summation by the alignment, which
+// must not depend on where a part of the matrix begins.
+func spread[T Float](data []T, k, n int) (stride int) {
+	const align = 16
+	stride = (k + align - 1) / align * align
+	for j := n - 1; j > 0; j-- {
+		copy(data[j*stride:j*stride+k], data[j*k:])
+	}
+	return stride
 }
 
 // apply finishes h rows of n columns, the first of them being number j.
