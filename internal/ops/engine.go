@@ -26,7 +26,7 @@ type Options struct {
 // DefaultTile is the bytes a tile aims at: small enough to stay in the
 // second-level cache with what it is computed from, large enough that the
 // system calls that move it cost little.
-const DefaultTile = 256 << 10
+const DefaultTile = 512 << 10
 
 // Plan is a graph laid out for computing: which arrays are held in memory, in
 // which order they are filled and let go, and what all that takes.
