@@ -24,6 +24,7 @@ func machineLevels() []string {
 
 // vectorize puts the loops of an instruction set in the place of those in Go.
 func (t *Table) vectorize(level string) {
+	t.vectorizeMoves(level)
 	t.vectorizeProducts(level)
 	t.vectorizeAttention(level)
 	t.vectorizeLoops(level)

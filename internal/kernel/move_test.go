@@ -19,7 +19,11 @@ func randomBytes(n int) []byte {
 var sizes = []int{1, 2, 3, 4, 5, 8, 12, 16, 24, 200}
 
 func TestCopyRows(t *testing.T) {
-	for _, size := range sizes {
+	eachTable(t, testCopyRows)
+}
+
+func testCopyRows(t *testing.T, table *Table) {
+	for _, size := range append([]int{31, 32, 33, 63, 64, 65, 96, 127, 128, shortRow, shortRow + 1}, sizes...) {
 		for _, gap := range []int{0, 1, 7} {
 			for _, srcStride := range []int{0, size, size + 3} {
 				for rows := range 20 {
@@ -32,7 +36,7 @@ func TestCopyRows(t *testing.T) {
 							want[r*stride+i] = src[r*srcStride+i]
 						}
 					}
-					CopyRows(dst, stride, src, srcStride, size, rows)
+					table.copyRows(dst, stride, src, srcStride, size, rows)
 					if !bytes.Equal(dst, want) || !unharmed() {
 						t.Fatalf("size %d, strides %d and %d, %d rows", size, stride, srcStride, rows)
 					}
@@ -81,18 +85,24 @@ func TestFill(t *testing.T) {
 }
 
 func TestTranspose(t *testing.T) {
+	eachTable(t, testTranspose)
+}
+
+// testTranspose transposes matrices whose rows lie some bytes apart.
+func testTranspose(t *testing.T, table *Table) {
 	for _, size := range sizes {
 		for _, rows := range []int{0, 1, 2, 3, 15, 16, 17, 33} {
 			for _, cols := range []int{0, 1, 2, 3, 15, 16, 17, 70} {
-				src := randomBytes(rows * cols * size)
-				dst, unharmed := guarded(len(src))
+				from, to := (cols+rows%2)*size, (rows+cols%3)*size // strides
+				src := randomBytes(rows * from)
+				dst, unharmed := guarded(cols * to)
 				want := bytes.Clone(dst)
 				for r := range rows {
 					for c := range cols {
-						copy(want[(c*rows+r)*size:][:size], src[(r*cols+c)*size:])
+						copy(want[c*to+r*size:][:size], src[r*from+c*size:])
 					}
 				}
-				Transpose(dst, src, rows, cols, size)
+				table.transposeRows(dst, to, src, from, rows, cols, size)
 				if !bytes.Equal(dst, want) || !unharmed() {
 					t.Fatalf("size %d, %d rows, %d columns", size, rows, cols)
 				}

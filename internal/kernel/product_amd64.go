@@ -18,13 +18,9 @@ type tiles [2][]tile
 func (t *Table) vectorizeProducts(level string) {
 	switch level {
 	case avx512:
-		t.rowCopiers = []rowCopier{{64, copyRowsAVX512}, {32, copyRowsAVX2}}
-		t.squares = [2]squares{{16, transposeAVX512F32}, {8, transposeAVX512F64}}
 		t.multipliers[dtype.KindFloat32] = tilesAVX512F32.multiplier(64, 4, peakAVX512F32)
 		t.multipliers[dtype.KindFloat64] = tilesAVX512F64.multiplier(64, 8, peakAVX512F64)
 	case avx2:
-		t.rowCopiers = []rowCopier{{32, copyRowsAVX2}}
-		t.squares = [2]squares{{8, transposeAVX2F32}, {4, transposeAVX2F64}}
 		t.multipliers[dtype.KindFloat32] = tilesAVX2F32.multiplier(32, 4, peakAVX2F32)
 		t.multipliers[dtype.KindFloat64] = tilesAVX2F64.multiplier(32, 8, peakAVX2F64)
 	}

@@ -62,7 +62,7 @@ var families = map[string]func(){
 	"tiles":      tiles,
 	"transpose":  transposes,
 	"move":       moves,
-	"softmax":    softmaxes,
+	"attention":  attentions,
 	"loops":      loops,
 	"rows":       rowLoops,
 	"elementary": elementaries,

@@ -23,7 +23,7 @@ var expConstants = []struct {
 	{"one", 1}, {"least", -87},
 }
 
-func softmaxes() {
+func attentions() {
 	constant := map[string]Mem{}
 	for _, c := range expConstants {
 		m := GLOBL(c.name+"32", RODATA|NOPTR)
