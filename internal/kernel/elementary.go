@@ -2,10 +2,11 @@ package kernel
 
 import "math"
 
-// The functions below use only additions, multiplications, divisions and
-// moves of bits, every result rounded to float64, in the order written. Their
-// results are therefore the same on every machine, which those of package math
-// aren't. Their errors, in units in the last place, are bounded by the tests.
+// The functions below use only additions, multiplications, divisions, math.FMA,
+// which rounds once on every machine, and moves of bits, every result rounded to
+// float64, in the order written. Their results are therefore the same on every
+// machine, which those of package math aren't. Their errors, in units in the
+// last place, are bounded by the tests.
 
 // poly returns c[0]*x^(n-1) + ... + c[n-2]*x + c[n-1], n = len(c) > 0, by
 // Horner's rule.
@@ -24,38 +25,35 @@ const (
 	ln2Lo = 0x1.a39ef35793c76p-33
 )
 
-// madd returns x*y + z, with both results rounded.
-func madd(x, y, z float64) float64 { return float64(x*y) + z }
+// horner is poly with each multiplication and addition fused.
+func horner(x float64, c ...float64) float64 {
+	y := c[0]
+	for _, v := range c[1:] {
+		y = math.FMA(y, x, v)
+	}
+	return y
+}
 
 // expSeries returns the Taylor series of (e^r-1-r)/r², 1/2! + r/3! + ... +
 // r^12/14!, the even and the odd powers apart, since they can be computed at
 // the same time. For |r| <= ln(2)/2 what is left out is less than 1e-18 of e^r.
 func expSeries(r float64) float64 {
 	q := float64(r * r)
-	even := madd(q, 1./87178291200, 1./479001600)
-	odd := madd(q, 1./6227020800, 1./39916800)
-	even = madd(q, even, 1./3628800)
-	odd = madd(q, odd, 1./362880)
-	even = madd(q, even, 1./40320)
-	odd = madd(q, odd, 1./5040)
-	even = madd(q, even, 1./720)
-	odd = madd(q, odd, 1./120)
-	even = madd(q, even, 1./24)
-	odd = madd(q, odd, 1./6)
-	even = madd(q, even, 1./2)
-	return madd(r, odd, even)
+	even := horner(q, 1./87178291200, 1./479001600, 1./3628800, 1./40320, 1./720, 1./24, 1./2)
+	odd := horner(q, 1./6227020800, 1./39916800, 1./362880, 1./5040, 1./120, 1./6)
+	return math.FMA(odd, r, even)
 }
 
 // expParts returns k and p such that e^x = 2^k * (1+p) and |p| < 0.42, for
 // finite |x| < 2^20.
 func expParts(x float64) (k int, p float64) {
 	const shift = 0x1.8p52 // adding it rounds to an integer
-	n := float64(x*math.Log2E) + shift - shift
-	r := x - float64(n*ln2Hi)
+	n := math.FMA(x, math.Log2E, shift) - shift
+	r := math.FMA(-n, ln2Hi, x)
 	lo := float64(n * ln2Lo)
 	s := r - lo
 	// What s = r-lo rounds away is added to the series' first term.
-	p = float64(float64(s*s)*expSeries(s)) + (r - s - lo)
+	p = math.FMA(float64(s*s), expSeries(s), r-s-lo)
 	return int(n), s + p
 }
 
@@ -108,6 +106,6 @@ func tanh(x float64) float64 {
 	}
 	k, p := expParts(2 * a)
 	scale := pow2(k)
-	t := float64(scale*p) + (scale - 1)
+	t := math.FMA(scale, p, scale-1)
 	return math.Copysign(t/(t+2), x)
 }

@@ -44,16 +44,16 @@ func phi(x float64) float64 {
 	z := float64(a * (1 / math.Sqrt2))
 	if !(z > 0.46875) {
 		y := float64(z * z)
-		erf := float64(x*(1/math.Sqrt2)) * (poly(y, erfNum[:]) / poly(y, erfDen[:]))
+		erf := float64(x*(1/math.Sqrt2)) * (horner(y, erfNum[:]...) / horner(y, erfDen[:]...))
 		return 0.5 + float64(0.5*erf)
 	}
 	tail := 0.0
 	if a < 39 { // else e^-760 is 0
 		if z <= 4 {
-			tail = poly(z, erfcNum[:]) / poly(z, erfcDen[:])
+			tail = horner(z, erfcNum[:]...) / horner(z, erfcDen[:]...)
 		} else {
 			y := 1 / float64(z*z)
-			tail = (oneOverSqrtPi - float64(y*poly(y, farNum[:]))/poly(y, farDen[:])) / z
+			tail = (oneOverSqrtPi - float64(y*horner(y, farNum[:]...))/horner(y, farDen[:]...)) / z
 		}
 		// e^-a²/2 is that of a number with an exact square, and of a small rest.
 		h := math.Float64frombits(math.Float64bits(a) &^ (1<<27 - 1))

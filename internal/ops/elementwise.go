@@ -231,6 +231,17 @@ func scale(x Array, by float64) Array {
 	if by == 1 {
 		return x
 	}
-	k := repeat(Constant(x.DType(), by), x.Shape())
-	return &fold{computed{op: "scale", dt: x.DType(), sh: x.Shape(), in: []Array{x, k}}, kernel.Active().Mul[x.DType().Kind()]}
+	const block = 4 << 10 // bytes of factors: they stay in the first-level cache
+	t := x.DType()
+	number := Constant(t, by).(*constant).data
+	factors := kernel.Alloc(block)
+	kernel.Fill(factors, number)
+	loop := kernel.Active().Mul[t.Kind()]
+	return mapTo("scale", t, x, func(dst, src []byte) {
+		for len(src) > 0 {
+			n := min(block, len(src))
+			loop(dst[:n], src[:n], factors[:n])
+			dst, src = dst[n:], src[n:]
+		}
+	})
 }

@@ -71,7 +71,7 @@ func (d doubles) fill(f float64) vec {
 // on emits an instruction, or its form that repeats a constant.
 func (d doubles) on(plain, repeating func(ops ...Op), x vec, y Op) vec {
 	to := d.vector()
-	if _, constant := y.(Mem); constant && d.bytes == 64 {
+	if isConstant(y) && d.bytes == 64 {
 		repeating(y, x, to)
 	} else {
 		plain(y, x, to)
@@ -199,22 +199,46 @@ func (d doubles) each(name string, of number, f func(x vec) vec) {
 	RET()
 }
 
-func (d doubles) poly(x vec, c []float64) vec {
-	y := x
-	if c[0] != 1 {
-		y = d.mul(x, value(c[0]))
+// fma is x·y + z.
+func (d doubles) fma(x vec, y, z Op) vec {
+	to := d.vector()
+	VMOVAPD(x, to)
+	switch {
+	case isConstant(z) && d.bytes == 64:
+		VFMADD213PD_BCST(z, y, to)
+	case isConstant(y) && d.bytes == 64:
+		VFMADD132PD_BCST(y, z, to)
+	case isConstant(y):
+		VFMADD132PD(y, z, to)
+	default:
+		VFMADD213PD(z, y, to)
 	}
-	for _, v := range c[1 : len(c)-1] {
-		y = d.mul(d.add(y, value(v)), x)
+	return to
+}
+
+func isConstant(x Op) bool {
+	_, constant := x.(Mem)
+	return constant
+}
+
+// horner sums a polynomial whose coefficients begin with the highest power's.
+func (d doubles) horner(x vec, c []float64) vec {
+	y := d.fill(c[0])
+	for _, v := range c[1:] {
+		if d.bytes == 64 {
+			VFMADD213PD_BCST(value(v), x, y)
+		} else {
+			VFMADD213PD(value(v), x, y)
+		}
 	}
-	return d.add(y, value(c[len(c)-1]))
+	return y
 }
 
 // expSeries is given q = r².
 func (d doubles) expSeries(r, q vec) vec {
-	even := d.poly(q, []float64{1. / 87178291200, 1. / 479001600, 1. / 3628800, 1. / 40320, 1. / 720, 1. / 24, 1. / 2})
-	odd := d.poly(q, []float64{1. / 6227020800, 1. / 39916800, 1. / 362880, 1. / 5040, 1. / 120, 1. / 6})
-	return d.add(d.mul(odd, r), even)
+	even := d.horner(q, []float64{1. / 87178291200, 1. / 479001600, 1. / 3628800, 1. / 40320, 1. / 720, 1. / 24, 1. / 2})
+	odd := d.horner(q, []float64{1. / 6227020800, 1. / 39916800, 1. / 362880, 1. / 5040, 1. / 120, 1. / 6})
+	return d.fma(odd, r, even)
 }
 
 // expParts returns k as a float64 and, in low, as an integer in the low 51
@@ -225,13 +249,13 @@ func (d doubles) expParts(x vec) (k, low, p vec) {
 		ln2Hi = 0x1.62e42feep-01
 		ln2Lo = 0x1.a39ef35793c76p-33
 	)
-	low = d.add(d.mul(x, value(math.Log2E)), value(shift))
+	low = d.fma(d.fill(math.Log2E), x, value(shift))
 	k = d.sub(low, value(shift))
-	r := d.sub(x, d.mul(k, value(ln2Hi)))
+	r := d.fma(k, value(-ln2Hi), x)
 	lo := d.mul(k, value(ln2Lo))
 	s := d.sub(r, lo)
 	q := d.mul(s, s)
-	p = d.add(d.mul(q, d.expSeries(s, q)), d.sub(d.sub(r, s), lo))
+	p = d.fma(q, d.expSeries(s, q), d.sub(d.sub(r, s), lo))
 	return k, low, d.add(s, p)
 }
 
@@ -270,7 +294,7 @@ func (d doubles) tanh(x vec) vec {
 	a := d.atMost(d.abs(x), 22)
 	_, low, p := d.expParts(d.add(a, a))
 	scale := d.shift(d.addI(low, bits(1023)), 52)
-	t := d.add(d.mul(p, scale), d.sub(scale, value(1)))
+	t := d.fma(p, scale, d.sub(scale, value(1)))
 	return d.or(d.div(t, d.add(t, value(2))), d.sign(x))
 }
 
@@ -311,14 +335,14 @@ func (d doubles) phi(x vec) vec {
 	z := d.mul(a, value(1/math.Sqrt2))
 	y := d.mul(z, z)
 	outer := d.above(z, 0.46875)
-	num, den := d.poly(y, erfNum), d.poly(y, erfDen)
-	d.blend(outer, d.poly(z, erfcNum), num, num)
-	d.blend(outer, d.poly(z, erfcDen), den, den)
+	num, den := d.horner(y, erfNum), d.horner(y, erfDen)
+	d.blend(outer, d.horner(z, erfcNum), num, num)
+	d.blend(outer, d.horner(z, erfcDen), den, den)
 	quotient := d.div(num, den)
 	far := d.above(z, 4)
 	d.skipIfNone(far, "near")
 	w := d.div(d.fill(1), y)
-	beyond := d.div(d.mul(d.poly(w, farNum), w), d.poly(w, farDen))
+	beyond := d.div(d.mul(d.horner(w, farNum), w), d.horner(w, farDen))
 	d.blend(far, d.div(d.sub(d.fill(oneOverSqrtPi), beyond), z), quotient, quotient)
 	Label("near")
 
