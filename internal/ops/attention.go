@@ -98,24 +98,27 @@ func AttentionScores(x Array, o AttentionOptions) (out, scores Array, err error)
 	if err != nil {
 		return nil, nil, err
 	}
-	if out, err = linear(out, o.WO, len(out.Shape())-1); err != nil {
+	var end epilogue
+	if o.Residual {
+		end.residual = sequence(x)
+		want := out.Shape().Clone()
+		if o.WO.Kernel != nil {
+			if want[len(want)-1], err = o.WO.outputs(); err != nil {
+				return nil, nil, err
+			}
+		}
+		if !want.Equal(end.residual.Shape()) {
+			return nil, nil, errorf(x, "shape %v can't be added to the attention's result of shape %v: --residual wants equal shapes", x.Shape(), want).
+				hint("an output projection of the input's width makes them equal")
+		}
+	}
+	if out, err = linearThen(out, o.WO, len(out.Shape())-1, end); err != nil {
 		return nil, nil, err
 	}
 	if o.Spatial {
 		out = o.unflatten(out, x.Shape())
 	}
-	if !o.Residual {
-		return cast(out, t), cast(scores, t), nil
-	}
-	if !out.Shape().Equal(x.Shape()) {
-		return nil, nil, errorf(x, "shape %v can't be added to the attention's result of shape %v: --residual wants equal shapes", x.Shape(), out.Shape()).
-			hint("an output projection of the input's width makes them equal")
-	}
-	sum, err := Add([]Array{cast(x, t.Compute()), out}, AddOptions{})
-	if err != nil {
-		return nil, nil, err
-	}
-	return cast(sum, t), cast(scores, t), nil
+	return cast(out, t), cast(scores, t), nil
 }
 
 // inputs settles which arrays give queries, keys and values.

@@ -79,7 +79,7 @@ func meanAndMax(x Array, o ReduceOptions) (mean, top Array, err error) {
 // bottleneck is fc2(relu(fc1(x))) over the channels.
 func bottleneck(x Array, fc1, fc2 Weights, l shape.Layout) (Array, error) {
 	axis := l.Channel(len(x.Shape()))
-	z, err := linearThen(x, fc1, axis, "relu")
+	z, err := linearThen(x, fc1, axis, epilogue{activation: "relu"})
 	if err != nil {
 		return nil, err
 	}

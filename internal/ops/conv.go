@@ -91,7 +91,7 @@ func conv(x Array, w Weights, o ConvOptions) (Array, error) {
 	case o.Transposed && (groups > 1 || max(o.Dilation[0], o.Dilation[1]) > 1):
 		return nil, &Error{Msg: "a transposed convolution takes no groups and no dilation"}
 	}
-	e := epilogue{w.Bias, o.Activation}
+	e := epilogue{bias: w.Bias, activation: o.Activation}
 	end, err := e.hold(x.DType(), ks[3])
 	if err != nil {
 		return nil, err

@@ -64,6 +64,18 @@ func (w Weights) matrix() (Array, error) {
 	return k, nil
 }
 
+// outputs is the channels that the kernel gives.
+func (w Weights) outputs() (int, error) {
+	k, err := w.matrix()
+	if err != nil {
+		return 0, err
+	}
+	if w.Layout == Torch {
+		return k.Shape()[0], nil
+	}
+	return k.Shape()[1], nil
+}
+
 // turned is a kernel of layout from, [in, out] or [out, in], in layout to.
 func turned(k Array, from, to WeightLayout) Array {
 	if from == to {
@@ -85,7 +97,7 @@ func Linear(x Array, w Weights, activation string, l shape.Layout) (Array, error
 		return nil, err
 	}
 	fused, after := fuse(activation, work.DType())
-	out, err := linearThen(work, w, l.Channel(len(x.Shape())), fused)
+	out, err := linearThen(work, w, l.Channel(len(x.Shape())), epilogue{activation: fused})
 	if err != nil {
 		return nil, err
 	}
@@ -104,17 +116,15 @@ func finish(x Array, activation string, t dtype.Type, l shape.Layout) (Array, er
 }
 
 // linear maps one axis of x in x's dtype, which is float32 or float64.
-func linear(x Array, w Weights, axis int) (Array, error) { return linearThen(x, w, axis, "") }
+func linear(x Array, w Weights, axis int) (Array, error) { return linearThen(x, w, axis, epilogue{}) }
 
-// linearThen is linear with an activation that a product applies by itself.
-func linearThen(x Array, w Weights, axis int, activation string) (Array, error) {
+// linearThen is linear with what a product does besides, the bias apart; a
+// residual is for the last axis alone.
+func linearThen(x Array, w Weights, axis int, e epilogue) (Array, error) {
 	t, s := x.DType(), x.Shape()
+	e.bias = w.Bias
 	if w.Kernel == nil {
-		x, err := addBias(x, w.Bias, axis)
-		if err != nil || activation == "" {
-			return x, err
-		}
-		return activate(activation, x, shape.NHWC)
+		return e.after(x, axis)
 	}
 	k, err := w.matrix()
 	if err != nil {
@@ -132,7 +142,7 @@ func linearThen(x Array, w Weights, axis int, activation string) (Array, error) 
 		return nil, errorf(w.Kernel, "weight of shape %v takes %d channels: want %s for the %d of %s, whose shape is %v", w.Kernel.Shape(), in, want, s[axis], NameOf(x), s).
 			hint("weights are read in %s's order; --weight-layout says otherwise", w.Layout)
 	}
-	end, err := epilogue{w.Bias, activation}.hold(t, out)
+	end, err := e.hold(t, out)
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +157,18 @@ func linearThen(x Array, w Weights, axis int, activation string) (Array, error) 
 	}
 	weights := pack(k, 1)
 	return onLast(x, axis, func(x Array) Array { return multiplyRows(x, weights, end) }), nil
+}
+
+// after is e done to x, which is no product.
+func (e epilogue) after(x Array, axis int) (Array, error) {
+	x, err := addBias(x, e.bias, axis)
+	if err == nil && e.residual != nil {
+		x, err = Add([]Array{e.residual, x}, AddOptions{})
+	}
+	if err == nil && e.activation != "" {
+		x, err = activate(e.activation, x, shape.NHWC)
+	}
+	return x, err
 }
 
 // addBias adds one number to each position of an axis; nil is none.
@@ -211,13 +233,20 @@ func (p *product) Flops() int64 { return (2*p.k + p.end.flops) * p.sh.Len() }
 func (p *product) Memory(n int64) int64 {
 	whole := max(n, wholeRowsMemory(n, p.n))
 	read := whole / max(p.n, 1) * p.k
-	return (borrows(p.in[0], read)+wholeRowsMemory(n, p.n))*p.size() + memoryOf(p.in[0], read)
+	m := (borrows(p.in[0], read)+wholeRowsMemory(n, p.n))*p.size() + memoryOf(p.in[0], read)
+	if p.end.residual != nil {
+		m = max(m, memoryOf(p.end.residual, whole))
+	}
+	return m
 }
 
 func (p *product) Read(ctx context.Context, dst []byte, off int64) error {
 	return wholeRows(&p.scratch, dst, off, p.n, p.size(), func(dst []byte, row, n int64) error {
 		x, buf, err := p.borrow(ctx, p.in[0], row*p.k, n*p.k)
 		defer p.put(buf)
+		if err == nil && p.end.residual != nil {
+			err = p.in[len(p.in)-1].Read(ctx, dst, row*p.n)
+		}
 		if err != nil {
 			return err
 		}
@@ -237,5 +266,5 @@ func multiply[T kernel.Float](p *product, dst, x []byte, rows int64) {
 	if h, ok := p.in[1].(*Held); ok && h.isPacked() {
 		right = group[T](h, 0)
 	}
-	kernel.Multiply(kernel.Active(), kernel.View[T](dst), int(p.n), left, right, int(rows), false, end)
+	kernel.Multiply(kernel.Active(), kernel.View[T](dst), int(p.n), left, right, int(rows), p.end.residual != nil, end)
 }

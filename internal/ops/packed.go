@@ -85,9 +85,10 @@ func group[T kernel.Float](h *Held, i int) kernel.Right[T] {
 }
 
 // epilogue is what a product does with its elements while they are in the
-// cache: it adds a bias, a number for each output channel, and applies an
-// activation.
+// cache: it adds them to a residual of its own shape, adds a bias, a number for
+// each output channel, and applies an activation.
 type epilogue struct {
+	residual   Array // nil: none; in the product's dtype
 	bias       Array // nil: none
 	activation string
 }
@@ -102,6 +103,7 @@ func fuse(activation string, t dtype.Type) (fused, after string) {
 
 // ending is an epilogue, held.
 type ending struct {
+	residual   Array
 	bias       *Held
 	activation func(dst, src []byte)
 	flops      int64 // an element
@@ -109,7 +111,10 @@ type ending struct {
 
 // hold makes e ready for products of dtype t with n output channels.
 func (e epilogue) hold(t dtype.Type, n int) (ending, error) {
-	var out ending
+	out := ending{residual: e.residual}
+	if e.residual != nil {
+		out.flops++
+	}
 	if e.bias != nil {
 		if err := checkBias(e.bias, n); err != nil {
 			return out, err
@@ -128,6 +133,9 @@ func (e epilogue) hold(t dtype.Type, n int) (ending, error) {
 func (e ending) inputs(others ...Array) []Array {
 	if e.bias != nil {
 		others = append(others, e.bias)
+	}
+	if e.residual != nil {
+		others = append(others, e.residual)
 	}
 	return others
 }
