@@ -10,6 +10,16 @@ import (
 
 func (t *Table) vectorizeBlends(set int) {
 	width := widths[set]
+	across, few := [2]func(dst, src, lo, hi, w *byte, n, size int){lerpAcrossAVX2, lerpAcrossAVX512}[set], t.across.lerp
+	t.across.lerp = func(dst, src []float32, lo, hi []int32, w []float64) {
+		n := len(lo) / (width / 4)
+		if whole := n * (width / 4); n > 0 {
+			_, _, _ = dst[whole-1], hi[whole-1], w[whole-1]
+			across(&Bytes(dst)[0], unsafe.SliceData(Bytes(src)), &Bytes(lo)[0], &Bytes(hi)[0], &Bytes(w)[0], n, len(src))
+			dst, lo, hi, w = dst[whole:], lo[whole:], hi[whole:], w[whole:]
+		}
+		few(dst, src, lo, hi, w)
+	}
 	for k, steps := range map[dtype.Kind][2]func(dst, a, b *byte, n int, w float64){
 		dtype.KindFloat32: {lerpAVX2F32, lerpAVX512F32},
 		dtype.KindFloat64: {lerpAVX2F64, lerpAVX512F64},

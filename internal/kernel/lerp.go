@@ -7,6 +7,7 @@ import "fusectl/internal/dtype"
 const fewest = 128
 
 func (t *Table) fillBlends() {
+	t.across.lerp = lerpAcross[float32]
 	t.Lerp[dtype.KindFloat32] = func(dst, a, b []byte, w float64) {
 		lerp(View[float32](dst), View[float32](a), View[float32](b), float32(w))
 	}
@@ -44,6 +45,8 @@ func (t *Table) LerpCols(k dtype.Kind, dst, src []byte, lo, hi []int32, w []floa
 				loop(d, a, src[int(hi[j])*size:(int(hi[j])+1)*size], w[j])
 			}
 		}
+	case k == dtype.KindFloat32 && inner == 1:
+		t.across.lerp(View[float32](dst), View[float32](src), lo, hi, w)
 	case k == dtype.KindFloat32:
 		lerpCols(View[float32](dst), View[float32](src), lo, hi, w, inner)
 	default:
@@ -51,15 +54,26 @@ func (t *Table) LerpCols(k dtype.Kind, dst, src []byte, lo, hi []int32, w []floa
 	}
 }
 
+// acrossLoops are the loops for columns of one element.
+type acrossLoops struct {
+	// lerp leaves an element undefined whose lo or hi isn't less than len(src).
+	lerp func(dst, src []float32, lo, hi []int32, w []float64)
+}
+
+// lerpAcross is LerpCols for columns of one element.
+func lerpAcross[T Float](dst, src []T, lo, hi []int32, w []float64) {
+	for j := range lo {
+		a := src[lo[j]]
+		if w := T(w[j]); w != 0 {
+			a += T((src[hi[j]] - a) * w)
+		}
+		dst[j] = a
+	}
+}
+
 func lerpCols[T Float](dst, src []T, lo, hi []int32, w []float64, inner int) {
 	if inner == 1 {
-		for j := range lo {
-			a := src[lo[j]]
-			if w[j] != 0 {
-				a += T((src[hi[j]] - a) * T(w[j]))
-			}
-			dst[j] = a
-		}
+		lerpAcross(dst, src, lo, hi, w)
 		return
 	}
 	for j := range lo {

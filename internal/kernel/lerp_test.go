@@ -64,3 +64,27 @@ func TestColumns(t *testing.T) {
 		}
 	})
 }
+
+// Numbers beyond the source are not read.
+func TestLerpAcrossStaysInside(t *testing.T) {
+	eachTable(t, func(t *testing.T, table *Table) {
+		if table.Name == genericLevel {
+			t.Skip("Go checks each index")
+		}
+		const n = 64
+		dst, src, w := make([]float32, n), []float32{5, 7}, make([]float64, n)
+		lo, hi := make([]int32, n), make([]int32, n)
+		for i := range lo {
+			lo[i], hi[i], w[i] = int32(i%2), int32(1-i%2), 0.5
+			if i%5 == 1 {
+				lo[i], hi[i] = -1<<31, 1<<31-1
+			}
+		}
+		table.across.lerp(dst, src, lo, hi, w)
+		for i, v := range dst {
+			if i%5 != 1 && v != 6 {
+				t.Errorf("element %d is %v, want 6", i, v)
+			}
+		}
+	})
+}

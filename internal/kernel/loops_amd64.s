@@ -2581,6 +2581,47 @@ done:
 	VZEROUPPER
 	RET
 
+// func lerpAcrossAVX512(dst *byte, src *byte, lo *byte, hi *byte, w *byte, n int, size int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·lerpAcrossAVX512(SB), NOSPLIT, $0-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         lo+16(FP), DX
+	MOVQ         hi+24(FP), BX
+	MOVQ         w+32(FP), SI
+	MOVQ         n+40(FP), DI
+	MOVQ         size+48(FP), R8
+	VMOVD        R8, X0
+	VPBROADCASTD X0, Z0
+
+loop:
+	VPXORD       Z1, Z1, Z1
+	VMOVDQU32    (DX), Z4
+	VPCMPUD      $0x01, Z0, Z4, K1
+	VGATHERDPS   (CX)(Z4*4), K1, Z1
+	VPXORD       Z2, Z2, Z2
+	VMOVDQU32    (BX), Z4
+	VPCMPUD      $0x01, Z0, Z4, K1
+	VGATHERDPS   (CX)(Z4*4), K1, Z2
+	VCVTPD2PS    (SI), Y5
+	VCVTPD2PS    64(SI), Y4
+	VINSERTF32X8 $0x01, Y4, Z5, Z4
+	VSUBPS       Z1, Z2, Z2
+	VMULPS       Z4, Z2, Z2
+	VADDPS       Z2, Z1, Z2
+	VPXORD       Z3, Z3, Z3
+	VCMPPS       $0x00, Z3, Z4, K1
+	VBLENDMPS    Z1, Z2, K1, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	ADDQ         $0x00000080, SI
+	DECQ         DI
+	JNZ          loop
+	VZEROUPPER
+	RET
+
 // func swapAVX512x16(dst *byte, src *byte, n int)
 // Requires: AVX, AVX512BW, AVX512F
 TEXT ·swapAVX512x16(SB), NOSPLIT, $0-24
@@ -5262,6 +5303,51 @@ one:
 	JNZ     one
 
 done:
+	VZEROUPPER
+	RET
+
+// func lerpAcrossAVX2(dst *byte, src *byte, lo *byte, hi *byte, w *byte, n int, size int)
+// Requires: AVX, AVX2
+TEXT ·lerpAcrossAVX2(SB), NOSPLIT, $0-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         lo+16(FP), DX
+	MOVQ         hi+24(FP), BX
+	MOVQ         w+32(FP), SI
+	MOVQ         n+40(FP), DI
+	MOVQ         size+48(FP), R8
+	VMOVD        R8, X0
+	VPBROADCASTD X0, Y0
+
+loop:
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     (DX), Y1
+	VPCMPGTD    Y1, Y0, Y3
+	VPSRAD      $0x1f, Y1, Y5
+	VPANDN      Y3, Y5, Y3
+	VGATHERDPS  Y3, (CX)(Y1*4), Y2
+	VXORPS      Y3, Y3, Y3
+	VMOVUPS     (BX), Y1
+	VPCMPGTD    Y1, Y0, Y5
+	VPSRAD      $0x1f, Y1, Y6
+	VPANDN      Y5, Y6, Y5
+	VGATHERDPS  Y5, (CX)(Y1*4), Y3
+	VCVTPD2PSY  (SI), X4
+	VCVTPD2PSY  32(SI), X1
+	VINSERTF128 $0x01, X1, Y4, Y1
+	VSUBPS      Y2, Y3, Y3
+	VMULPS      Y1, Y3, Y3
+	VADDPS      Y3, Y2, Y3
+	VXORPS      Y5, Y5, Y5
+	VCMPPS      $0x00, Y5, Y1, Y5
+	VBLENDVPS   Y5, Y2, Y3, Y3
+	VMOVUPS     Y3, (AX)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, DX
+	ADDQ        $0x20, BX
+	ADDQ        $0x00000040, SI
+	DECQ        DI
+	JNZ         loop
 	VZEROUPPER
 	RET
 

@@ -219,6 +219,12 @@ func tapsAVX512F32(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa floa
 //go:noescape
 func tapsAVX512F64(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float64, wb float64, wc float64, wd float64)
 
+// dst[i] = a + (b-a)·w[i] of a = src[lo[i]] and b = src[hi[i]], a where w[i] is 0, for n vectors.
+// What isn't one of the size elements of src isn't read.
+//
+//go:noescape
+func lerpAcrossAVX512(dst *byte, src *byte, lo *byte, hi *byte, w *byte, n int, size int)
+
 // dst = src with the bytes of each 2 reversed, n vectors.
 //
 //go:noescape
@@ -443,6 +449,12 @@ func tapsAVX2F32(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float6
 //
 //go:noescape
 func tapsAVX2F64(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float64, wb float64, wc float64, wd float64)
+
+// dst[i] = a + (b-a)·w[i] of a = src[lo[i]] and b = src[hi[i]], a where w[i] is 0, for n vectors.
+// What isn't one of the size elements of src isn't read.
+//
+//go:noescape
+func lerpAcrossAVX2(dst *byte, src *byte, lo *byte, hi *byte, w *byte, n int, size int)
 
 // dst = src with the bytes of each 2 reversed, n vectors.
 //

@@ -96,6 +96,7 @@ type Table struct {
 	multipliers [dtype.NumKinds]multiplier
 	softmax32   softmaxLoops[float32]
 	softmax64   softmaxLoops[float64]
+	across      acrossLoops
 	rowCopiers  []rowCopier
 	squares     [2]squares // of elements of 4 and of 8 bytes
 	activations [len(activationNames)][dtype.NumKinds]Loop2

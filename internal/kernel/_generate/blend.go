@@ -13,6 +13,79 @@ func (s isa) blends() {
 	s.lerp(f64, VSUBPD, VMULPD)
 	s.taps(f32, VMULPS)
 	s.taps(f64, VMULPD)
+	s.lerpAcross()
+}
+
+// lerpAcross blends pairs of float32s from anywhere in src.
+func (s isa) lerpAcross() {
+	TEXT("lerpAcross"+s.name, NOSPLIT, "func(dst, src, lo, hi, w *byte, n, size int)")
+	Pragma("noescape")
+	Doc("dst[i] = a + (b-a)·w[i] of a = src[lo[i]] and b = src[hi[i]], a where w[i] is 0, for n vectors.",
+		"What isn't one of the size elements of src isn't read.")
+	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
+	lo, hi, w := Load(Param("lo"), GP64()), Load(Param("hi"), GP64()), Load(Param("w"), GP64())
+	n := Load(Param("n"), GP64())
+	size, sizes := XMM(), s.vector()
+	VMOVD(Load(Param("size"), GP64()).(reg.GPVirtual).As32(), size)
+	VPBROADCASTD(size, sizes)
+	Label("loop")
+	weights, a, b := s.vector(), s.gather(lo, src, sizes), s.gather(hi, src, sizes)
+	if s.bytes == 64 {
+		low, high := YMM(), YMM()
+		VCVTPD2PS(Mem{Base: w}, low)
+		VCVTPD2PS(Mem{Base: w, Disp: 64}, high)
+		VINSERTF32X8(U8(1), high, low.AsZ(), weights)
+	} else {
+		low, high := XMM(), XMM()
+		VCVTPD2PSY(Mem{Base: w}, low)
+		VCVTPD2PSY(Mem{Base: w, Disp: 32}, high)
+		VINSERTF128(U8(1), high, low.AsY(), weights)
+	}
+	VSUBPS(a, b, b)
+	VMULPS(weights, b, b)
+	VADDPS(b, a, b)
+	none := s.vector() // of b
+	s.zero(none)
+	if s.bytes == 64 {
+		alone := K()
+		VCMPPS(U8(0), none, weights, alone)
+		VBLENDMPS(a, b, alone, b)
+	} else {
+		VCMPPS(U8(0), none, weights, none)
+		VBLENDVPS(none, a, b, b)
+	}
+	VMOVUPS(b, Mem{Base: dst})
+	for _, p := range []reg.Register{dst, lo, hi} {
+		ADDQ(U8(s.bytes), p)
+	}
+	ADDQ(U32(2*s.bytes), w)
+	DECQ(n)
+	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
+}
+
+// gather is a vector of the float32s of src whose numbers are at at, and less
+// than those of sizes.
+func (s isa) gather(at, src reg.Register, sizes reg.VecVirtual) reg.VecVirtual {
+	which, v := s.vector(), s.vector()
+	from := Mem{Base: src, Index: which, Scale: 4}
+	s.zero(v)
+	if s.bytes == 64 {
+		const less = 1
+		VMOVDQU32(Mem{Base: at}, which)
+		inside := K()
+		VPCMPUD(U8(less), sizes, which, inside)
+		VGATHERDPS(from, inside, v)
+		return v
+	}
+	VMOVUPS(Mem{Base: at}, which)
+	inside, negative := s.vector(), s.vector()
+	VPCMPGTD(which, sizes, inside)
+	VPSRAD(U8(31), which, negative)
+	VPANDN(inside, negative, inside)
+	VGATHERDPS(inside, from, v)
+	return v
 }
 
 func (s isa) lerp(of number, subtract, multiply func(ops ...Op)) {
