@@ -96,9 +96,20 @@ func conv(x Array, w Weights, o ConvOptions) (Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Layout == shape.NCHW && !o.Transposed {
+	win := Window{[2]int{ks[0], ks[1]}, o.Stride, o.Dilation, o.Padding}
+	if first := o.Layout == shape.NCHW; !o.Transposed && (first || groups > 1 && ks[3]/groups < narrowGroup) {
 		k = transpose(k, []int{perm[3], perm[2], perm[0], perm[1]})
-		return convPlanar(x, k, Window{[2]int{ks[0], ks[1]}, o.Stride, o.Dilation, o.Padding}, groups, end)
+		if first {
+			return convPlanar(x, k, win, groups, end)
+		}
+		if _, err := win.over(x, 1); err != nil { // which tells of x as it is
+			return nil, err
+		}
+		y, err := convPlanar(transpose(x, []int{0, 3, 1, 2}), k, win, groups, end)
+		if err != nil {
+			return nil, err
+		}
+		return transpose(y, []int{0, 2, 3, 1}), nil
 	}
 	k = transpose(k, perm)
 	var failed error
@@ -107,7 +118,6 @@ func conv(x Array, w Weights, o ConvOptions) (Array, error) {
 		if o.Transposed {
 			y, failed = convTransposed(x, k, o, e)
 		} else {
-			win := Window{[2]int{ks[0], ks[1]}, o.Stride, o.Dilation, o.Padding}
 			y, failed = convolve(x, k, win, groups, end)
 		}
 		if failed != nil {
@@ -117,6 +127,11 @@ func conv(x Array, w Weights, o ConvOptions) (Array, error) {
 	})
 	return out, failed
 }
+
+// narrowGroup is the output channels of a group from which on they fill a
+// vector: for fewer, as in a depthwise convolution, positions do, with the
+// channels first.
+const narrowGroup = 16
 
 // convPlanar is the convolution of x [N,C,H,W] with kernels [out,C/groups,h,w].
 func convPlanar(x, k Array, win Window, groups int, end ending) (Array, error) {
