@@ -12,8 +12,10 @@ import (
 
 func newVersionCommand(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use:     "version",
-		Short:   "show the version and which kernels this machine uses",
+		Use:   "version",
+		Short: "show the version and which kernels this machine uses",
+		Long: `Shows the version and which instruction set the kernels use: avx512, avx2 or
+generic. The environment variable FUSECTL_CPU lowers it to one of these.`,
 		Example: "  fusectl version",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
