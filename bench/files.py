@@ -34,9 +34,13 @@ def works():
     save = "np.save('out.npy', %s)"
     return [
         ("add", "add a.npy b.npy -o out.npy", ["cp", "a.npy", "out.npy"], save % "np.load('a.npy')+np.load('b.npy')"),
+        ("mul", "mul a.npy b.npy -o out.npy", ["cp", "a.npy", "out.npy"], save % "np.load('a.npy')*np.load('b.npy')"),
         ("mul by [1,1,1,C]", "mul a.npy v.npy -o out.npy", ["cp", "a.npy", "out.npy"], save % "np.load('a.npy')*np.load('v.npy')"),
         ("concat, axis 0", "concat a.npy b.npy --axis 0 -o out.npy", ["cat", "a.npy", "b.npy"], save % "np.concatenate([np.load('a.npy'),np.load('b.npy')],0)"),
         ("concat, axis -1", "concat a.npy b.npy -o out.npy", ["cat", "a.npy", "b.npy"], save % "np.concatenate([np.load('a.npy'),np.load('b.npy')],-1)"),
+        ("crossmodal concat", "crossmodal a.npy b.npy -o out.npy", ["cat", "a.npy", "b.npy"], save % "np.concatenate([np.load('a.npy'),np.load('b.npy')],1)"),
+        ("crossmodal add", "crossmodal a.npy b.npy --mode add -o out.npy", ["cp", "a.npy", "out.npy"], save % "np.load('a.npy')+np.load('b.npy')"),
+        ("crossmodal mul", "crossmodal a.npy b.npy --mode mul -o out.npy", ["cp", "a.npy", "out.npy"], save % "np.load('a.npy')*np.load('b.npy')"),
         ("gap", "gap a.npy -o out.npy", ["cat", "a.npy"], save % "np.load('a.npy').mean((1,2))"),
         ("gmp", "gmp a.npy -o out.npy", ["cat", "a.npy"], save % "np.load('a.npy').max((1,2))"),
     ]
