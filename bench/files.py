@@ -25,24 +25,38 @@ rng = np.random.default_rng(0)
 for names, shape in [('ab', (16, 256, %d, 64)), ('v', (1, 1, 1, 64)), ('st', (1, 64, 64, 64))]:
     for name in names:
         np.save(name + '.npy', rng.standard_normal(shape, dtype=np.float32))
+a = np.load('a.npy')
+np.save('half.npy', a.astype('f2'))
+np.save('big.npy', a.astype('>f4'))
+np.save('quarter.npy', a[:4])
 print(np.__version__)
 """
 
 
 def works():
-    """(name, fusectl's arguments, the peer that copies, NumPy's one-liner)."""
+    """(name, fusectl's arguments, the peer that copies, NumPy's one-liner; "": NumPy has none)."""
+    copied = ["cp", "a.npy", "out.npy"]
     save = "np.save('out.npy', %s)"
     return [
-        ("add", "add a.npy b.npy -o out.npy", ["cp", "a.npy", "out.npy"], save % "np.load('a.npy')+np.load('b.npy')"),
-        ("mul", "mul a.npy b.npy -o out.npy", ["cp", "a.npy", "out.npy"], save % "np.load('a.npy')*np.load('b.npy')"),
-        ("mul by [1,1,1,C]", "mul a.npy v.npy -o out.npy", ["cp", "a.npy", "out.npy"], save % "np.load('a.npy')*np.load('v.npy')"),
+        ("add", "add a.npy b.npy -o out.npy", copied, save % "np.load('a.npy')+np.load('b.npy')"),
+        ("mul", "mul a.npy b.npy -o out.npy", copied, save % "np.load('a.npy')*np.load('b.npy')"),
+        ("mul by [1,1,1,C]", "mul a.npy v.npy -o out.npy", copied, save % "np.load('a.npy')*np.load('v.npy')"),
         ("concat, axis 0", "concat a.npy b.npy --axis 0 -o out.npy", ["cat", "a.npy", "b.npy"], save % "np.concatenate([np.load('a.npy'),np.load('b.npy')],0)"),
         ("concat, axis -1", "concat a.npy b.npy -o out.npy", ["cat", "a.npy", "b.npy"], save % "np.concatenate([np.load('a.npy'),np.load('b.npy')],-1)"),
         ("crossmodal concat", "crossmodal a.npy b.npy -o out.npy", ["cat", "a.npy", "b.npy"], save % "np.concatenate([np.load('a.npy'),np.load('b.npy')],1)"),
-        ("crossmodal add", "crossmodal a.npy b.npy --mode add -o out.npy", ["cp", "a.npy", "out.npy"], save % "np.load('a.npy')+np.load('b.npy')"),
-        ("crossmodal mul", "crossmodal a.npy b.npy --mode mul -o out.npy", ["cp", "a.npy", "out.npy"], save % "np.load('a.npy')*np.load('b.npy')"),
+        ("crossmodal add", "crossmodal a.npy b.npy --mode add -o out.npy", copied, save % "np.load('a.npy')+np.load('b.npy')"),
+        ("crossmodal mul", "crossmodal a.npy b.npy --mode mul -o out.npy", copied, save % "np.load('a.npy')*np.load('b.npy')"),
         ("gap", "gap a.npy -o out.npy", ["cat", "a.npy"], save % "np.load('a.npy').mean((1,2))"),
         ("gmp", "gmp a.npy -o out.npy", ["cat", "a.npy"], save % "np.load('a.npy').max((1,2))"),
+        ("weighted add", "add a.npy b.npy --coef 0.5,0.25 -o out.npy", copied, save % "np.float32(0.5)*np.load('a.npy')+np.float32(0.25)*np.load('b.npy')"),
+        ("relu", "act a.npy --activation relu -o out.npy", copied, save % "np.maximum(np.load('a.npy'),0)"),
+        ("sigmoid", "act a.npy --activation sigmoid -o out.npy", copied, save % "1/(1+np.exp(-np.load('a.npy')))"),
+        ("gelu", "act a.npy --activation gelu -o out.npy", copied, ""),
+        ("softmax of 64 channels", "act a.npy --activation softmax -o out.npy", copied, ""),
+        ("float16 to float32", "convert half.npy --dtype float32 -o out.npy", copied, save % "np.load('half.npy').astype('f4')"),
+        ("big-endian to little", "convert big.npy -o out.npy", copied, save % "np.load('big.npy').astype('<f4')"),
+        ("bilinear, twice the size", "resize quarter.npy --scale 2 -o out.npy", copied, ""),
+        ("bilinear, nchw", "resize quarter.npy --scale 2 --layout nchw -o out.npy", copied, ""),
     ]
 
 
@@ -50,13 +64,12 @@ def measure(work, rounds):
     """A row of the table."""
     name, args, copy, line = work
     target = "copied" if len(copy) == 3 and copy[0] == "cat" else "/dev/null"
-    runs = interleave({
-        "fusectl": lambda: fresh([FUSECTL, *args.split()]),
-        "copy": lambda: fresh(copy, target),
-        "numpy": lambda: fresh(python(NUMPY + line)),
-    }, rounds)
+    contestants = {"fusectl": lambda: fresh([FUSECTL, *args.split()]), "copy": lambda: fresh(copy, target)}
+    if line:
+        contestants["numpy"] = lambda: fresh(python(NUMPY + line))
+    runs = interleave(contestants, rounds)
     seconds = {who: [s for s, _ in of] for who, of in runs.items()}
-    of_copy, of_numpy = (spread(ratios(seconds["fusectl"], seconds[peer])) for peer in ("copy", "numpy"))
+    of_copy, of_numpy = (spread(ratios(seconds["fusectl"], seconds[peer])) if peer in seconds else "–" for peer in ("copy", "numpy"))
     peak = max(mib for _, mib in runs["fusectl"])
     return f"| {name} | {of_copy} | {of_numpy} | {peak:.1f} | {1000 * statistics.median(seconds['fusectl']):.0f} |"
 
