@@ -46,14 +46,14 @@ func (c *cubic) Read(ctx context.Context, dst []byte, off int64) error {
 // the slot of their number modulo 4, since a result row needs 4 in line.
 func (c *cubic) rows(ctx context.Context, dst []byte, row, n int64) error {
 	bytes := c.row() * c.size()
-	src := c.get(c.srcRow() * c.size())
+	src := c.open()
 	var kept, taps [4][]byte
 	at := [4]int64{-1, -1, -1, -1}
 	for k := range kept {
 		kept[k] = c.get(bytes)
 	}
 	defer func() {
-		c.put(src)
+		c.put(src.buf)
 		for _, b := range kept {
 			c.put(b)
 		}
@@ -65,10 +65,11 @@ func (c *cubic) rows(ctx context.Context, dst []byte, row, n int64) error {
 			want := outer*int64(c.y.in) + int64(from)
 			slot := want % 4
 			if at[slot] != want {
-				if err := c.in[0].Read(ctx, src, want*c.srcRow()); err != nil {
+				line, err := src.row(ctx, want)
+				if err != nil {
 					return err
 				}
-				kernel.Active().TapCols(c.dt.Kind(), kept[slot], src, c.xTaps, int(c.inner))
+				kernel.Active().TapCols(c.dt.Kind(), kept[slot], line, c.xTaps, int(c.inner))
 				at[slot] = want
 			}
 			taps[k] = kept[slot]

@@ -138,7 +138,8 @@ func (r *resized) Flops() int64 {
 }
 
 func (r *resized) Memory(n int64) int64 {
-	return (2*r.row()+r.srcRow()+wholeRowsMemory(n, r.row()))*r.size() + memoryOf(r.in[0], r.srcRow())
+	read := r.atOnce() * r.srcRow()
+	return (2*r.row()+borrows(r.in[0], read)+wholeRowsMemory(n, r.row()))*r.size() + memoryOf(r.in[0], read)
 }
 
 func (r *resized) Read(ctx context.Context, dst []byte, off int64) error {
@@ -147,13 +148,54 @@ func (r *resized) Read(ctx context.Context, dst []byte, off int64) error {
 	})
 }
 
+// readAhead is the bytes up to which source rows are read several at once, since
+// a read of few bytes takes little less time than one of many.
+const readAhead = 64 << 10
+
+// atOnce is how many source rows are read at once: one, where most are skipped.
+func (r *resized) atOnce() int64 {
+	if r.y.in > 4*len(r.y.lo) {
+		return 1
+	}
+	return max(readAhead/max(r.srcRow()*r.size(), 1), 1)
+}
+
+// sourceRows are source rows that have been read, n from number first on.
+type sourceRows struct {
+	r        *resized
+	data     []byte
+	first, n int64
+	buf      []byte
+}
+
+// open begins to read source rows, in a buffer to be put back.
+func (r *resized) open() sourceRows {
+	return sourceRows{r: r, buf: r.get(r.atOnce() * r.srcRow() * r.size())}
+}
+
+// row is source row number i, counted over all images and channels.
+func (s *sourceRows) row(ctx context.Context, i int64) ([]byte, error) {
+	r := s.r
+	row, bytes := r.srcRow(), r.srcRow()*r.size()
+	if i < s.first || i >= s.first+s.n {
+		n := min(r.atOnce(), r.outer*int64(r.y.in)-i)
+		data, err := r.at(ctx, r.in[0], s.buf[:n*bytes], flat(i*row, n*row))
+		if err != nil {
+			return nil, err
+		}
+		s.data, s.first, s.n = data, i, n
+	}
+	at := (i - s.first) * bytes
+	return s.data[at : at+bytes], nil
+}
+
 // rows computes n result rows. Of the two scaled source rows that it blends,
 // it keeps what the next row needs again.
 func (r *resized) rows(ctx context.Context, dst []byte, row, n int64) error {
 	bytes := r.row() * r.size()
-	src := r.get(r.srcRow() * r.size())
+	src := r.open()
 	lo, hi := r.get(bytes), r.get(bytes)
-	defer func() { r.put(src); r.put(lo); r.put(hi) }()
+	defer func() { r.put(src.buf); r.put(lo); r.put(hi) }()
 	atLo, atHi := int64(-1), int64(-1)
 	height := int64(len(r.y.lo))
 	for i := range n {
@@ -164,7 +206,7 @@ func (r *resized) rows(ctx context.Context, dst []byte, row, n int64) error {
 			lo, hi, atLo, atHi = hi, lo, atHi, atLo
 		}
 		if wantLo != atLo {
-			if err := r.scaleRow(ctx, lo, src, wantLo); err != nil {
+			if err := r.scaleRow(ctx, lo, &src, wantLo); err != nil {
 				return err
 			}
 			atLo = wantLo
@@ -176,7 +218,7 @@ func (r *resized) rows(ctx context.Context, dst []byte, row, n int64) error {
 			continue
 		}
 		if wantHi != atHi {
-			if err := r.scaleRow(ctx, hi, src, wantHi); err != nil {
+			if err := r.scaleRow(ctx, hi, &src, wantHi); err != nil {
 				return err
 			}
 			atHi = wantHi
@@ -187,8 +229,8 @@ func (r *resized) rows(ctx context.Context, dst []byte, row, n int64) error {
 }
 
 // scaleRow reads one source row and scales it to the result's width.
-func (r *resized) scaleRow(ctx context.Context, dst, src []byte, row int64) error {
-	src, err := r.at(ctx, r.in[0], src, flat(row*r.srcRow(), r.srcRow()))
+func (r *resized) scaleRow(ctx context.Context, dst []byte, rows *sourceRows, row int64) error {
+	src, err := rows.row(ctx, row)
 	if err != nil {
 		return err
 	}
