@@ -189,3 +189,27 @@ func fill[T any](x []T, v T) {
 		x[i] = v
 	}
 }
+
+// BenchmarkSoftmaxLoops counts the bytes of a block of scores.
+func BenchmarkSoftmaxLoops(b *testing.B) {
+	const rows, n = 48, 256
+	for _, l := range Levels() {
+		table := newTable(l)
+		scores, x := Alloc(4*rows*n), Alloc(4*rows*n)
+		table.Normal[kindOf[float32]()](scores, 1, 0)
+		top, sum := make([]float32, rows), make([]float32, rows)
+		table.softmax32.max(top, View[float32](scores), n, n)
+		for name, loop := range map[string]func(){
+			"max":   func() { table.softmax32.max(top, View[float32](scores), n, n) },
+			"exp":   func() { copy(x, scores); table.softmax32.exp(sum, View[float32](x), n, n, top) },
+			"scale": func() { table.softmax32.scale(View[float32](x), 1) },
+		} {
+			b.Run(l+"/"+name, func(b *testing.B) {
+				b.SetBytes(int64(len(x)))
+				for b.Loop() {
+					loop()
+				}
+			})
+		}
+	}
+}
