@@ -107,8 +107,9 @@ func rowScale[T Float](x []T, by T) {
 // expNegative is e^x for x <= 0, within 2 ulp, and 0 for x < -87, where the
 // result would soon be none that float32 has whole digits for. With k the
 // integer nearest to x/ln 2, it is 2^k·e^r, r = x - k·ln 2, and e^r is 1 + r +
-// r²·p(r), p being the polynomial of Cephes's expf (Moshier 1989). The loops of
-// instruction sets fuse each multiplication with the addition after it.
+// r²·p(r), p being the polynomial of Cephes's expf (Moshier 1989), in pairs of
+// terms, which can be computed at the same time. The loops of instruction sets
+// fuse each multiplication with the addition after it.
 func expNegative(x float32) float32 {
 	const magic = 0x1.8p23 // adding it rounds to an integer, which is then the low bits
 	if x < -87 {
@@ -118,13 +119,11 @@ func expNegative(x float32) float32 {
 	k := shifted - magic
 	r := x - float32(k*0.693359375) // the product is exact: the constant has few bits
 	r += float32(k * 2.12194440e-4)
-	p := float32(1.9875691500e-4)
-	p = float32(p*r) + 1.3981999507e-3
-	p = float32(p*r) + 8.3334519073e-3
-	p = float32(p*r) + 4.1665795894e-2
-	p = float32(p*r) + 1.6666665459e-1
-	p = float32(p*r) + 5.0000001201e-1
-	p = float32(p*float32(r*r)) + r + 1
+	q := float32(r * r)
+	p := float32(1.9875691500e-4*r) + 1.3981999507e-3
+	p = float32(p*q) + (float32(8.3334519073e-3*r) + 4.1665795894e-2)
+	p = float32(p*q) + (float32(1.6666665459e-1*r) + 5.0000001201e-1)
+	p = float32(p*q) + (r + 1)
 	return p * math.Float32frombits(math.Float32bits(shifted)<<23+math.Float32bits(1))
 }
 

@@ -16,11 +16,11 @@ func expNegativeFused(x float32) float32 {
 	shifted := fma32(x, math.Log2E, magic)
 	k := shifted - magic
 	r := fma32(k, 2.12194440e-4, fma32(k, -0.693359375, x))
-	p := float32(1.9875691500e-4)
-	for _, c := range []float32{1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1} {
-		p = fma32(p, r, c)
-	}
-	p = fma32(p, r*r, r) + 1
+	q := r * r
+	p := fma32(1.9875691500e-4, r, 1.3981999507e-3)
+	p = fma32(p, q, fma32(8.3334519073e-3, r, 4.1665795894e-2))
+	p = fma32(p, q, fma32(1.6666665459e-1, r, 5.0000001201e-1))
+	p = fma32(p, q, r+1)
 	return p * math.Float32frombits(math.Float32bits(shifted)<<23+math.Float32bits(1))
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -170,14 +171,16 @@ func expNegative(s isa, c func(name string) Op, at Mem, top, acc reg.VecVirtual)
 	VMOVAPS(v, r)
 	VFMADD231PS(c("ln2hi"), k, r)
 	VFMADD231PS(c("ln2lo"), k, r)
-	VMOVUPS(c("p0"), p)
-	for _, name := range []string{"p1", "p2", "p3", "p4", "p5"} {
-		VFMADD213PS(c(name), r, p)
-	}
-	q := s.vector()
+	q, p1, p2 := s.vector(), s.vector(), s.vector()
 	VMULPS(r, r, q)
+	for i, v := range []reg.VecVirtual{p, p1, p2} { // pairs of terms: short chains
+		VMOVUPS(c(fmt.Sprint("p", 2*i)), v)
+		VFMADD213PS(c(fmt.Sprint("p", 2*i+1)), r, v)
+	}
+	VFMADD213PS(p1, q, p)
+	VFMADD213PS(p2, q, p)
+	VADDPS(c("one"), r, r)
 	VFMADD213PS(r, q, p)
-	VADDPS(c("one"), p, p)
 	// Less than -87 gives 0; a NaN, which is not less, stays.
 	if s.bytes == 64 {
 		keep := K()
