@@ -234,7 +234,7 @@ func convolveLines[T kernel.Float](c *convolved, dst, src []T, lo int, first, n 
 			_, x := c.at(first)
 			left.Line, left.Begun = c.x.out, x
 		}
-		kernel.Multiply(kernel.Active(), dst[g*per:], out, left, right, int(n), false, endingOf[T](c.end, g*per, per))
+		kernel.Multiply(kernel.Active(), dst[g*per:], out, left, right, int(n), false, endingOf[T](c.end, c.in, g*per, per))
 	}
 }
 

@@ -235,7 +235,7 @@ func (p *product) Memory(n int64) int64 {
 	read := whole / max(p.n, 1) * p.k
 	m := (borrows(p.in[0], read)+wholeRowsMemory(n, p.n))*p.size() + memoryOf(p.in[0], read)
 	if p.end.residual != nil {
-		m = max(m, memoryOf(p.end.residual, whole))
+		m = max(m, memoryOf(p.in[len(p.in)-1], whole))
 	}
 	return m
 }
@@ -261,7 +261,7 @@ func (p *product) Read(ctx context.Context, dst []byte, off int64) error {
 
 func multiply[T kernel.Float](p *product, dst, x []byte, rows int64) {
 	left := kernel.Rows(kernel.View[T](x), int(p.k))
-	end := endingOf[T](p.end, 0, int(p.n))
+	end := endingOf[T](p.end, p.in, 0, int(p.n))
 	right := kernel.Right[T]{Data: kernel.View[T](p.in[1].(Resident).Bytes()), K: int(p.k), N: int(p.n), Stride: int(p.n)}
 	if h, ok := p.in[1].(*Held); ok && h.isPacked() {
 		right = group[T](h, 0)

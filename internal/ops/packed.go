@@ -101,10 +101,11 @@ func fuse(activation string, t dtype.Type) (fused, after string) {
 	return activation, ""
 }
 
-// ending is an epilogue, held.
+// ending is an epilogue, held. Its arrays are inputs of the node, which reads
+// them from there: a plan may put others in their place.
 type ending struct {
-	residual   Array
 	bias       *Held
+	residual   Array
 	activation func(dst, src []byte)
 	flops      int64 // an element
 }
@@ -129,22 +130,29 @@ func (e epilogue) hold(t dtype.Type, n int) (ending, error) {
 	return out, nil
 }
 
-// inputs are the arrays that a node with this ending reads, after others.
-func (e ending) inputs(others ...Array) []Array {
+// inputs are those of a node with this ending: two of its own, then the bias and
+// the residual, of those that there are.
+func (e ending) inputs(x, weights Array) []Array {
+	in := []Array{x, weights}
 	if e.bias != nil {
-		others = append(others, e.bias)
+		in = append(in, e.bias)
 	}
 	if e.residual != nil {
-		others = append(others, e.residual)
+		in = append(in, e.residual)
 	}
-	return others
+	return in
 }
 
-// endingOf is e for n channels from number first on.
-func endingOf[T kernel.Float](e ending, first, n int) kernel.Epilogue[T] {
-	out := kernel.Epilogue[T]{Activation: e.activation}
-	if e.bias != nil {
-		out.Bias = kernel.View[T](e.bias.data)[first : first+n]
+// biasOf is the bias of n channels from number first on, of a node with this
+// ending and these inputs; nil if it has none.
+func biasOf[T kernel.Float](e ending, in []Array, first, n int) []T {
+	if e.bias == nil {
+		return nil
 	}
-	return out
+	return kernel.View[T](in[2].(Resident).Bytes())[first : first+n]
+}
+
+// endingOf is the epilogue of n channels from number first on, likewise.
+func endingOf[T kernel.Float](e ending, in []Array, first, n int) kernel.Epilogue[T] {
+	return kernel.Epilogue[T]{Bias: biasOf[T](e, in, first, n), Activation: e.activation}
 }

@@ -153,12 +153,10 @@ func planarBlock[T kernel.Float](p *planar, dst, src []T, lo, from, stride int, 
 		patches := planes[T]{p, src, from, stride, first, int(g) * p.cn, panel}
 		right := kernel.Right[T]{K: int(k), N: int(cols), Depth: convDepth, Fill: patches.fill}
 		block := dst[:m*cols]
-		if bias := p.end.bias; bias != nil {
-			for i, b := range kernel.View[T](bias.data)[out : out+m] {
-				row := block[int64(i)*cols : int64(i+1)*cols]
-				for j := range row {
-					row[j] = b
-				}
+		for i, b := range biasOf[T](p.end, p.in, int(out), int(m)) {
+			row := block[int64(i)*cols : int64(i+1)*cols]
+			for j := range row {
+				row[j] = b
 			}
 		}
 		kernel.Multiply(t, block, int(cols), kernel.Rows(weights[out*k:(out+m)*k], int(k)), right, int(m), p.end.bias != nil, kernel.Epilogue[T]{Activation: p.end.activation})
