@@ -17,7 +17,8 @@ import (
 type attentionFlags struct {
 	context, query, key, value     string
 	wq, bq, wk, bk, wv, bv, wo, bo string
-	weights, prefix                string
+	weights                        bundleFlags
+	given                          func(flag string) bool // whether it is on the command line
 	mask, scale, weightLayout      string
 	form, wf, scores               string
 	heads, kvHeads                 int
@@ -54,7 +55,8 @@ says otherwise; an absent one is the identity. --weights names an archive with
 wq, bq, wk, ..., bo, or with the names of torch.nn.MultiheadAttention
 (in_proj_weight, out_proj.weight, ...) or of Keras's MultiHeadAttention
 (query/kernel, attention_output/kernel, ...): then in the framework's layout,
-with its scale, auto, and Keras's also with its heads.`,
+with its scale, auto, and Keras's also with its heads. A name that nothing
+reads is an error, unless --ignore-unused is given.`,
 		Example: `  # a Transformer layer's self-attention, 8 heads, and its residual
   fusectl attention x.npy --wq wq.npy --wk wk.npy --wv wv.npy --wo wo.npy \
       --heads 8 --scale auto --residual -o y.npy
@@ -97,12 +99,12 @@ with its scale, auto, and Keras's also with its heads.`,
 // have in common.
 func (a *attentionFlags) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
+	a.given = f.Changed
+	a.weights.addTo(f, "archive of all weights, `W.npz`", "layers.0.self_attn.")
 	for _, p := range []struct {
 		to          *string
 		name, usage string
 	}{
-		{&a.weights, "weights", "archive of all weights, `W.npz`"},
-		{&a.prefix, "weights-prefix", "`TEXT` before the names in it, such as layers.0.self_attn."},
 		{&a.wq, "wq", "weights of the queries"}, {&a.bq, "bq", "their bias"},
 		{&a.wk, "wk", "weights of the keys"}, {&a.bk, "bk", "their bias"},
 		{&a.wv, "wv", "weights of the values"}, {&a.bv, "bv", "their bias"},
@@ -154,15 +156,15 @@ func (e *env) attention(a attentionFlags) (o ops.AttentionOptions, err error) {
 			return o, err
 		}
 	}
-	if a.weights != "" {
+	if a.weights.path != "" {
 		if a.wq+a.bq+a.wk+a.bk+a.wv+a.bv+a.wo+a.bo != "" {
 			return o, usagef("--weights has all weights: name them there or one by one")
 		}
-		b, err := e.openBundle(a.weights, a.prefix)
+		b, err := e.openBundle(a.weights)
 		if err != nil {
 			return o, err
 		}
-		if err := b.attention(&o); err != nil {
+		if err := b.attention(&o, a); err != nil {
 			return o, err
 		}
 	}
@@ -183,15 +185,31 @@ func (e *env) attention(a attentionFlags) (o ops.AttentionOptions, err error) {
 
 // attention takes the weights of an attention from a bundle, by the names that
 // a framework or fusectl itself gives them. A framework's module also scales
-// as it does.
-func (b *bundle) attention(o *ops.AttentionOptions) error {
+// as it does. Flags that contradict the module are errors.
+func (b *bundle) attention(o *ops.AttentionOptions, a attentionFlags) error {
+	if err := b.openAttention(o, a); err != nil {
+		return err
+	}
+	return b.unread()
+}
+
+func (b *bundle) openAttention(o *ops.AttentionOptions, a attentionFlags) error {
 	switch {
 	case b.has("in_proj_weight", "q_proj_weight"):
 		o.AutoScale = true
+		if !a.given("heads") {
+			b.e.warn("%s: PyTorch's weights don't say how many heads there are: 1 is assumed; --heads N says it", npyio.Printable(b.path))
+		}
+		if err := b.ordered(ops.Torch, a); err != nil {
+			return err
+		}
 		return b.torchAttention(o)
 	case b.has("query/kernel", "query/kernel:0"):
 		o.AutoScale = true
-		return b.kerasAttention(o)
+		if err := b.ordered(ops.Keras, a); err != nil {
+			return err
+		}
+		return b.kerasAttention(o, a)
 	}
 	if !slices.ContainsFunc([]string{"wq", "wk", "wv", "wo"}, func(n string) bool { return b.has(n) }) {
 		_, err := b.need("in_proj_weight")
@@ -210,6 +228,34 @@ func (b *bundle) attention(o *ops.AttentionOptions) error {
 		}
 	}
 	return nil
+}
+
+// agrees takes the number of heads from a kernel [features, heads, d] of Keras's,
+// of the queries, keys or values. A flag or an earlier kernel that says
+// otherwise is an error.
+func (a attentionFlags) agrees(name string, kernel ops.Array, o *ops.AttentionOptions) error {
+	heads, flag, given := &o.KVHeads, "kv-heads", a.kvHeads
+	if name == "query" {
+		heads, flag, given = &o.Heads, "heads", a.heads
+	}
+	n := kernel.Shape()[1]
+	if a.given(flag) && given != n {
+		return usagef("--%s %d: %s has %d heads, its shape is %v", flag, given, ops.NameOf(kernel), n, kernel.Shape())
+	}
+	if name == "value" && n != *heads {
+		return &npyio.ReadError{Name: ops.NameOf(kernel), Msg: fmt.Sprintf("has %d heads, its shape is %v: the keys have %d", n, kernel.Shape(), *heads)}
+	}
+	*heads = n
+	return nil
+}
+
+// ordered refuses a --weight-layout other than that of the framework whose names
+// a bundle has.
+func (b *bundle) ordered(l ops.WeightLayout, a attentionFlags) error {
+	if a.weightLayout == "" || a.weightLayout == string(l) {
+		return nil
+	}
+	return usagef("--weight-layout %s: the names in %s are of %s's weights", a.weightLayout, npyio.Printable(b.path), l)
 }
 
 // torchAttention takes the weights of a torch.nn.MultiheadAttention.
@@ -252,7 +298,7 @@ func (b *bundle) torchAttention(o *ops.AttentionOptions) (err error) {
 
 // kerasAttention takes the weights of a keras.layers.MultiHeadAttention, whose
 // kernels [features, heads, d] also say how many heads there are.
-func (b *bundle) kerasAttention(o *ops.AttentionOptions) error {
+func (b *bundle) kerasAttention(o *ops.AttentionOptions, a attentionFlags) error {
 	for _, w := range []struct {
 		to   *ops.Weights
 		name string
@@ -269,8 +315,8 @@ func (b *bundle) kerasAttention(o *ops.AttentionOptions) error {
 		into := shape.Shape{s[0], s[1] * s[2]}
 		if w.to == &o.WO {
 			into = shape.Shape{s[0] * s[1], s[2]}
-		} else {
-			o.Heads = s[1]
+		} else if err := a.agrees(w.name, k, o); err != nil {
+			return err
 		}
 		if w.to.Kernel, err = ops.Reshape(k, into); err != nil {
 			return err

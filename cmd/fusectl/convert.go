@@ -111,7 +111,7 @@ func (e *env) openMembers(paths []string) (xs []ops.Array, names []string, err e
 			xs, names = append(xs, x), append(names, strings.TrimSuffix(base, ".npy"))
 			continue
 		}
-		b, err := e.openBundle(path, "")
+		b, err := e.openBundle(bundleFlags{path: path})
 		if err != nil {
 			return nil, nil, err
 		}

@@ -38,9 +38,10 @@ func newCrossModalCommand(e *env) *cobra.Command {
              divides by the length, both before P (MFB)
   attention  A's positions attend to B's, with the flags of attention
 
-Shapes broadcast and dtypes promote as for the commands of these names. In film
-and bilinear, vectors [N,D] count for all positions of a map. --project I=W
-maps input I by a matrix first. Weights map the last axis of arrays of up to 3
+Shapes broadcast and dtypes promote as for the commands of these names, but
+vectors [N,D] beside maps or sequences count for all their positions; mode
+concat joins such vectors to the features alone. --project I=W maps input I by
+a matrix first. Weights map the last axis of arrays of up to 3
 dimensions, and the channels of larger ones; an absent one is the identity.`,
 		Example: `  # VQA: question features gate image features
   fusectl crossmodal image.npy question.npy --mode gate -o fused.npy
@@ -99,7 +100,7 @@ var modeFlags = map[string][]string{
 	"concat":    {"axis"},
 	"film":      {"gamma", "gamma-bias", "beta", "beta-bias"},
 	"bilinear":  {"u", "u-bias", "v", "v-bias", "p", "p-bias", "activation", "factor", "normalize"},
-	"attention": {"weights", "weights-prefix", "wq", "bq", "wk", "bk", "wv", "bv", "wo", "bo", "wf", "mask", "save-scores", "heads", "kv-heads", "scale", "form", "causal", "residual"},
+	"attention": {"weights", "weights-prefix", "ignore-unused", "wq", "bq", "wk", "bk", "wv", "bv", "wo", "bo", "wf", "mask", "save-scores", "heads", "kv-heads", "scale", "form", "causal", "residual"},
 }
 
 // check refuses a mode that there isn't, and flags of another one, which would

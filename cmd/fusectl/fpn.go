@@ -15,7 +15,7 @@ import (
 // pyramidFlags is the flags of fpn.
 type pyramidFlags struct {
 	upsample, merge, extra, weightLayout string
-	weights, prefix                      string
+	weights                              bundleFlags
 	mergeWeights, bottomUpWeights        string
 	lateral, output, down, up, more      convList
 	all, bottomUp                        bool
@@ -41,11 +41,15 @@ Levels are feature maps of 4 dimensions, given finest or coarsest first. The
 result is the finest fused level; --all writes all of them, finest first.
 
 Bilinear upsampling has half-pixel centres, as tf.image.resize; nearest is
-torch.nn.functional.interpolate's, as torchvision's pyramid uses it.
+torch.nn.functional.interpolate's.
 
 --weights takes an archive with the names of torchvision's
 FeaturePyramidNetwork: inner_blocks.N.0.weight and .bias, layer_blocks.N.0...,
-extra_blocks.p6... Or weights are named in lists, finest level first, none
+extra_blocks.p6... It is then computed as the module in eval mode: upsampling
+is nearest unless --upsample says otherwise, and inner_blocks.N.1.running_mean
+and its like (norm_layer=BatchNorm2d) normalise. A name that nothing reads is
+an error, unless --ignore-unused is given.
+Or weights are named in lists, finest level first, none
 where a level has none: laterals are 1x1 convolutions, all others 3x3.
 Kernels are [in,out] or [h,w,in,out] under nhwc, [out,in] or [out,in,h,w]
 under nchw, unless --weight-layout says otherwise.
@@ -89,9 +93,8 @@ by --down-conv or by taking every second position, and convolved by
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&p.upsample, "upsample", "bilinear", "upsampling `MODE`: "+strings.Join(ops.ResizeModes, ", "))
-	f.StringVar(&p.weights, "weights", "", "archive of all weights, `W.npz`, named as torchvision names them")
-	f.StringVar(&p.prefix, "weights-prefix", "", "`TEXT` before the names in it, such as backbone.fpn.")
+	f.StringVar(&p.upsample, "upsample", "", "upsampling `MODE`: "+strings.Join(ops.ResizeModes, ", ")+"; default bilinear, with --weights nearest")
+	p.weights.addTo(f, "archive of all weights, `W.npz`, named as torchvision names them", "backbone.fpn.")
 	p.lateral.addTo(f, "lateral", "lateral-bias", "1x1 convolutions of the levels, finest first; none is the identity")
 	p.output.addTo(f, "output-conv", "output-bias", "3x3 convolutions of the fused levels, likewise")
 	f.StringVar(&p.merge, "merge", "add", "how two levels merge, `HOW`: "+strings.Join(ops.MergeModes, ", "))
@@ -113,6 +116,12 @@ by --down-conv or by taking every second position, and convolved by
 
 // check refuses words that mean nothing and flags that would do nothing.
 func (p *pyramidFlags) check() error {
+	if p.upsample == "" {
+		p.upsample = "bilinear"
+		if p.weights.path != "" { // torchvision's module
+			p.upsample = "nearest"
+		}
+	}
 	if err := ops.CheckResizeMode(p.upsample); err != nil {
 		return usagef("--upsample: %v", err)
 	}
@@ -128,7 +137,7 @@ func (p *pyramidFlags) check() error {
 		return slices.ContainsFunc(cs, func(c convList) bool { return c.kernels != nil || c.biases != nil })
 	}
 	switch {
-	case p.weights != "" && lists(p.lateral, p.output):
+	case p.weights.path != "" && lists(p.lateral, p.output):
 		return usagef("--weights has the laterals and the output convolutions: name them there or in lists")
 	case p.merge != "weighted" && p.mergeWeights+p.bottomUpWeights != "":
 		return usagef("--merge-weights and --bottom-up-weights go with --merge weighted")
@@ -161,14 +170,20 @@ func (e *env) pyramid(p pyramidFlags, n int) (o ops.FPNOptions, err error) {
 	if o.MergeWeights, err = e.openOptional(p.mergeWeights); err != nil {
 		return o, err
 	}
-	if o.BottomUpMerge, err = e.openOptional(p.bottomUpWeights); err != nil || p.weights == "" {
+	if o.BottomUpMerge, err = e.openOptional(p.bottomUpWeights); err != nil || p.weights.path == "" {
 		return o, err
 	}
-	b, err := e.openBundle(p.weights, p.prefix)
+	b, err := e.openBundle(p.weights)
 	if err != nil {
 		return o, err
 	}
-	return o, b.pyramid(&o, n)
+	if err := b.pyramid(&o, n); err != nil {
+		return o, err
+	}
+	if o.Extra != "p6p7" && b.has("extra_blocks.p6.weight") {
+		return o, b.unread("--extra p6p7 reads extra_blocks.p6 and extra_blocks.p7")
+	}
+	return o, b.unread()
 }
 
 // pyramid takes the weights of a pyramid of n levels from a bundle with
@@ -179,10 +194,10 @@ func (b *bundle) pyramid(o *ops.FPNOptions, n int) (err error) {
 	}
 	o.Lateral, o.Output = make([]ops.Weights, n), make([]ops.Weights, n)
 	for i := range n {
-		if o.Lateral[i], err = b.convolution(fmt.Sprintf("inner_blocks.%d.0", i), fmt.Sprintf("inner_blocks.%d", i)); err != nil {
+		if o.Lateral[i], err = b.normalized(fmt.Sprintf("inner_blocks.%d", i)); err != nil {
 			return err
 		}
-		if o.Output[i], err = b.convolution(fmt.Sprintf("layer_blocks.%d.0", i), fmt.Sprintf("layer_blocks.%d", i)); err != nil {
+		if o.Output[i], err = b.normalized(fmt.Sprintf("layer_blocks.%d", i)); err != nil {
 			return err
 		}
 	}

@@ -85,7 +85,7 @@ func (e *env) members(paths []string) (all []string, err error) {
 			all = append(all, path)
 			continue
 		}
-		b, err := e.openBundle(path, "")
+		b, err := e.openBundle(bundleFlags{path: path})
 		if err != nil {
 			return nil, err
 		}

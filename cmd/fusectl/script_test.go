@@ -146,6 +146,9 @@ func cmdFails(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	text, ended := strings.CutSuffix(ts.ReadFile("stderr"), "\n")
 	lines := strings.Split(text, "\n")
+	for len(lines) > 1 && strings.HasPrefix(lines[0], "fusectl: warning: ") {
+		lines = lines[1:]
+	}
 	if !ended || !errorLine.MatchString(lines[0]) || !lowerCase(lines[0]) {
 		ts.Fatalf("not an error of one line, lower case, without a full stop: %q", lines[0])
 	}

@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
@@ -44,26 +46,63 @@ func (e *env) openWeights(layout string, flags ...weightFlags) ([]ops.Weights, e
 	return out, nil
 }
 
-// bundle is an archive of weights, named as a framework names them.
-type bundle struct {
-	e       *env
-	archive *npyio.Archive
-	path    string
-	prefix  string // of the names that count
+// bundleFlags say which archive of weights a module takes, and which of its
+// names are the module's.
+type bundleFlags struct {
+	path, prefix string
+	ignoreUnused bool
 }
 
-// openBundle opens the archive at path.
-func (e *env) openBundle(path, prefix string) (*bundle, error) {
-	path = e.graph.path(path)
-	a := e.archives[path]
+func (b *bundleFlags) addTo(f *pflag.FlagSet, usage, prefix string) {
+	f.StringVar(&b.path, "weights", "", usage)
+	f.StringVar(&b.prefix, "weights-prefix", "", "`TEXT` before the names in it, such as "+prefix)
+	f.BoolVar(&b.ignoreUnused, "ignore-unused", false, "allow names in it that nothing reads")
+}
+
+// bundle is an archive of weights, named as a framework names them.
+type bundle struct {
+	bundleFlags
+	e       *env
+	archive *npyio.Archive
+	read    map[string]bool // the names that were read, without the prefix
+}
+
+// openBundle opens the archive that flags name.
+func (e *env) openBundle(flags bundleFlags) (*bundle, error) {
+	flags.path = e.graph.path(flags.path)
+	a := e.archives[flags.path]
 	if a == nil {
 		var err error
-		if a, err = npyio.OpenArchive(path, npyio.Options{MaxHeader: int(e.maxHeader), As: e.as.t}); err != nil {
+		if a, err = npyio.OpenArchive(flags.path, npyio.Options{MaxHeader: int(e.maxHeader), As: e.as.t}); err != nil {
 			return nil, err
 		}
-		e.archives[path] = a
+		e.archives[flags.path] = a
 	}
-	return &bundle{e, a, path, prefix}, nil
+	return &bundle{flags, e, a, map[string]bool{}}, nil
+}
+
+// saysNothing reports whether a name holds nothing that a module computes
+// with: batch normalisation counts the batches that it was trained on.
+func saysNothing(name string) bool {
+	return name == "num_batches_tracked" || strings.HasSuffix(name, ".num_batches_tracked")
+}
+
+// unread refuses a bundle with names under the prefix that nothing has read:
+// the module that they belong to computes something else. hints say what would
+// read some of them.
+func (b *bundle) unread(hints ...string) error {
+	var left []string
+	for _, name := range b.archive.Names() {
+		if own, ok := strings.CutPrefix(name, b.prefix); ok && !b.read[own] && !saysNothing(own) {
+			left = append(left, name)
+		}
+	}
+	if len(left) == 0 || b.ignoreUnused {
+		return nil
+	}
+	u := usagef("%s: has weights that nothing reads: %s", npyio.Printable(b.path), npyio.Listed(left))
+	u.hints = append(hints, "--weights-prefix chooses one module's names; --ignore-unused computes without these")
+	return u
 }
 
 // has reports whether the bundle has one of some names.
@@ -81,6 +120,7 @@ func (b *bundle) need(names ...string) (ops.Array, error) {
 			break
 		}
 	}
+	b.read[name] = true
 	name = b.prefix + name
 	key := fileKey{b.path + ":" + name, b.e.as.t}
 	if in, ok := b.e.files[key]; ok {
@@ -115,6 +155,30 @@ func (b *bundle) convolution(names ...string) (w ops.Weights, err error) {
 		w.Bias, err = b.optional(withSuffix(names, ".bias")...)
 	}
 	return w, err
+}
+
+// normEpsilon is what torch.nn.BatchNorm2d adds to the variance.
+const normEpsilon = 1e-5
+
+// normalized is convolution for a sequence of a convolution, NAME.0, and perhaps
+// a batch normalisation, NAME.1, as torchvision's Conv2dNormActivation names
+// them; or, as its older versions do, a convolution alone, NAME.
+func (b *bundle) normalized(name string) (w ops.Weights, err error) {
+	if w, err = b.convolution(name+".0", name); err != nil || !b.has(name+".1.running_mean") {
+		return w, err
+	}
+	n := &ops.BatchNorm{Epsilon: normEpsilon}
+	w.Norm = n
+	for _, f := range []struct {
+		to   *ops.Array
+		name string
+		open func(...string) (ops.Array, error)
+	}{{&n.Mean, "running_mean", b.need}, {&n.Variance, "running_var", b.need}, {&n.Weight, "weight", b.optional}, {&n.Bias, "bias", b.optional}} {
+		if *f.to, err = f.open(name + ".1." + f.name); err != nil {
+			return w, err
+		}
+	}
+	return w, nil
 }
 
 func withSuffix(names []string, suffix string) []string {

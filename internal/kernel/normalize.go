@@ -62,6 +62,22 @@ func powerRows[F Float](dst, src []byte, cols int) {
 	}
 }
 
+// NormColumns is the columns of FoldNormRows.
+const NormColumns = 5
+
+// FoldNormRows computes, for each row of 5 float64 elements, a channel's
+// variance, mean, weight, bias and the bias of the map before it, the numbers
+// by which a batch normalisation scales and shifts the map's product:
+// dst[0] = weight / sqrt(variance + eps), dst[1] = bias + (before - mean)·dst[0].
+// dst may be src.
+func FoldNormRows(dst, src []byte, eps float64) {
+	d, s := View[float64](dst), View[float64](src)
+	for ; len(s) >= NormColumns; d, s = d[NormColumns:], s[NormColumns:] {
+		scale := s[2] / math.Sqrt(s[0]+eps)
+		d[0], d[1] = scale, s[3]+(s[4]-s[1])*scale
+	}
+}
+
 // Relu computes x[i] = max(x[i], 0) in place, NaN staying NaN.
 func Relu[F Float](x []F) {
 	for i, v := range x {

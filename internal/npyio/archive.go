@@ -124,7 +124,7 @@ func (a *Archive) unknown(name string) error {
 	if len(a.names) == 0 {
 		return malformed("has no array %s: it has none at all", quoted(name))
 	}
-	return malformed("has no array %s: it has %s", quoted(name), listed(a.names))
+	return malformed("has no array %s: it has %s", quoted(name), Listed(a.names))
 }
 
 // only opens the one array that the archive has.
@@ -135,8 +135,8 @@ func (a *Archive) only() (*File, error) {
 	case 1:
 		return a.Open(a.names[0])
 	}
-	return nil, readFailed(a.name, malformed("holds several arrays: %s", listed(a.names)).hint(
-		"name one: "+printable(a.name)+":"+listed(a.names[:1])))
+	return nil, readFailed(a.name, malformed("holds several arrays: %s", Listed(a.names)).hint(
+		"name one: "+Printable(a.name)+":"+Listed(a.names[:1])))
 }
 
 // Close closes the archive, and with it the files that were opened from it.
@@ -202,8 +202,8 @@ func npySuffix(member string) string {
 	return ".npy"
 }
 
-// listed is a list of names from a file as a message may show it.
-func listed(names []string) string {
+// Listed is a list of names from a file as a message may show it.
+func Listed(names []string) string {
 	var b strings.Builder
 	for i, name := range names {
 		if i > 0 && (i == 10 || b.Len() > 150) {

@@ -41,12 +41,12 @@ func line(name, msg string) string {
 	if name == "" {
 		return msg
 	}
-	return printable(name) + ": " + msg
+	return Printable(name) + ": " + msg
 }
 
-// printable is a name as a message shows it: quoted if it would break the line
+// Printable is a name as a message shows it: quoted if it would break the line
 // or trouble a terminal.
-func printable(name string) string {
+func Printable(name string) string {
 	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(name)
 	}

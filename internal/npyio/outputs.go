@@ -161,7 +161,7 @@ func (s *Outputs) whole(file *target, t dtype.Type, sh shape.Shape) (*Output, er
 // NumPy's default names.
 func (s *Outputs) createMember(name, path, entry string, t dtype.Type, sh shape.Shape) (*Output, error) {
 	if entry == ".npy" {
-		return nil, &WriteError{Name: name, Msg: "names no member of the archive", Hints: []string{"name it after the colon: " + printable(path) + ":name"}}
+		return nil, &WriteError{Name: name, Msg: "names no member of the archive", Hints: []string{"name it after the colon: " + Printable(path) + ":name"}}
 	}
 	key := identity(path)
 	a, ok := s.archives[key]
@@ -174,7 +174,7 @@ func (s *Outputs) createMember(name, path, entry string, t dtype.Type, sh shape.
 	}
 	if a.named != (entry != "") {
 		return nil, &WriteError{Name: name, Msg: "is an output both as a whole archive and with members of its own naming", Hints: []string{
-			"give every array of the archive a name, or none: " + printable(path) + ":name"}}
+			"give every array of the archive a name, or none: " + Printable(path) + ":name"}}
 	}
 	if entry == "" {
 		entry = fmt.Sprintf("arr_%d.npy", len(a.members))

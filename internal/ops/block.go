@@ -13,6 +13,9 @@ func SE(x Array, fc1, fc2 Weights, l shape.Layout) (Array, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := fc1.fits(x, l.Channel(len(x.Shape()))); err != nil {
+		return nil, err
+	}
 	squeezed, err := GlobalAvgPool(x, ReduceOptions{KeepDims: true, Layout: l})
 	if err != nil {
 		return nil, err
@@ -31,6 +34,9 @@ func SE(x Array, fc1, fc2 Weights, l shape.Layout) (Array, error) {
 func CBAM(x Array, fc1, fc2, spatial Weights, l shape.Layout) (Array, error) {
 	x, t, err := floatWork("cbam", x, fc1, fc2, spatial)
 	if err != nil {
+		return nil, err
+	}
+	if err := fc1.fits(x, l.Channel(len(x.Shape()))); err != nil {
 		return nil, err
 	}
 	o := ReduceOptions{KeepDims: true, Layout: l}

@@ -59,7 +59,7 @@ func TestPartsRefuse(t *testing.T) {
 			return Conv(randn(1, 1, 2, 9, 6), w, ConvOptions{Layout: shape.NHWC})
 		},
 		"bias of shape (4,): want (5,)": func() (Array, error) {
-			return Conv(x, Weights{k, randn(1, 4), Keras}, ConvOptions{Layout: shape.NHWC})
+			return Conv(x, Weights{Kernel: k, Bias: randn(1, 4), Layout: Keras}, ConvOptions{Layout: shape.NHWC})
 		},
 		"no groups and no dilation": func() (Array, error) {
 			return Conv(x, Weights{Kernel: randn(1, 2, 2, 4, 3), Layout: Keras}, ConvOptions{Groups: 2, Transposed: true, Layout: shape.NHWC})

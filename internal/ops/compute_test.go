@@ -313,7 +313,7 @@ func TestLinearIsItsDefinition(t *testing.T) {
 				}
 				want = append(want, sum)
 			})
-			build := func() Array { return must(Linear(x, Weights{w, b, c.weights}, "", c.l)) }
+			build := func() Array { return must(Linear(x, Weights{Kernel: w, Bias: b, Layout: c.weights}, "", c.l)) }
 			// A float32 dot product of n terms errs by at most n roundings; of
 			// random signs, by some sqrt(n) of them: 2e-6 is 16 of 1.2e-7.
 			within(t, floats(build(), result(t, build)), want, 2e-6)

@@ -66,6 +66,10 @@ func kernelAxes(l WeightLayout, transposed bool) string {
 // conv is Conv in x's dtype, which is float32 or float64, unrounded, with an
 // activation that a product applies by itself.
 func conv(x Array, w Weights, o ConvOptions) (Array, error) {
+	w, err := w.folded(x.DType(), o.Transposed)
+	if err != nil {
+		return nil, err
+	}
 	// The axes h, w, in and out of the kernel, whichever way round it came: in is
 	// what it sums over.
 	perm := []int{0, 1, 2, 3}
@@ -82,14 +86,17 @@ func conv(x Array, w Weights, o ConvOptions) (Array, error) {
 	groups := max(o.Groups, 1)
 	ks, channels := k.Shape().Permute(perm), x.Shape()[axis]
 	switch {
+	case o.Transposed && (groups > 1 || max(o.Dilation[0], o.Dilation[1]) > 1):
+		return nil, &Error{Msg: "a transposed convolution takes no groups and no dilation"}
 	case ks[2]*groups != channels:
 		want := strings.NewReplacer("h", strconv.Itoa(ks[0]), "w", strconv.Itoa(ks[1])).Replace(kernelAxes(w.Layout, o.Transposed))
 		e := errorf(w.Kernel, "kernel of shape %v takes %d channels in %d groups: want %s, in being the %d channels of %s, whose shape is %v", w.Kernel.Shape(), ks[2]*groups, groups, want, channels, NameOf(x), x.Shape())
+		if s := w.Kernel.Shape(); w.Layout == Keras && groups == channels && s[2] == channels {
+			return nil, e.hint("Keras's DepthwiseConv2D has (h,w,C,m): reshape it to (%d,%d,1,%d)", s[0], s[1], s[2]*s[3])
+		}
 		return nil, e.hint("kernels are read as %s; --weight-layout says otherwise", kernelAxes(w.Layout, o.Transposed))
 	case ks[3]%groups != 0:
 		return nil, errorf(w.Kernel, "%d output channels don't split into %d groups", ks[3], groups)
-	case o.Transposed && (groups > 1 || max(o.Dilation[0], o.Dilation[1]) > 1):
-		return nil, &Error{Msg: "a transposed convolution takes no groups and no dilation"}
 	}
 	e := epilogue{bias: w.Bias, activation: o.Activation}
 	end, err := e.hold(x.DType(), ks[3])

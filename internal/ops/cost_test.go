@@ -48,7 +48,7 @@ func TestValuesWithSeveralReadersAreComputedOnceWhereThatIsCheaper(t *testing.T)
 func TestWhatIsNeededNoMoreIsLetGo(t *testing.T) {
 	x := Array(randn(1, 1, 32, 32, 8))
 	for i := range 6 {
-		x = must(Conv(x, Weights{randn(uint64(2+i), 8, 8, 3, 3), nil, Torch}, ConvOptions{Padding: Padding{Same: true}, Layout: shape.NHWC}))
+		x = must(Conv(x, Weights{Kernel: randn(uint64(2+i), 8, 8, 3, 3), Layout: Torch}, ConvOptions{Padding: Padding{Same: true}, Layout: shape.NHWC}))
 	}
 	p, err := NewPlan(Options{}, x)
 	if err != nil {
@@ -74,7 +74,7 @@ func TestWhatIsNeededNoMoreIsLetGo(t *testing.T) {
 }
 
 func TestCostCountsEachNodeOnce(t *testing.T) {
-	x, w := randn(1, 1, 4, 4, 8), Weights{randn(2, 16, 8), nil, Torch}
+	x, w := randn(1, 1, 4, 4, 8), Weights{Kernel: randn(2, 16, 8), Layout: Torch}
 	y := must(Linear(x, w, "relu", shape.NHWC))
 	z := must(Mul([]Array{y, y}, MulOptions{}))
 	got := CostOf(z, func(Array) bool { return false })

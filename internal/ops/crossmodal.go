@@ -40,8 +40,8 @@ type CrossModalOptions struct {
 //     2017), normalised if wanted, before P,
 //   - attention lets A's positions attend to B's; see Attention.
 //
-// In film and bilinear, B may have fewer axes than A: its features then count
-// for all of A's positions.
+// In every mode but attention, vectors [N,D] beside maps or sequences count for
+// all of their positions. concat takes them where it joins the features.
 func CrossModal(xs []Array, mode string, o CrossModalOptions) (Array, error) {
 	if mode == "attention" {
 		out, _, err := CrossAttention(xs, o)
@@ -49,6 +49,9 @@ func CrossModal(xs []Array, mode string, o CrossModalOptions) (Array, error) {
 	}
 	xs, err := projected(xs, o)
 	if err != nil {
+		return nil, err
+	}
+	if xs, err = vectorsBeside(xs, mode, o); err != nil {
 		return nil, err
 	}
 	switch mode {
@@ -165,6 +168,58 @@ func modalities(op string, a, b Array, l shape.Layout, weights ...Weights) (wa, 
 		return transpose(cast(x, t.Compute()), shape.MoveToLast(featureAxis(n, l), n))
 	}
 	return toLast(a), toLast(b), t, nil
+}
+
+// vectorsBeside gives vectors among xs, [N,D] or [D], an axis of extent 1 for each
+// spatial axis of the maps or sequences beside them, so that they count for all
+// positions. film and bilinear bring their features into line themselves.
+func vectorsBeside(xs []Array, mode string, o CrossModalOptions) ([]Array, error) {
+	widest := xs[0]
+	for _, x := range xs[1:] {
+		if len(x.Shape()) > len(widest.Shape()) {
+			widest = x
+		}
+	}
+	s := widest.Shape()
+	n := len(s)
+	if n < 3 {
+		return xs, nil
+	}
+	axis := featureAxis(n, o.Layout)
+	xs = slices.Clone(xs)
+	for i, x := range xs {
+		v := x.Shape()
+		if len(v) < 1 || len(v) > 2 {
+			continue
+		}
+		if len(v) == 2 && v[0] != s[0] && v[0] != 1 && s[0] != 1 {
+			return nil, errorf(x, "shape %v: %d vectors: want one for each of the %d of %s, whose shape is %v", v, v[0], s[0], NameOf(widest), s)
+		}
+		each := make(shape.Shape, n)
+		for a := range each {
+			each[a] = 1
+		}
+		each[axis] = last(x)
+		if len(v) == 2 {
+			each[0] = v[0]
+		}
+		switch mode {
+		case "add", "mul", "gate":
+			if last(x) != s[axis] && last(x) != 1 && s[axis] != 1 {
+				return nil, errorf(x, "shape %v: vectors of %d features: want the %d of %s, whose shape is %v", v, last(x), s[axis], NameOf(widest), s)
+			}
+			xs[i] = reshape(x, each)
+		case "concat":
+			if o.Axis != axis && o.Axis != axis-n {
+				return nil, errorf(x, "shape %v: vectors beside %s, whose shape is %v, join its features, which are axis %d: got axis %d", v, NameOf(widest), s, axis, o.Axis).
+					hint("--axis %d joins them to the features of each position", axis)
+			}
+			all := s.Clone()
+			all[axis] = last(x)
+			xs[i] = repeat(reshape(x, each), all)
+		}
+	}
+	return xs, nil
 }
 
 // perPosition gives b, [.., features], axes of extent 1 before its features

@@ -2,8 +2,10 @@ package ops
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/kernel"
@@ -147,7 +149,7 @@ func elementwise(op string, xs []Array, t dtype.Type, loops *[dtype.NumKinds]fun
 	}
 	work, err := broadcastAll(work)
 	if err != nil {
-		return nil, err
+		return nil, hintChannels(err, xs, l)
 	}
 	out := work[0]
 	if len(work) > 1 {
@@ -163,6 +165,22 @@ func elementwise(op string, xs []Array, t dtype.Type, loops *[dtype.NumKinds]fun
 		return cast(out, t), nil
 	}
 	return out, nil
+}
+
+// hintChannels adds to what doesn't broadcast how a vector of the channels does
+// under a channels-first layout.
+func hintChannels(err error, xs []Array, l shape.Layout) error {
+	e := (*Error)(nil)
+	if l != shape.NCHW || !errors.As(err, &e) {
+		return err
+	}
+	for _, x := range xs {
+		s := x.Shape()
+		if len(s) == 1 && slices.ContainsFunc(xs, func(m Array) bool { return len(m.Shape()) == 4 && m.Shape()[1] == s[0] }) {
+			return e.hint("%s has a number for each channel: under nchw it broadcasts as (%d,1,1)", NameOf(x), s[0])
+		}
+	}
+	return err
 }
 
 // commonType is the dtype that xs promote to, which must have arithmetic.

@@ -230,7 +230,7 @@ func (g *gated) Read(ctx context.Context, dst []byte, off int64) error {
 
 func TestWholeBlocksInOrder(t *testing.T) {
 	x := randn(1, 2, 30, 20, 24)
-	w := Weights{randn(2, 7, 30), nil, Torch}
+	w := Weights{Kernel: randn(2, 7, 30), Layout: Torch}
 	build := func() Array { return must(Linear(x, w, "", shape.NCHW)) }
 	if got, want := writeTo(t, build(), Options{Threads: 2}), writeAt(t, build(), Options{}); !bytes.Equal(got, want) {
 		t.Fatal("in order and at offsets differ")

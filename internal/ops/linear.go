@@ -32,12 +32,17 @@ type Weights struct {
 	Kernel Array // two dimensions, or those of a 1×1 convolution; nil: the identity
 	Bias   Array // as many elements as the map has outputs; nil: none
 	Layout WeightLayout
+	Norm   *BatchNorm // what normalises the map\'s outputs; nil: nothing
 }
 
 // arrays are the arrays that there are.
 func (w Weights) arrays() []Array {
 	var all []Array
-	for _, a := range []Array{w.Kernel, w.Bias} {
+	each := []Array{w.Kernel, w.Bias}
+	if n := w.Norm; n != nil {
+		each = append(each, n.Weight, n.Bias, n.Mean, n.Variance)
+	}
+	for _, a := range each {
 		if a != nil {
 			all = append(all, a)
 		}
@@ -122,6 +127,10 @@ func linear(x Array, w Weights, axis int) (Array, error) { return linearThen(x, 
 // residual is for the last axis alone.
 func linearThen(x Array, w Weights, axis int, e epilogue) (Array, error) {
 	t, s := x.DType(), x.Shape()
+	w, err := w.folded(t, false)
+	if err != nil {
+		return nil, err
+	}
 	e.bias = w.Bias
 	if w.Kernel == nil {
 		return e.after(x, axis)
@@ -130,17 +139,12 @@ func linearThen(x Array, w Weights, axis int, e epilogue) (Array, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := w.fits(x, axis); err != nil {
+		return nil, err
+	}
 	in, out := k.Shape()[0], k.Shape()[1]
 	if w.Layout == Torch {
 		in, out = out, in
-	}
-	if in != s[axis] {
-		want := fmt.Sprintf("(%d,out)", s[axis])
-		if w.Layout == Torch {
-			want = fmt.Sprintf("(out,%d)", s[axis])
-		}
-		return nil, errorf(w.Kernel, "weight of shape %v takes %d channels: want %s for the %d of %s, whose shape is %v", w.Kernel.Shape(), in, want, s[axis], NameOf(x), s).
-			hint("weights are read in %s's order; --weight-layout says otherwise", w.Layout)
 	}
 	end, err := e.hold(t, out)
 	if err != nil {
@@ -157,6 +161,27 @@ func linearThen(x Array, w Weights, axis int, e epilogue) (Array, error) {
 	}
 	weights := pack(k, 1)
 	return onLast(x, axis, func(x Array) Array { return multiplyRows(x, weights, end) }), nil
+}
+
+// fits refuses a kernel that doesn't take as many channels as an axis of x has.
+func (w Weights) fits(x Array, axis int) error {
+	if w.Kernel == nil {
+		return nil
+	}
+	k, err := w.matrix()
+	if err != nil {
+		return err
+	}
+	s := x.Shape()
+	in, want := k.Shape()[0], fmt.Sprintf("(%d,out)", s[axis])
+	if w.Layout == Torch {
+		in, want = k.Shape()[1], fmt.Sprintf("(out,%d)", s[axis])
+	}
+	if in == s[axis] {
+		return nil
+	}
+	return errorf(w.Kernel, "weight of shape %v takes %d channels: want %s for the %d of %s, whose shape is %v", w.Kernel.Shape(), in, want, s[axis], NameOf(x), s).
+		hint("weights are read in %s's order; --weight-layout says otherwise", w.Layout)
 }
 
 // after is e done to x, which is no product.

@@ -120,7 +120,11 @@ func needFloat(op string, xs []Array) ([]Array, dtype.Type, error) {
 	}
 	for _, x := range xs {
 		if !x.DType().IsFloat() {
-			return nil, dtype.Type{}, errorf(x, "dtype %v: %s takes float16, bfloat16, float32 or float64", x.DType(), op)
+			e := errorf(x, "dtype %v: %s takes float16, bfloat16, float32 or float64", x.DType(), op)
+			if !x.DType().IsComplex() {
+				e.hint("convert it first: fusectl convert %s --dtype float32 then ...", NameOf(x))
+			}
+			return nil, dtype.Type{}, e
 		}
 	}
 	return promote(xs)

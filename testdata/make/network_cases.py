@@ -388,7 +388,7 @@ def torchvision_pyramids():
         if dtype != "f4":
             continue
         both("bundle-coarse-first", ["fpn", *xs[::-1], "--weights", bundle, *nearest], want[0])
-        both("bundle-bilinear", ["fpn", *xs, "--weights", bundle], pyramid(ts, inner, layer)[0])
+        both("bundle-bilinear", ["fpn", *xs, "--weights", bundle, "--upsample", "bilinear"], pyramid(ts, inner, layer)[0])
         both("bundle-bicubic", ["fpn", *xs, "--weights", bundle, "--upsample", "bicubic"], pyramid(ts, inner, layer, "bicubic")[0])
         older = {name[:-2]: c for name, c in names.items()}
         whole = state(older, "backbone.fpn.") | {"backbone.body.conv1.weight": plain("other", (2, 3, 3, 3))}

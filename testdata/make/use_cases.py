@@ -1,0 +1,90 @@
+"""What use has found to be wrong or missing, as NumPy and PyTorch have it, computed in float64."""
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from golden import Golden, grid, rel
+
+g = Golden(sys.argv[1], f"torch {torch.__version__}")
+SUMS = rel(2e-5, "float32 sums against float64")
+
+
+def f8(x):
+    return torch.from_numpy(x.astype("f8"))
+
+
+def f4(x):
+    return x.numpy().astype("f4")
+
+
+def both(name, args, want, maps, tol=SUMS, by=""):
+    """A case under each layout; maps are the words of args that are channels-first maps, and the result is one."""
+    for layout, perm in (("nchw", (0, 1, 2, 3)), ("nhwc", (0, 2, 3, 1))):
+        words = [g.put(f"use_{a[0]}_{layout}", np.transpose(a[1], perm)) if isinstance(a, tuple) and a[0] in maps
+                 else g.put(f"use_{a[0]}", a[1]) if isinstance(a, tuple) else a for a in args]
+        result = f4(want)
+        g.case(f"{name}-{layout}", [*words, "--layout", layout], np.transpose(result, perm) if result.ndim == 4 else result, tol, by)
+
+
+# ---- fpn: torchvision's FeaturePyramidNetwork(..., norm_layer=BatchNorm2d) in eval mode
+
+def block(fan_in, fan_out, size, bias, affine):
+    return torch.nn.Sequential(torch.nn.Conv2d(fan_in, fan_out, size, padding=size // 2, bias=bias), torch.nn.BatchNorm2d(fan_out, affine=affine))
+
+
+class Pyramid(torch.nn.Module):
+    """The module's names and arithmetic."""
+
+    def __init__(self, channels, out, bias, affine):
+        super().__init__()
+        self.inner_blocks = torch.nn.ModuleList([block(c, out, 1, bias, affine) for c in channels])
+        self.layer_blocks = torch.nn.ModuleList([block(out, out, 3, bias, affine) for _ in channels])
+
+    def forward(self, levels):
+        fused = self.inner_blocks[-1](levels[-1])
+        results = [self.layer_blocks[-1](fused)]
+        for i in reversed(range(len(levels) - 1)):
+            fused = self.inner_blocks[i](levels[i]) + F.interpolate(fused, size=levels[i].shape[-2:], mode="nearest")
+            results.insert(0, self.layer_blocks[i](fused))
+        return results
+
+
+def fpn_cases():
+    levels = [("fpn_c2", grid("use c2", (2, 3, 7, 6)).astype("f4")), ("fpn_c3", grid("use c3", (2, 4, 4, 3)).astype("f4"))]
+    for what, bias, affine in (("norm", False, True), ("norm-bias", True, True), ("norm-plain", False, False)):
+        net = Pyramid([3, 4], 5, bias, affine).eval()
+        state = {}
+        for name, x in net.state_dict().items():
+            if x.is_floating_point():
+                v = grid(f"use {name}", tuple(x.shape), limit=1.0)
+                state[name] = (np.abs(v) + 0.05 if name.endswith("running_var") else v).astype("f4")
+            else:
+                state[name] = np.array(7)
+        net.double().load_state_dict({n: torch.from_numpy(v) for n, v in state.items()})
+        path = g.bundle(f"use_fpn_{what}", state)
+        with torch.no_grad():
+            want = net([f8(x) for _, x in levels])
+        both(f"fpn/torch/{what}", ["fpn", *levels, "--weights", path], want[0], ["fpn_c2", "fpn_c3"], by="the module in eval mode, float64")
+
+
+# ---- crossmodal: vectors count for all positions of a map or a sequence
+
+def vector_cases():
+    fuse = {"add": lambda x, v: x + v, "mul": lambda x, v: x * v, "gate": lambda x, v: x * torch.sigmoid(v)}
+    for what, shape in (("square", (5, 3, 4, 5)), ("other", (2, 3, 4, 5))):
+        image, question = grid(f"use image {what}", shape).astype("f4"), grid(f"use question {what}", shape[:2]).astype("f4")
+        for mode, f in fuse.items():
+            both(f"crossmodal/torch/vector-{mode}-{what}", ["crossmodal", (f"image_{what}", image), (f"question_{what}", question), "--mode", mode],
+                 f(f8(image), f8(question)[:, :, None, None]), [f"image_{what}"])
+        both(f"crossmodal/torch/vector-first-{what}", ["crossmodal", (f"question_{what}", question), (f"image_{what}", image), "--mode", "gate"],
+             f8(question)[:, :, None, None] * torch.sigmoid(f8(image)), [f"image_{what}"])
+    words, sentence = grid("use words", (4, 4, 4)).astype("f4"), grid("use sentence", (4, 4)).astype("f4")
+    for mode, f in fuse.items():
+        g.case(f"crossmodal/torch/vector-{mode}-sequence", ["crossmodal", g.put("use_words", words), g.put("use_sentence", sentence), "--mode", mode],
+               f4(f(f8(words), f8(sentence)[:, None])), SUMS)
+
+
+fpn_cases()
+vector_cases()
