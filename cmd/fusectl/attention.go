@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/dtype"
+	"fusectl/internal/kernel"
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
@@ -42,9 +45,12 @@ and values may have fewer (grouped-query attention).
 --scale is none (the default: the plain product), auto (1/sqrt(d), as
 Transformers have it, d being the features of a head) or a number.
 
-A boolean --mask is true where a query attends, a float one is added to the
-scores; it broadcasts to [batch..., queries, keys], or with heads to
-[batch..., heads, queries, keys]. A query that attends to nothing gives zeros.
+A boolean --mask is true where a query attends (torch.nn.MultiheadAttention's
+own masks are the other way round), a float one is added to the scores; it
+broadcasts as NumPy has it to [batch..., queries, keys], or with heads to
+[batch..., heads, queries, keys]: a padding mask [batch, keys] goes as
+[batch, 1, keys], or [batch, 1, 1, keys]. What a boolean mask or --causal hides
+doesn't count, NaN too. A query that attends to nothing gives zeros.
 
 --spatial makes one sequence of all positions of a feature map: Non-local.
 --form dot-product weighs values by Q·K'·scale/N, concatenation by
@@ -79,6 +85,9 @@ reads is an error, unless --ignore-unused is given.`,
 			}
 			out, scores, err := ops.AttentionScores(x, o)
 			if err != nil {
+				return err
+			}
+			if err := e.lookAtMask(cmd.Context(), o.Mask); err != nil {
 				return err
 			}
 			return e.finishWith(cmd.Context(), out, a.scores, scores)
@@ -183,6 +192,29 @@ func (e *env) attention(a attentionFlags) (o ops.AttentionOptions, err error) {
 	return o, nil
 }
 
+// lookAtMask warns of a float mask of nothing but 0 and 1, which is hardly meant
+// to be added to scores. It looks at the first elements alone.
+func (e *env) lookAtMask(ctx context.Context, mask ops.Array) error {
+	const most = 64 << 10
+	if mask == nil || e.dryRun || e.quiet || !mask.DType().IsFloat() {
+		return nil
+	}
+	x, err := ops.Cast(mask, dtype.Float64)
+	if err != nil {
+		return err
+	}
+	first := make([]byte, 8*min(most, x.Shape().Len()))
+	if err := x.Read(ctx, first, 0); err != nil {
+		return err
+	}
+	values := kernel.View[float64](first)
+	if slices.Contains(values, 1) && !slices.ContainsFunc(values, func(v float64) bool { return v != 0 && v != 1 }) {
+		name := npyio.Printable(ops.NameOf(mask))
+		e.warn("%s: a float mask is added to the scores, and this one has nothing but 0 and 1: fusectl convert %s --dtype bool makes one that hides", name, name)
+	}
+	return nil
+}
+
 // attention takes the weights of an attention from a bundle, by the names that
 // a framework or fusectl itself gives them. A framework's module also scales
 // as it does. Flags that contradict the module are errors.
@@ -197,6 +229,9 @@ func (b *bundle) openAttention(o *ops.AttentionOptions, a attentionFlags) error 
 	switch {
 	case b.has("in_proj_weight", "q_proj_weight"):
 		o.AutoScale = true
+		if o.Mask != nil && o.Mask.DType() == dtype.Bool {
+			b.e.warn("%s: true is where a query attends: torch.nn.MultiheadAttention's own masks are the other way round", npyio.Printable(ops.NameOf(o.Mask)))
+		}
 		if !a.given("heads") {
 			b.e.warn("%s: PyTorch's weights don't say how many heads there are: 1 is assumed; --heads N says it", npyio.Printable(b.path))
 		}

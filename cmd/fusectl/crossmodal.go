@@ -73,6 +73,9 @@ dimensions, and the channels of larger ones; an absent one is the identity.`,
 			if err != nil {
 				return err
 			}
+			if err := e.lookAtMask(cmd.Context(), o.Attention.Mask); err != nil {
+				return err
+			}
 			return e.finishWith(cmd.Context(), out, c.attention.scores, scores)
 		},
 	}

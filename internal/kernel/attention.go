@@ -158,7 +158,7 @@ func AttentionBlock[T Float](t *Table, scores []T, ld, n, m int, peak, sum, out 
 				loops.scale(out[i*dv:(i+1)*dv], by)
 			}
 			peak[i] = top[i]
-		case peak[i] == least && !hasNaN(scores[i*ld:i*ld+m]):
+		case peak[i] == least && !HasNaN(scores[i*ld:i*ld+m]):
 			top[i] = 0 // e^(-Inf-0) is 0
 		default:
 			top[i] = peak[i]
@@ -170,7 +170,8 @@ func AttentionBlock[T Float](t *Table, scores []T, ld, n, m int, peak, sum, out 
 	}
 }
 
-func hasNaN[T Float](x []T) bool {
+// HasNaN reports whether an element of x is NaN.
+func HasNaN[T Float](x []T) bool {
 	for _, v := range x {
 		if v != v {
 			return true

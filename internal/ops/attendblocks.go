@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"math"
+	"slices"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/kernel"
@@ -92,9 +93,21 @@ func (a *attention) Read(ctx context.Context, dst []byte, off int64) error {
 // keys, and not through softmax.
 func (a *attention) linear() bool { return a.form == "dot-product" || a.form == "concatenation" }
 
-// attendRows computes rows queries from q0 on of one batch: each block of keys
-// is packed once for all of them.
+// attendRows computes rows queries from q0 on of one batch. What is hidden
+// doesn't count, but its weight of 0 times a NaN or an infinity among the values
+// is NaN: such rows, which the result shows, are computed again with care.
 func attendRows[T kernel.Float](ctx context.Context, a *attention, dst []T, batch, q0, rows int64) error {
+	err := attendBlocks(ctx, a, dst, batch, q0, rows, false)
+	if err == nil && (a.causal || a.boolean) && kernel.HasNaN(dst) {
+		err = attendBlocks(ctx, a, dst, batch, q0, rows, true)
+	}
+	return err
+}
+
+// attendBlocks is attendRows: each block of keys is packed once for all queries.
+// Under care, values that aren't finite are added apart, for the queries that
+// see them.
+func attendBlocks[T kernel.Float](ctx context.Context, a *attention, dst []T, batch, q0, rows int64, care bool) error {
 	w, give, err := newAttentionWork[T](ctx, a, batch, q0, rows)
 	defer give()
 	if err != nil {
@@ -106,7 +119,12 @@ func attendRows[T kernel.Float](ctx context.Context, a *attention, dst []T, batc
 	t := kernel.Active()
 	for k0 := int64(0); k0 < a.seen(q0+rows-1); k0 += keyBlock {
 		m := min(keyBlock, a.nk-k0)
-		keys, values := w.packKeys(t, a, k0, m), w.rightValues(t, a, k0, m)
+		v := w.v[k0*a.dv : (k0+m)*a.dv]
+		var apart []position
+		if care {
+			v, apart = withoutInfinite(v, a.dv)
+		}
+		keys, values := w.packKeys(t, a, k0, m), w.rightValues(t, a, v, m)
 		for i := int64(0); i < rows; i += queryBlock {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -123,6 +141,14 @@ func attendRows[T kernel.Float](ctx context.Context, a *attention, dst []T, batc
 				kernel.AttentionBlock(t, w.scores, keyBlock, int(n), int(m), w.peak[i:i+n], w.sum[i:i+n], out, int(a.dv), w.work)
 			}
 			kernel.Multiply(t, out, int(a.dv), kernel.Rows(w.scores, keyBlock), values, int(n), k0 > 0, kernel.Epilogue[T]{})
+			for _, p := range apart {
+				for j := range n {
+					if a.causal && k0+p.row > q0+i+j || a.boolean && w.mask[j*m+p.row] == 0 {
+						continue
+					}
+					out[j*a.dv+p.col] += w.scores[j*keyBlock+p.row] * w.v[(k0+p.row)*a.dv+p.col]
+				}
+			}
 		}
 	}
 	if a.linear() {
@@ -132,6 +158,26 @@ func attendRows[T kernel.Float](ctx context.Context, a *attention, dst []T, batc
 	}
 	kernel.AttentionFinish(t, dst, w.sum, int(a.dv))
 	return nil
+}
+
+// position is that of an element of a matrix.
+type position struct{ row, col int64 }
+
+// withoutInfinite is rows of cols values with zeros in place of NaNs and
+// infinities, and where these stood.
+func withoutInfinite[T kernel.Float](v []T, cols int64) ([]T, []position) {
+	var at []position
+	for i, x := range v {
+		if x-x == 0 {
+			continue
+		}
+		if at == nil {
+			v = slices.Clone(v)
+		}
+		v[i] = 0
+		at = append(at, position{int64(i) / cols, int64(i) % cols})
+	}
+	return v, at
 }
 
 // seen is how many keys, from the first on, query q may attend to.
@@ -200,10 +246,9 @@ func (w *attentionWork[T]) packKeys(t *kernel.Table, a *attention, k0, m int64) 
 	return kernel.Pack(t, w.keys, w.k[k0*a.d:(k0+m)*a.d], int(a.d), int(a.d), int(m), true)
 }
 
-// rightValues is m values from k0 on as the right matrix of the result: where
+// rightValues is v, m values [m,dv], as the right matrix of the result: where
 // they lie, if that will do, since their rows are the matrix's.
-func (w *attentionWork[T]) rightValues(t *kernel.Table, a *attention, k0, m int64) kernel.Right[T] {
-	v := w.v[k0*a.dv : (k0+m)*a.dv]
+func (w *attentionWork[T]) rightValues(t *kernel.Table, a *attention, v []T, m int64) kernel.Right[T] {
 	if t.InPlace(a.dt.Kind()) {
 		return kernel.Right[T]{Data: v, K: int(m), N: int(a.dv), Stride: int(a.dv)}
 	}

@@ -45,7 +45,8 @@ func CheckAttentionForm(form string) error {
 // torch.nn.MultiheadAttention; keys and values may have fewer heads than
 // queries (grouped-query attention). A boolean mask is true where a query
 // attends, a float mask is added to the scores; a query that attends to
-// nothing gives zeros. Scores are never held whole: memory is O(N·d).
+// nothing gives zeros. What a boolean mask or Causal hides doesn't count,
+// whatever stands there, NaN too. Scores are never held whole: memory is O(N·d).
 //
 // The other forms are Non-local's: dot-product weighs the values by
 // Q·Kᵀ·scale/N, N being the number of keys, and concatenation by
@@ -179,6 +180,9 @@ func (o AttentionOptions) heads(q, k, v Array) (out, scores Array, err error) {
 	if kv == 0 {
 		kv = h
 	}
+	if last(q)*kv != last(k)*h {
+		return nil, nil, o.unequalFeatures(q, k, h, kv)
+	}
 	split := h > 1 || kv > 1
 	if split {
 		if o.Query != nil && len(q.Shape()) == 4 {
@@ -193,9 +197,6 @@ func (o AttentionOptions) heads(q, k, v Array) (out, scores Array, err error) {
 		if v, err = splitHeads(v, kv); err != nil {
 			return nil, nil, err
 		}
-	}
-	if split && k.Shape()[len(k.Shape())-1] != q.Shape()[len(q.Shape())-1] && kv != h {
-		return nil, nil, errorf(k, "keys have %d features a head, queries %d: want as many", last(k), last(q))
 	}
 	a, err := newAttention(q, k, v, split, o)
 	if err != nil {
@@ -214,6 +215,25 @@ func (o AttentionOptions) heads(q, k, v Array) (out, scores Array, err error) {
 	joined := transpose(out, perm)
 	s := joined.Shape()
 	return reshape(joined, append(s[:n-2].Clone(), s[n-2]*s[n-1])), scores, nil
+}
+
+// unequalFeatures refuses queries, of h heads, and keys, of kv, whose heads
+// differ in features.
+func (o AttentionOptions) unequalFeatures(q, k Array, h, kv int) error {
+	e := errorf(k, "keys of shape %v have %d features, queries of shape %v have %d: want as many", k.Shape(), last(k), q.Shape(), last(q))
+	if h > 1 || kv > 1 {
+		e.Msg += fmt.Sprintf(" a head, of %d and %d heads", kv, h)
+	}
+	each := last(q) / h
+	switch {
+	case o.WQ.Kernel != nil && o.WK.Kernel == nil:
+		return e.hint("--wq maps the queries: --wk has to map the keys to as many features")
+	case o.WQ.Kernel == nil && o.WK.Kernel != nil:
+		return e.hint("--wk maps the keys: --wq has to map the queries to as many features")
+	case each > 0 && last(q)%h == 0 && last(k)%each == 0 && h%max(last(k)/each, 1) == 0:
+		return e.hint("--kv-heads %d gives keys and values heads of %d features, as queries have them", last(k)/each, each)
+	}
+	return e
 }
 
 func last(x Array) int { return x.Shape()[len(x.Shape())-1] }
@@ -239,24 +259,26 @@ func newAttention(q, k, v Array, split bool, o AttentionOptions) (_ *attention, 
 	qs, ks, vs := q.Shape(), k.Shape(), v.Shape()
 	n := len(qs)
 	if len(ks) != n || len(vs) != n {
-		return nil, errorf(k, "shapes %v of queries, %v of keys and %v of values differ in dimensions", qs, ks, vs)
-	}
-	if qs[n-1] != ks[n-1] {
-		return nil, errorf(k, "keys of shape %v have %d features, queries of shape %v have %d: want as many", ks, ks[n-1], qs, qs[n-1])
+		e := errorf(k, "shapes %v of queries, %v of keys and %v of values differ in dimensions", qs, ks, vs)
+		if n == 4 && len(ks) == 3 {
+			e.hint("the second of 4 axes has the heads: keys and values of one head have the shape (%d,1,%d,%d)", ks[0], ks[1], ks[2])
+		}
+		return nil, e
 	}
 	if !ks[:n-1].Equal(vs[:n-1]) {
 		return nil, errorf(v, "values of shape %v don't go with keys of shape %v: only the last axis may differ", vs, ks)
 	}
 	a := &attention{d: int64(qs[n-1]), dv: int64(vs[n-1]), nq: int64(qs[n-2]), nk: int64(ks[n-2]), causal: o.Causal}
 	a.group, a.lead = 1, n-2
-	grouped := n >= 3 && ks[n-3] != 0 && qs[n-3] != ks[n-3] && qs[n-3]%ks[n-3] == 0 && (split || o.Query != nil)
+	hasHeads := split || o.Query != nil && n == 4
+	grouped := hasHeads && ks[n-3] != 0 && qs[n-3] != ks[n-3] && qs[n-3]%ks[n-3] == 0
 	if grouped { // heads of queries share those of keys
 		a.group = int64(qs[n-3] / ks[n-3])
 		a.lead--
 	}
 	if !qs[:a.lead].Equal(ks[:a.lead]) {
 		e := errorf(k, "keys of shape %v and queries of shape %v differ in their leading axes", ks, qs)
-		if split || o.Query != nil {
+		if hasHeads {
 			e.hint("the heads of queries must be a multiple of those of keys and values")
 		}
 		return nil, e
@@ -347,23 +369,52 @@ func (a *attention) alone(batches, bytes int64, split bool) bool {
 	return batches >= 16 && (short || bytes > heldKeys)
 }
 
-// setMask makes the mask one that is added to the scores. Where the call has
-// split the heads, a mask without an axis for them counts for all.
+// setMask makes the mask one that is added to the scores, or that says where to
+// attend. It broadcasts to the scores as NumPy has it.
 func (a *attention) setMask(m Array, scores shape.Shape, split bool) error {
-	n := len(scores)
-	if split && len(m.Shape()) == n-1 {
-		s := m.Shape()
-		m = reshape(m, slices.Insert(s.Clone(), n-3, 1))
-	}
 	if b, ok := shape.Broadcast(m.Shape(), scores); !ok || !b.Equal(scores) {
-		return errorf(m, "mask of shape %v does not broadcast to the scores' shape %v", m.Shape(), scores)
+		axes := "queries, keys"
+		if split || len(scores) == 4 {
+			axes = "heads, queries, keys"
+		}
+		e := errorf(m, "mask of shape %v does not broadcast to the scores, whose shape is %v: [batch..., %s]", m.Shape(), scores, axes)
+		if s := wanted(m.Shape(), scores); s != nil {
+			e.hint("reshape the mask to %v, in NumPy: mask.reshape%v", s, s)
+		}
+		return e
 	}
 	t := m.DType()
 	if t != dtype.Bool && !t.IsFloat() {
-		return errorf(m, "mask of dtype %v: want bool, true where a query attends, or a float that is added to the scores", t)
+		e := errorf(m, "mask of dtype %v: want bool, true where a query attends, or a float that is added to the scores", t)
+		if t.IsInteger() {
+			e.hint("if it is 1 where a query attends: fusectl convert %s --dtype bool", NameOf(m))
+		}
+		return e
 	}
 	a.boolean = t == dtype.Bool
 	m = cast(m, a.dt)
 	a.in = append(a.in, repeat(m, scores))
+	return nil
+}
+
+// wanted is the shape under which a mask of shape m broadcasts to scores, where
+// it is one of the forms that frameworks have: [batch, keys], [batch, queries,
+// keys] beside heads, [batch·heads, queries, keys]. It is nil for others.
+func wanted(m, scores shape.Shape) shape.Shape {
+	n := len(scores)
+	batch, keys, queries := scores[0], scores[n-1], scores[n-2]
+	switch {
+	case n >= 3 && m.Equal(shape.Shape{batch, keys}):
+		s := make(shape.Shape, n)
+		for i := range s {
+			s[i] = 1
+		}
+		s[0], s[n-1] = batch, keys
+		return s
+	case n == 4 && m.Equal(shape.Shape{batch, queries, keys}):
+		return shape.Shape{batch, 1, queries, keys}
+	case n == 4 && m.Equal(shape.Shape{batch * scores[1], queries, keys}):
+		return scores.Clone()
+	}
 	return nil
 }

@@ -86,5 +86,36 @@ def vector_cases():
                f4(f(f8(words), f8(sentence)[:, None])), SUMS)
 
 
+# ---- attention: what is hidden doesn't count, and masks broadcast as NumPy has it
+
+def attention_cases():
+    x = grid("use sequence", (2, 6, 8), 2.0**-6, 1.0).astype("f4")
+    heads = f8(x).reshape(2, 6, 2, 4).transpose(1, 2)
+    for what, shape in (("heads", (2, 6, 6)), ("batch", (2, 1, 6, 6)), ("keys", (2, 1, 1, 6))):
+        mask = grid(f"use mask {what}", shape).astype("f4")
+        weights = torch.softmax(heads @ heads.transpose(2, 3) + f8(mask), -1)
+        g.case(f"attention/torch/mask-of-{what}", ["attention", g.put("use_sequence", x), "--heads", "2", "--mask", g.put(f"use_mask_{what}", mask)],
+               f4((weights @ heads).transpose(1, 2).reshape(2, 6, 8)), SUMS)
+    # Keys and values that are NaN or infinite and that no query, or not every one, sees.
+    n = 300
+    q, k, v = (grid(f"use {w}", (1, n, 4), 2.0**-6, 1.0).astype("f4") for w in "qkv")
+    hidden = np.zeros((n, n), bool)
+    hidden[:, 5] = hidden[:200, 299] = True
+    causal = ~np.tril(np.ones((n, n), bool))
+    for what, mask, flags in (("mask", hidden, ["--mask", g.put("use_hidden", ~hidden)]), ("causal", causal, ["--causal"])):
+        kk, vv = k.copy(), v.copy()
+        if what == "mask":
+            kk[0, 5], vv[0, 5] = np.inf, np.nan
+        vv[0, 299, 1:] = np.nan
+        scores = f8(q)[0] @ f8(np.nan_to_num(kk, nan=0, posinf=0, neginf=0))[0].T
+        weights = torch.softmax(scores.masked_fill(torch.from_numpy(mask), -torch.inf), -1)
+        want = weights @ f8(np.nan_to_num(vv, nan=0, posinf=0, neginf=0))[0]
+        seen = torch.from_numpy(~mask)[:, 299]
+        want[seen, 1:] = torch.nan
+        g.case(f"attention/torch/hidden-{what}", ["attention", "--query", g.put("use_q", q), "--key", g.put(f"use_k_{what}", kk), "--value",
+               g.put(f"use_v_{what}", vv), *flags], f4(want[None]), SUMS)
+
+
 fpn_cases()
 vector_cases()
+attention_cases()
