@@ -79,9 +79,11 @@ reads is an error, unless --ignore-unused is given.`,
 			}
 			var x ops.Array
 			if len(args) == 1 {
-				if x, err = e.open(args[0]); err != nil {
+				xs, err := e.openOperands(args)
+				if err != nil {
 					return err
 				}
+				x = xs[0]
 			}
 			out, scores, err := ops.AttentionScores(x, o)
 			if err != nil {
@@ -163,6 +165,13 @@ func (e *env) attention(a attentionFlags) (o ops.AttentionOptions, err error) {
 	} {
 		if *f.to, err = e.openOptional(f.path); err != nil {
 			return o, err
+		}
+	}
+	for _, x := range []*ops.Array{&o.Query, &o.Context} { // with these all others are promoted
+		if *x != nil {
+			if *x, err = e.operand(*x); err != nil {
+				return o, err
+			}
 		}
 	}
 	if a.weights.path != "" {

@@ -54,7 +54,7 @@ dimensions, and the channels of larger ones; an absent one is the identity.`,
 			if err := c.check(cmd); err != nil {
 				return err
 			}
-			xs, err := e.openAll(args)
+			xs, err := e.openOperands(args)
 			if err != nil {
 				return err
 			}

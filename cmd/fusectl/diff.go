@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +27,8 @@ func newDiffCommand(e *env) *cobra.Command {
 unless --equal-nan=false. Arrays of unequal shapes or dtypes differ.
 
 The report names the worst element, the one with the largest |a-b|, and its
-index, and counts units in the last place (ulp) between floats of one dtype.
+index, and counts units in the last place (ulp) between floats of one dtype,
+all of finite elements; NaN in one array and infinities that differ are counted.
 --dtype converts both before they are compared; --argmax compares the index of
 the largest element along the last axis, the class, and takes integers of one
 axis less as classes.`,
@@ -101,7 +103,8 @@ type diffReport struct {
 	Different int64       `json:"different"`
 	Unequal   int64       `json:"unequal_bits"`
 	NaN       int64       `json:"nan_in_one"`
-	MaxAbs    *float64    `json:"max_abs"`
+	Inf       int64       `json:"inf_differ"`
+	MaxAbs    any         `json:"max_abs"` // *float64, or uint64 of integers
 	MaxRel    *float64    `json:"max_rel"`
 	MaxULP    *float64    `json:"max_ulp"`
 	Worst     []int       `json:"worst_index,omitempty"`
@@ -125,8 +128,12 @@ func (e *env) diff(ctx context.Context, names []string, xs []ops.Array, o ops.Co
 		if err != nil {
 			return err
 		}
-		r.Equal, r.Count, r.Different, r.Unequal, r.NaN = c.Different == 0, c.Count, c.Different, c.Unequal, c.NaN
-		r.MaxAbs, r.MaxRel, r.MaxULP = finite(c.MaxAbs), finite(c.MaxRel), finite(c.MaxULP)
+		r.Equal, r.Count, r.Different, r.Unequal, r.NaN, r.Inf = c.Different == 0, c.Count, c.Different, c.Unequal, c.NaN, c.Inf
+		r.MaxAbs = finite(c.MaxAbs)
+		if xs[0].DType().IsInteger() {
+			r.MaxAbs = c.MaxAbsInt
+		}
+		r.MaxRel, r.MaxULP = finite(c.MaxRel), finite(c.MaxULP)
 		if c.Worst >= 0 {
 			r.Worst = indexOf(c.Worst, xs[0].Shape())
 		}
@@ -162,23 +169,25 @@ func (e *env) printDiff(r diffReport, c ops.Comparison, classes bool) (err error
 	if c.NaN > 0 {
 		fmt.Fprintf(e.stdout, "  %d are NaN in one array only\n", c.NaN)
 	}
-	if c.Worst >= 0 {
-		fmt.Fprintf(e.stdout, "  worst at %s: %s against %s, off by %.6g\n", shapeText(r.Worst), number(c.A, r.A.DType), number(c.B, r.A.DType), c.MaxAbs)
-		fmt.Fprintf(e.stdout, "  at most %.6g absolute, %.6g relative", c.MaxAbs, c.MaxRel)
+	if c.Inf > 0 {
+		fmt.Fprintf(e.stdout, "  %d are infinite in one array only, or with unequal signs\n", c.Inf)
+	}
+	switch {
+	case c.Finite:
+		off := fmt.Sprintf("%.6g", c.MaxAbs)
+		if exact, ok := r.MaxAbs.(uint64); ok {
+			off = strconv.FormatUint(exact, 10)
+		}
+		fmt.Fprintf(e.stdout, "  worst at %s: %s against %s, off by %s\n", shapeText(r.Worst), c.A, c.B, off)
+		fmt.Fprintf(e.stdout, "  at most %s absolute, %.6g relative", off, c.MaxRel)
 		if r.MaxULP != nil {
 			fmt.Fprintf(e.stdout, ", %.6g ulp", c.MaxULP)
 		}
 		fmt.Fprintln(e.stdout)
+	case c.Worst >= 0:
+		fmt.Fprintf(e.stdout, "  first at %s: %s against %s\n", shapeText(r.Worst), c.A, c.B)
 	}
 	return nil
-}
-
-// number writes an element; of complex arrays both parts.
-func number(v complex128, t string) string {
-	if t == "complex64" || t == "complex128" {
-		return fmt.Sprintf("%.9g", v)
-	}
-	return fmt.Sprintf("%.9g", real(v))
 }
 
 // indexOf is the index of element i of an array of shape s.

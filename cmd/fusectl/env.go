@@ -184,6 +184,38 @@ func (e *env) openAll(paths []string) ([]ops.Array, error) {
 	return xs, nil
 }
 
+// operand is x as an operation takes it: in a dtype from which its result can be
+// rounded to --dtype once. A float16 sum with --dtype float32 is made of float32
+// numbers, and one of uint8 numbers with --dtype int32 of int32 ones, as NumPy's
+// dtype= has it; integers whose result is a float are computed as float64.
+func (e *env) operand(x ops.Array) (ops.Array, error) {
+	t := e.dtype.t
+	if t.Size() == 0 || x.DType().IsOpaque() || t.IsOpaque() {
+		return x, nil
+	}
+	if t.IsFloat() && !x.DType().IsFloat() && !x.DType().IsComplex() {
+		t = dtype.Float64
+	}
+	if wide, odd := dtype.Result([]dtype.Type{x.DType(), t}); odd < 0 {
+		return ops.Cast(x, wide)
+	}
+	return x, nil
+}
+
+// openOperands is openAll for an operation.
+func (e *env) openOperands(paths []string) ([]ops.Array, error) {
+	xs, err := e.openAll(paths)
+	if err != nil {
+		return nil, err
+	}
+	for i, x := range xs {
+		if xs[i], err = e.operand(x); err != nil {
+			return nil, err
+		}
+	}
+	return xs, nil
+}
+
 // openOptional is open for a flag that may be absent or say "none": nil then.
 func (e *env) openOptional(path string) (ops.Array, error) {
 	if path == "" || path == "none" {
@@ -255,7 +287,7 @@ func (e *env) finishAll(ctx context.Context, outs []ops.Array, paths []string) e
 	for i, x := range outs {
 		if t := e.dtype.t; t.Size() > 0 {
 			var err error
-			if outs[i], err = ops.Cast(x, t); err != nil {
+			if outs[i], err = ops.Rounded(x, t); err != nil {
 				return err
 			}
 		}

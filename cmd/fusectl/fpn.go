@@ -74,7 +74,7 @@ by --down-conv or by taking every second position, and convolved by
 			if err := e.checkOutput(p.all); err != nil {
 				return err
 			}
-			levels, err := e.openAll(args)
+			levels, err := e.openOperands(args)
 			if err != nil {
 				return err
 			}

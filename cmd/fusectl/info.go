@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/big"
 
 	"github.com/spf13/cobra"
 
@@ -69,8 +70,8 @@ type infoReport struct {
 
 // statsReport is ops.Stats; figures that don't exist are null in JSON.
 type statsReport struct {
-	Min  *float64 `json:"min"`
-	Max  *float64 `json:"max"`
+	Min  any      `json:"min"` // *float64, or *big.Int of integers
+	Max  any      `json:"max"`
 	Mean *float64 `json:"mean"`
 	Std  *float64 `json:"std"`
 	NaN  int64    `json:"nan"`
@@ -141,6 +142,9 @@ func (r *infoReport) measure(ctx context.Context, e *env, x ops.Array) error {
 		return &v
 	}
 	r.Stats = &statsReport{known(s.Min), known(s.Max), known(s.Mean), known(s.Std), s.NaN, s.Inf, s.Zero}
+	if s.MinInt != nil {
+		r.Stats.Min, r.Stats.Max = s.MinInt, s.MaxInt
+	}
 	return nil
 }
 
@@ -163,9 +167,15 @@ func (r *infoReport) print(e *env) error {
 	return nil
 }
 
-func figure(v *float64) string {
-	if v == nil {
-		return "-"
+// figure writes a figure of statistics: integers with all their digits.
+func figure(v any) string {
+	switch v := v.(type) {
+	case *big.Int:
+		return v.String()
+	case *float64:
+		if v != nil {
+			return fmt.Sprintf("%.7g", *v)
+		}
 	}
-	return fmt.Sprintf("%.7g", *v)
+	return "-"
 }

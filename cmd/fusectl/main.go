@@ -208,7 +208,7 @@ func plural(n int) string {
 // fuses is the RunE of a command that makes one array of its inputs.
 func fuses(e *env, fuse func(xs []ops.Array) (ops.Array, error)) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		xs, err := e.openAll(args)
+		xs, err := e.openOperands(args)
 		if err != nil {
 			return err
 		}

@@ -12,49 +12,81 @@ import (
 )
 
 func newResizeCommand(e *env) *cobra.Command {
-	var mode string
-	var extents list
-	var scale, coeff float64
-	var corners bool
+	var extents, scales list
+	var o ops.ResizeOptions
+	var recompute bool
 	cmd := &cobra.Command{
 		Use:   "resize X --size H,W | --scale F",
 		Short: "scale a feature map up or down",
 		Long: `Scales the two spatial axes of a feature map. bilinear and bicubic have
 half-pixel centres without antialiasing (tf.image.resize; PyTorch's
-interpolate; --align-corners is its align_corners=True), nearest takes position floor(i·in/out), nearest-exact the nearest centre.`,
+interpolate; --align-corners is its align_corners=True), nearest takes position
+floor(i·step), nearest-exact the nearest centre.
+
+The step from a position of the result to the next is 1/F under --scale, as
+PyTorch's scale_factor and ONNX's Resize have it, also where F times an extent
+isn't whole; --recompute-scale (PyTorch's recompute_scale_factor) makes it the
+quotient of the extents, as it is under --size.
+
+bicubic is PyTorch's: coefficient -0.75, and what lies outside is the nearest
+position inside. TensorFlow's and JAX's is --cubic-coeff -0.5
+--exclude-outside: what lies outside is dropped and the rest brought to 1.`,
 		Example: `  fusectl resize map.npy --scale 2 -o doubled.npy
   fusectl resize map.npy --size 5,7 --mode nearest -o odd.npy`,
 		Args: inputs(1, 1),
 		RunE: fuses(e, func(xs []ops.Array) (ops.Array, error) {
-			if err := ops.CheckResizeMode(mode); err != nil {
+			if err := ops.CheckResizeMode(o.Mode); err != nil {
 				return nil, usagef("--mode: %v", err)
 			}
 			size, err := pair("size", extents, 1)
 			if err != nil {
 				return nil, err
 			}
-			l := shape.Layout(e.layout)
+			scale, err := scalePair(scales)
+			if err != nil {
+				return nil, err
+			}
+			o.Layout = shape.Layout(e.layout)
 			switch s := xs[0].Shape(); {
-			case (extents == nil) == (scale == 0):
+			case (extents == nil) == (scales == nil):
 				return nil, usagef("needs one of --size and --scale")
-			case !(coeff < 0) || math.IsInf(coeff, 0):
-				return nil, usagef("--cubic-coeff %g: want a number below 0", coeff)
-			case scale < 0 || math.IsNaN(scale) || math.IsInf(scale, 0):
-				return nil, usagef("--scale %s: want a number above 0", strconv.FormatFloat(scale, 'g', -1, 64))
-			case extents == nil && len(s) == 4: // other ranks are the operation's to refuse
-				for i, a := range l.Spatial(4) {
-					size[i] = int(float64(s[a]) * scale)
+			case recompute && scales == nil:
+				return nil, usagef("--recompute-scale goes with --scale")
+			case !(o.CubicCoeff < 0) || math.IsInf(o.CubicCoeff, 0):
+				return nil, usagef("--cubic-coeff %g: want a number below 0", o.CubicCoeff)
+			case scales != nil && len(s) == 4: // other ranks are the operation's to refuse
+				for i, a := range o.Layout.Spatial(4) {
+					size[i] = int(min(float64(s[a])*scale[i], math.MaxInt32))
+				}
+				if !recompute {
+					o.Scale = scale
 				}
 			}
-			return ops.Resize(xs[0], size[0], size[1], ops.ResizeOptions{Mode: mode, AlignCorners: corners, CubicCoeff: coeff, Layout: l})
+			return ops.Resize(xs[0], size[0], size[1], o)
 		}),
 	}
 	f := cmd.Flags()
-	f.StringVar(&mode, "mode", "bilinear", "`MODE`: "+strings.Join(ops.ResizeModes, ", "))
+	f.StringVar(&o.Mode, "mode", "bilinear", "`MODE`: "+strings.Join(ops.ResizeModes, ", "))
 	f.Var(&extents, "size", "the result's height and width, H,W")
-	f.Float64Var(&scale, "scale", 0, "times the extents, `F`, rounded down")
-	f.BoolVar(&corners, "align-corners", false, "the corners' centres coincide (bilinear, bicubic)")
-	f.Float64Var(&coeff, "cubic-coeff", ops.DefaultCubicCoeff, "coefficient `A` of the bicubic kernel; TensorFlow has -0.5")
+	f.Var(&scales, "scale", "times the extents, rounded down: F, or F,G for height and width")
+	f.BoolVar(&recompute, "recompute-scale", false, "step by the quotient of the extents, not by 1/F")
+	f.BoolVar(&o.AlignCorners, "align-corners", false, "the corners' centres coincide (bilinear, bicubic)")
+	f.Float64Var(&o.CubicCoeff, "cubic-coeff", ops.DefaultCubicCoeff, "coefficient `A` of the bicubic kernel: PyTorch's; TensorFlow and JAX have -0.5")
+	f.BoolVar(&o.ExcludeOutside, "exclude-outside", false, "bicubic: drop what lies outside the map (TensorFlow, JAX)")
 	complete(cmd, "mode", ops.ResizeModes)
 	return cmd
+}
+
+// scalePair reads --scale, one number for both axes or one each.
+func scalePair(words list) (p [2]float64, err error) {
+	if words == nil {
+		return p, nil
+	}
+	for i := range p {
+		p[i], err = strconv.ParseFloat(words[min(i, len(words)-1)], 64)
+		if err != nil || len(words) > 2 || !(p[i] > 0) || math.IsInf(p[i], 0) {
+			return p, usagef("--scale %s: want a number above 0, or two, of height and width", words.String())
+		}
+	}
+	return p, nil
 }

@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"math"
+	"strconv"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/kernel"
@@ -17,17 +18,21 @@ type CompareOptions struct {
 	EqualNaN   bool
 }
 
-// Comparison is how two arrays differ.
+// Comparison is how two arrays differ. The maxima are those of pairs of finite
+// elements.
 type Comparison struct {
 	Count     int64 // elements compared
 	Different int64 // beyond the tolerance
 	Unequal   int64 // not equal to the last bit; -0 and 0 are equal
 	NaN       int64 // pairs of which just one is NaN
+	Inf       int64 // other pairs that differ in an infinity
 	MaxAbs    float64
+	MaxAbsInt uint64  // MaxAbs of integers, exactly
 	MaxRel    float64 // of |a-b|/|b|, where b isn't 0
 	MaxULP    float64 // in units of the last place of b; float arrays of one dtype only, else NaN
 	Worst     int64   // the element with the largest |a-b|, in C order; -1: none differs
-	A, B      complex128
+	Finite    bool    // whether Worst is a pair of finite elements: any is worse than those that aren't
+	A, B      string  // the elements of Worst, with as many digits as tell them apart
 }
 
 // Compare compares two arrays of one shape element by element, in the dtype
@@ -82,11 +87,12 @@ func Compare(ctx context.Context, a, b Array, c CompareOptions, o Options) (Comp
 func newComparison() Comparison { return Comparison{Worst: -1} }
 
 func (c *Comparison) merge(o Comparison) {
-	c.Different, c.Unequal, c.NaN = c.Different+o.Different, c.Unequal+o.Unequal, c.NaN+o.NaN
-	if o.Worst >= 0 && (c.Worst < 0 || o.MaxAbs > c.MaxAbs) {
-		c.Worst, c.A, c.B = o.Worst, o.A, o.B
+	c.Different, c.Unequal, c.NaN, c.Inf = c.Different+o.Different, c.Unequal+o.Unequal, c.NaN+o.NaN, c.Inf+o.Inf
+	if o.Worst >= 0 && (c.Worst < 0 || o.Finite && !c.Finite || o.Finite && (o.MaxAbs > c.MaxAbs || o.MaxAbsInt > c.MaxAbsInt)) {
+		c.Worst, c.Finite, c.A, c.B = o.Worst, o.Finite, o.A, o.B
 	}
 	c.MaxAbs, c.MaxRel, c.MaxULP = max(c.MaxAbs, o.MaxAbs), max(c.MaxRel, o.MaxRel), max(c.MaxULP, o.MaxULP)
+	c.MaxAbsInt = max(c.MaxAbsInt, o.MaxAbsInt)
 }
 
 // comparing is the target that compares tiles in place of writing them.
@@ -106,6 +112,7 @@ func (k *comparing) put(i int64, r Region, tile []byte) error {
 	kernel.Active().Convert[k.t.Kind()][k.wide.Kind()](buf, tile)
 	part := newComparison()
 	size := k.t.Size()
+	var worst []byte
 	for j := range int(r.Len / 2) {
 		bits := tile[2*j*size:][:2*size]
 		same := string(bits[:size]) == string(bits[size:])
@@ -120,44 +127,104 @@ func (k *comparing) put(i int64, r Region, tile []byte) error {
 			v := kernel.View[float64](buf)
 			a, b = complex(v[2*j], 0), complex(v[2*j+1], 0)
 		}
-		if !same || isNaN(a) {
-			k.pair(&part, r.Off/2+int64(j), a, b)
+		if same && !isNaN(a) {
+			continue
 		}
+		if k.pair(&part, bits, a, b) {
+			part.Worst = r.Off/2 + int64(j)
+			worst = bits
+		}
+	}
+	if worst != nil {
+		part.A, part.B = element(k.t, worst[:size]), element(k.t, worst[size:])
 	}
 	k.parts[i] = part
 	return nil
 }
 
-// pair takes two elements into account whose bits differ.
-func (k *comparing) pair(c *Comparison, at int64, a, b complex128) {
+// pair takes two elements into account, given as their bytes and as numbers, and
+// reports whether they are the worst so far.
+func (k *comparing) pair(c *Comparison, bits []byte, a, b complex128) (worst bool) {
 	nanA, nanB := isNaN(a), isNaN(b)
 	if nanA && nanB && k.EqualNaN || a == b && !k.t.IsInteger() {
-		return
+		return false
 	}
-	off := math.Inf(1)
+	c.Unequal++
+	off := abs(a - b)
 	switch {
 	case nanA != nanB:
 		c.NaN++
-	case !nanA:
-		off = abs(a - b)
-		if k.t.IsInteger() {
-			off = max(off, 1) // too large for float64 to tell apart
-		}
-		if size := abs(b); size > 0 {
-			c.MaxRel = max(c.MaxRel, off/size)
-		}
-		if k.ulps {
-			c.MaxULP = max(c.MaxULP, off/k.t.ULP(real(b)))
-		}
+	case !nanA && !finite(a, b):
+		c.Inf++
 	}
-	c.Unequal++
-	if !(off <= k.ATol+k.RTol*abs(b)) || math.IsInf(off, 1) {
+	if !finite(a, b) {
+		c.Different++
+		worst = c.Worst < 0
+		return worst
+	}
+	var exact uint64
+	if k.t.IsInteger() { // float64 may not tell them apart
+		exact = distance(k.t, bits)
+		off = float64(exact)
+	}
+	if size := abs(b); size > 0 {
+		c.MaxRel = max(c.MaxRel, off/size)
+	}
+	if k.ulps {
+		c.MaxULP = max(c.MaxULP, off/k.t.ULP(real(b)))
+	}
+	if !(off <= k.ATol+k.RTol*abs(b)) {
 		c.Different++
 	}
-	if c.Worst < 0 || off > c.MaxAbs {
-		c.Worst, c.A, c.B = at, a, b
+	worst = !c.Finite || off > c.MaxAbs || exact > c.MaxAbsInt
+	c.Finite = true
+	c.MaxAbs, c.MaxAbsInt = max(c.MaxAbs, off), max(c.MaxAbsInt, exact)
+	return worst
+}
+
+// distance is |a-b| of two integers of type t, one after the other.
+func distance(t dtype.Type, bits []byte) uint64 {
+	if t == dtype.Uint64 {
+		v := kernel.View[uint64](bits)
+		return max(v[0], v[1]) - min(v[0], v[1])
 	}
-	c.MaxAbs = max(c.MaxAbs, off)
+	wide := make([]int64, 2)
+	kernel.Active().Convert[t.Kind()][dtype.KindInt64](kernel.Bytes(wide), bits)
+	return uint64(max(wide[0], wide[1])) - uint64(min(wide[0], wide[1]))
+}
+
+// element writes an element of type t with all its digits.
+func element(t dtype.Type, x []byte) string {
+	convert := kernel.Active().Convert[t.Kind()]
+	switch {
+	case t == dtype.Uint64:
+		return strconv.FormatUint(kernel.View[uint64](x)[0], 10)
+	case t.IsInteger():
+		wide := make([]int64, 1)
+		convert[dtype.KindInt64](kernel.Bytes(wide), x)
+		return strconv.FormatInt(wide[0], 10)
+	case t.IsComplex():
+		wide := make([]complex128, 1)
+		convert[dtype.KindComplex128](kernel.Bytes(wide), x)
+		return strconv.FormatComplex(wide[0], 'g', -1, 8*t.Size())
+	}
+	wide := make([]float64, 1)
+	convert[dtype.KindFloat64](kernel.Bytes(wide), x)
+	digits := 64
+	if t.Size() < 8 {
+		digits = 32
+	}
+	return strconv.FormatFloat(wide[0], 'g', -1, digits)
+}
+
+// finite reports whether no part of any number is NaN or infinite.
+func finite(xs ...complex128) bool {
+	for _, x := range xs {
+		if v := real(x) - real(x) + imag(x) - imag(x); v != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // isNaN reports whether either part is NaN; an infinite part doesn't hide it.

@@ -7,21 +7,32 @@ import (
 )
 
 // cubic is a resized map of which each position is a sum of 4 by 4 source
-// positions, those outside being the nearest inside (Keys 1981).
+// positions (Keys 1981).
 type cubic struct {
 	*resized
 	yTaps, xTaps []kernel.Taps
 }
 
-// newCubic makes r one with coefficient a of the kernel.
-func newCubic(r *resized, a float64) *cubic {
+// newCubic makes r one with coefficient a of the kernel; exclude drops taps
+// outside and brings the sum of the others to 1.
+func newCubic(r *resized, a float64, exclude bool) *cubic {
 	taps := func(p axisPlan) []kernel.Taps {
 		out := make([]kernel.Taps, len(p.lo))
 		for i := range out {
 			f := p.frac[i]
 			out[i].W = [4]float64{cubicFar(a, f+1), cubicNear(a, f), cubicNear(a, 1-f), cubicFar(a, 2-f)}
 			for k := range out[i].At {
-				out[i].At[k] = min(max(p.lo[i]-1+int32(k), 0), int32(p.in-1))
+				at := p.lo[i] - 1 + int32(k)
+				out[i].At[k] = min(max(at, 0), int32(p.in-1))
+				if exclude && at != out[i].At[k] {
+					out[i].W[k] = 0
+				}
+			}
+			if w := &out[i].W; exclude {
+				sum := w[0] + w[1] + w[2] + w[3]
+				for k := range w {
+					w[k] /= sum
+				}
 			}
 		}
 		return out

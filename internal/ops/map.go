@@ -63,6 +63,18 @@ func Cast(x Array, t dtype.Type) (Array, error) {
 	return cast(x, t), nil
 }
 
+// Rounded is the result x of an operation in t: rounded once, from the floats in
+// which the operation computes where x has been rounded from them at the end.
+// Otherwise it is Cast.
+func Rounded(x Array, t dtype.Type) (Array, error) {
+	if m, ok := x.(*mapped); ok && m.op == "cast" && t.IsFloat() {
+		if from := m.in[0].DType(); from.IsFloat() && x.DType().IsFloat() && from.Size() > x.DType().Size() {
+			x = m.in[0]
+		}
+	}
+	return Cast(x, t)
+}
+
 // cast is Cast for types known to have arithmetic.
 func cast(x Array, t dtype.Type) Array {
 	if x.DType() == t {

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"fmt"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/kernel"
@@ -33,8 +34,8 @@ func Pool(x Array, mode string, o PoolOptions) (Array, error) {
 		return nil, errorf(x, "shape %v: pooling takes a feature map of 4 dimensions, %s", x.Shape(), o.Layout)
 	case t.IsComplex():
 		return nil, errorf(x, "dtype %v: pooling takes real numbers", t)
-	case o.Padding.Each[0] > o.Size[0]/2 || o.Padding.Each[1] > o.Size[1]/2:
-		return nil, &Error{Msg: "padding of more than half the window would pool nothing but padding"}
+	case o.Padding.Each[0] >= o.Size[0] && o.Size[0] > 0 || o.Padding.Each[1] >= o.Size[1] && o.Size[1] > 0:
+		return nil, &Error{Msg: fmt.Sprintf("padding of %d by %d beside a window of %d by %d: a window of nothing but padding has nothing to pool", o.Padding.Each[0], o.Padding.Each[1], o.Size[0], o.Size[1])}
 	}
 	var failed error
 	out := onLast(x, o.Layout.Channel(4), func(x Array) Array {

@@ -28,7 +28,15 @@ type ResizeOptions struct {
 	Mode         string  // one of ResizeModes
 	AlignCorners bool    // bilinear, bicubic: the corners' centres coincide, in place of the edges
 	CubicCoeff   float64 // bicubic: the coefficient of Keys's kernel; 0: DefaultCubicCoeff
-	Layout       shape.Layout
+	// ExcludeOutside drops the taps of bicubic that lie outside the map and brings
+	// the sum of the others to 1, as TensorFlow and JAX do; otherwise they are the
+	// nearest inside, as PyTorch has it.
+	ExcludeOutside bool
+	// Scale is how many positions of the result, along either axis, stand for one
+	// of x: the step is its reciprocal, as PyTorch's interpolate has it under
+	// scale_factor, and ONNX. 0: the quotient of the extents.
+	Scale  [2]float64
+	Layout shape.Layout
 }
 
 // DefaultCubicCoeff is PyTorch's and OpenCV's coefficient; Keys (1981) and
@@ -53,6 +61,9 @@ func Resize(x Array, height, width int, o ResizeOptions) (Array, error) {
 	if s[axes[0]] == 0 || s[axes[1]] == 0 {
 		return nil, errorf(x, "shape %v has no pixels to resize", s)
 	}
+	if height < 1 || width < 1 {
+		return nil, errorf(x, "shape %v would be resized to %d by %d: want at least 1 by 1", s, height, width)
+	}
 	if _, err := out.Check(max(x.DType().Size(), 4)); err != nil {
 		return nil, errorf(x, "the result is too large: %v", err)
 	}
@@ -60,7 +71,10 @@ func Resize(x Array, height, width int, o ResizeOptions) (Array, error) {
 	if o.AlignCorners && nearest {
 		return nil, &Error{Msg: fmt.Sprintf("mode %s has no corners to align: --align-corners goes with bilinear and bicubic", o.Mode)}
 	}
-	g.y, g.x = axisWeights(s[axes[0]], height, o), axisWeights(s[axes[1]], width, o)
+	if o.ExcludeOutside && o.Mode != "bicubic" {
+		return nil, &Error{Msg: fmt.Sprintf("mode %s has no taps outside: --exclude-outside goes with bicubic", o.Mode)}
+	}
+	g.y, g.x = axisWeights(s[axes[0]], height, o.Scale[0], o), axisWeights(s[axes[1]], width, o.Scale[1], o)
 	if nearest {
 		return &resized{computed: computed{op: "resize", dt: x.DType(), sh: out, in: []Array{x}}, plane: g}, nil
 	}
@@ -71,7 +85,7 @@ func Resize(x Array, height, width int, o ResizeOptions) (Array, error) {
 	work := cast(xs[0], t.Compute())
 	r := resized{computed: computed{op: "resize", dt: work.DType(), sh: out, in: []Array{work}}, plane: g, blend: true}
 	if o.Mode == "bicubic" {
-		return cast(newCubic(&r, cmp.Or(o.CubicCoeff, DefaultCubicCoeff)), t), nil
+		return cast(newCubic(&r, cmp.Or(o.CubicCoeff, DefaultCubicCoeff), o.ExcludeOutside), t), nil
 	}
 	return cast(&r, t), nil
 }
@@ -91,22 +105,30 @@ type axisPlan struct {
 	frac   []float64
 }
 
-func axisWeights(in, out int, o ResizeOptions) axisPlan {
+// axisWeights is the plan of an axis of in positions resized to out by a scale, 0
+// being out/in.
+func axisWeights(in, out int, scale float64, o ResizeOptions) axisPlan {
 	p := axisPlan{in, make([]int32, out), make([]int32, out), make([]float64, out)}
-	scale := float64(in) / float64(out)
+	step, step32 := float64(in)/float64(out), float32(in)/float32(out)
+	if scale != 0 && (in != out || o.Mode != "bilinear") { // PyTorch copies what bilinear leaves as large
+		step = 1 / scale
+		step32 = float32(step)
+	}
 	for i := range out {
 		var at float64
 		switch {
 		case o.Mode == "nearest":
-			at = math.Floor(float64(float32(i) * (float32(in) / float32(out)))) // float32, as torch has it
+			at = math.Floor(float64(float32(i) * step32)) // float32, as torch has it
 		case o.Mode == "nearest-exact":
-			at = math.Floor((float64(i) + 0.5) * scale)
+			at = math.Floor((float64(i) + 0.5) * step)
 		case o.AlignCorners:
 			at = float64(i) * float64(in-1) / float64(max(out-1, 1))
 		default:
-			at = (float64(i)+0.5)*scale - 0.5
+			at = (float64(i)+0.5)*step - 0.5
 		}
-		if o.Mode != "bicubic" {
+		if o.Mode == "bicubic" {
+			at = min(max(at, -2), float64(in+1)) // no tap is inside beyond these
+		} else {
 			at = min(max(at, 0), float64(in-1))
 		}
 		lo := int(math.Floor(at))

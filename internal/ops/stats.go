@@ -3,6 +3,8 @@ package ops
 import (
 	"context"
 	"math"
+	"math/big"
+	"slices"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/kernel"
@@ -14,6 +16,7 @@ import (
 type Stats struct {
 	Count, NaN, Inf, Zero int64
 	Min, Max, Mean, Std   float64
+	MinInt, MaxInt        *big.Int // of integers, exactly; nil for other arrays and for empty ones
 }
 
 // Measure computes the statistics of x, which must be real, in one pass
@@ -26,15 +29,15 @@ func Measure(ctx context.Context, x Array, o Options) (Stats, error) {
 	if x.DType().IsComplex() {
 		return Stats{}, errorf(x, "dtype %v: statistics are of real numbers", x.DType())
 	}
-	o.Tile = DefaultTile // the tiles are the tree that sums are made in
-	p, err := NewPlan(o, cast(x, dtype.Float64))
+	o.Tile = DefaultTile / 8 * int64(x.DType().Size()) // the tiles are the tree that sums are made in
+	p, err := NewPlan(o, x)
 	if err != nil {
 		return Stats{}, err
 	}
 	var parts []moments
 	err = p.write(ctx, func(x Array) error {
 		parts = make([]moments, newTiles(x, p.o, false).count)
-		return p.compute(ctx, x, statsTarget{parts}, false)
+		return p.compute(ctx, x, &statsTarget{parts: parts, t: x.DType()}, false)
 	})
 	if err != nil {
 		return Stats{}, err
@@ -66,26 +69,61 @@ func Values(ctx context.Context, x Array, o Options) ([]float64, error) {
 }
 
 // statsTarget measures tiles in place of writing them.
-type statsTarget struct{ parts []moments }
+type statsTarget struct {
+	parts   []moments
+	t       dtype.Type
+	buffers scratch
+}
 
-func (t statsTarget) place(Region) []byte { return nil }
-func (t statsTarget) fail(error)          {}
-func (t statsTarget) put(i int64, _ Region, tile []byte) error {
-	t.parts[i] = measure(kernel.View[float64](tile))
+func (t *statsTarget) place(Region) []byte { return nil }
+func (t *statsTarget) fail(error)          {}
+func (t *statsTarget) put(i int64, r Region, tile []byte) error {
+	buf := t.buffers.get(r.Len * 8)
+	defer t.buffers.put(buf)
+	kernel.Active().Convert[t.t.Kind()][dtype.KindFloat64](buf, tile)
+	t.parts[i] = measure(kernel.View[float64](buf))
+	if t.t.IsInteger() {
+		t.parts[i].low, t.parts[i].high = extremes(t.t, tile, t.parts[i])
+	}
 	return nil
 }
 
+// extremes are the least and the greatest of integers of type t, of which there
+// are some; m are their moments, which are exact where float64 is.
+func extremes(t dtype.Type, x []byte, m moments) (low, high *big.Int) {
+	switch t {
+	case dtype.Uint64:
+		v := kernel.View[uint64](x)
+		return new(big.Int).SetUint64(slices.Min(v)), new(big.Int).SetUint64(slices.Max(v))
+	case dtype.Int64:
+		v := kernel.View[int64](x)
+		return big.NewInt(slices.Min(v)), big.NewInt(slices.Max(v))
+	}
+	return big.NewInt(int64(m.min)), big.NewInt(int64(m.max))
+}
+
 // moments are what stats of parts are merged from (Chan, Golub & LeVeque 1983).
+// Mean and m2 are those of the elements times 2^-exp, lest squares overflow.
 type moments struct {
 	n, nan, inf, zero int64
 	min, max          float64
+	low, high         *big.Int // of integers, exactly
+	exp               int
 	mean, m2          float64 // m2: the sum of squared distances from the mean
 }
 
 func newMoments() moments { return moments{min: math.Inf(1), max: math.Inf(-1)} }
 
+const (
+	// largeExp is the exponent of elements whose squares are not summed as they
+	// are.
+	largeExp = 450
+	// scaleExp brings them, and the squares of all others, into range.
+	scaleExp = 600
+)
+
 func measure(x []float64) moments {
-	m, sum := newMoments(), 0.0
+	m := newMoments()
 	for _, v := range x {
 		switch {
 		case v != v:
@@ -98,24 +136,50 @@ func measure(x []float64) moments {
 			m.zero++
 		}
 		m.n++
-		sum += v
 		m.min, m.max = min(m.min, v), max(m.max, v)
 	}
-	if m.n > 0 {
-		m.mean = sum / float64(m.n)
+	if m.n == 0 {
+		return m
 	}
+	scale := 1.0
+	if max(-m.min, m.max) >= math.Ldexp(1, largeExp) {
+		m.exp, scale = scaleExp, math.Ldexp(1, -scaleExp)
+	}
+	sum := 0.0
 	for _, v := range x {
-		if d := v - m.mean; !math.IsInf(d, 0) && d == d {
+		if v-v == 0 {
+			sum += v * scale
+		}
+	}
+	m.mean = sum / float64(m.n)
+	for _, v := range x {
+		if v-v == 0 {
+			d := float64(v*scale) - m.mean
 			m.m2 += float64(d * d)
 		}
 	}
 	return m
 }
 
+// scaled brings mean and m2 to another exponent.
+func (m *moments) scaled(exp int) {
+	m.mean, m.m2 = math.Ldexp(m.mean, m.exp-exp), math.Ldexp(m.m2, 2*(m.exp-exp))
+	m.exp = exp
+}
+
 func (m *moments) merge(o moments) {
 	m.nan, m.inf, m.zero = m.nan+o.nan, m.inf+o.inf, m.zero+o.zero
 	if o.n == 0 {
 		return
+	}
+	exp := max(m.exp, o.exp)
+	m.scaled(exp)
+	o.scaled(exp)
+	if o.low != nil && (m.low == nil || o.low.Cmp(m.low) < 0) {
+		m.low = o.low
+	}
+	if o.high != nil && (m.high == nil || o.high.Cmp(m.high) > 0) {
+		m.high = o.high
 	}
 	n := float64(m.n + o.n)
 	d := o.mean - m.mean
@@ -126,7 +190,7 @@ func (m *moments) merge(o moments) {
 }
 
 func (m *moments) stats(count int64) Stats {
-	s := Stats{count, m.nan, m.inf, m.zero, m.min, m.max, m.mean, math.Sqrt(m.m2 / float64(m.n))}
+	s := Stats{count, m.nan, m.inf, m.zero, m.min, m.max, math.Ldexp(m.mean, m.exp), math.Ldexp(math.Sqrt(m.m2/float64(m.n)), m.exp), m.low, m.high}
 	if m.n == 0 {
 		nan := math.NaN()
 		s.Min, s.Max, s.Mean, s.Std = nan, nan, nan, nan

@@ -32,6 +32,9 @@ func (w Window) along(i, in int) (axisWindow, error) {
 	if a.size < 1 {
 		return a, fmt.Errorf("a window of %d by %d: want at least 1 by 1", w.Size[0], w.Size[1])
 	}
+	if in == 0 {
+		return a, fmt.Errorf("there are no positions to move a window over")
+	}
 	reach := (a.size-1)*a.dilation + 1
 	total := 2 * w.Padding.Each[i]
 	a.before = w.Padding.Each[i]

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from golden import Golden, grid, rel
+from golden import EXACT, Golden, grid, rel
 
 g = Golden(sys.argv[1], f"torch {torch.__version__}")
 SUMS = rel(2e-5, "float32 sums against float64")
@@ -116,6 +116,79 @@ def attention_cases():
                g.put(f"use_v_{what}", vv), *flags], f4(want[None]), SUMS)
 
 
+# ---- resize: steps of 1/F, TensorFlow's border
+
+def resize_cases():
+    x = grid("use resize", (1, 2, 7, 10)).astype("f4")
+    for scale in (1 / 3, 1.3, 2.5, 0.7, 1.8, 0.9999):
+        for mode in ("nearest", "nearest-exact", "bilinear", "bicubic"):
+            exact = {"tol": EXACT} if mode.startswith("nearest") else {}
+            both(f"resize/torch/scale-{scale:.4g}-{mode}", ["resize", ("resize", x), "--scale", repr(scale), "--mode", mode],
+                 F.interpolate(f8(x), scale_factor=scale, mode=mode), ["resize"], **exact)
+            if mode == "bilinear":
+                both(f"resize/torch/recompute-{scale:.4g}", ["resize", ("resize", x), "--scale", repr(scale), "--recompute-scale"],
+                     F.interpolate(f8(x), scale_factor=scale, mode=mode, recompute_scale_factor=True), ["resize"])
+    both("resize/torch/two-scales", ["resize", ("resize", x), "--scale", "1.3,0.7"],
+         F.interpolate(f8(x), scale_factor=(1.3, 0.7), mode="bilinear"), ["resize"])
+
+
+def onnx_cases():
+    """ONNX's own node tests of what these commands compute, with its reference's results."""
+    import onnx
+    for name, kind in (("float", float), ("bool", bool), ("int", int), ("object", object)):
+        setattr(np, name, kind)  # of which onnx 1.12 makes use and NumPy 1.24 has none
+    from onnx.backend.test.case.node import collect_testcases
+    tests = {t.name: t for t in collect_testcases(None)}
+    how = {
+        "test_resize_downsample_scales_linear": ["resize", "--scale", "0.6"],
+        "test_resize_downsample_scales_cubic": ["resize", "--scale", "0.8", "--mode", "bicubic"],
+        "test_resize_upsample_scales_linear": ["resize", "--scale", "2"],
+        "test_resize_upsample_scales_cubic": ["resize", "--scale", "2", "--mode", "bicubic"],
+        "test_resize_downsample_scales_cubic_A_n0p5_exclude_outside":
+            ["resize", "--scale", "0.8", "--mode", "bicubic", "--cubic-coeff", "-0.5", "--exclude-outside"],
+        "test_resize_upsample_scales_cubic_A_n0p5_exclude_outside":
+            ["resize", "--scale", "2", "--mode", "bicubic", "--cubic-coeff", "-0.5", "--exclude-outside"],
+        "test_maxpool_2d_pads": ["pool", "--window", "3", "--stride", "1", "--padding", "2"],
+        "test_averagepool_2d_pads": ["pool", "--window", "3", "--stride", "1", "--padding", "2", "--mode", "average"],
+        "test_averagepool_2d_pads_count_include_pad":
+            ["pool", "--window", "3", "--stride", "1", "--padding", "2", "--mode", "average", "--count-include-pad"],
+    }
+    for name, words in how.items():
+        inputs, wants = tests[name].data_sets[0]
+        x = [a for a in inputs if getattr(a, "ndim", 0) == 4][0]
+        short = name.removeprefix("test_").replace("_", "-")
+        g.case(f"{words[0]}/onnx/{short}", [words[0], g.put(f"use_onnx_{short}", x), *words[1:], "--layout", "nchw"], wants[0],
+               EXACT if "maxpool" in name else rel(2e-6, "ONNX's reference computes in float32 here and there"), f"onnx {onnx.__version__}'s node test")
+
+
+# ---- --dtype: what the result is rounded to, once
+
+def dtype_cases():
+    h = np.array([40000, 1, 0.5, 3], "f2").reshape(1, 2, 2, 1)
+    u, v = np.array([200, 3, 255], "u1"), np.array([100, 4, 255], "u1")
+    for name, args, want in (
+        ("add-half", ["add", g.put("use_half", h), "in/use_half.npy", "--dtype", "float32"], np.add(h, h, dtype="f4")),
+        ("mul-half", ["mul", "in/use_half.npy", "in/use_half.npy", "--dtype", "float32"], np.multiply(h, h, dtype="f4")),
+        ("add-bytes", ["add", g.put("use_u", u), g.put("use_v", v), "--dtype", "int32"], np.add(u, v, dtype="i4")),
+        ("mul-bytes", ["mul", "in/use_u.npy", "in/use_v.npy", "--dtype", "int32"], np.multiply(u, v, dtype="i4")),
+        ("add-bytes-float", ["add", "in/use_u.npy", "in/use_v.npy", "--dtype", "float32"], np.add(u, v, dtype="f4")),
+        ("gap-half", ["gap", "in/use_half.npy", "--dtype", "float32"], h.mean((1, 2), dtype="f8").astype("f4")),
+        ("gap-double", ["gap", g.put("use_third", np.array([1, 2, 4], "f4").reshape(1, 3, 1, 1)), "--dtype", "float64"],
+         np.array([[7 / 3]])),
+        ("pool-half", ["pool", "in/use_half.npy", "--window", "2", "--mode", "average", "--dtype", "float32"],
+         h.mean((1, 2), dtype="f8").astype("f4").reshape(1, 1, 1, 1)),
+        ("linear-half", ["linear", "in/use_half.npy", "--weight", g.put("use_ten", np.full((1, 1), 10, "f2")), "--dtype", "float32"], h.astype("f4") * 10),
+        ("conv-half", ["conv", "in/use_half.npy", "--weight", g.put("use_ten_conv", np.full((1, 1, 1, 1), 10, "f2")), "--dtype", "float32"], h.astype("f4") * 10),
+        ("crossmodal-half", ["crossmodal", "in/use_half.npy", "in/use_half.npy", "--mode", "add", "--dtype", "float32"], np.add(h, h, dtype="f4")),
+        ("attention-half", ["attention", g.put("use_one", np.full((1, 1, 1), 1.001, "f2")), "--residual", "--dtype", "float32"],
+         np.full((1, 1, 1), 2 * np.float32(np.float16(1.001)), "f4")),
+    ):
+        g.case(f"{args[0]}/numpy/dtype-{name}", args, want, EXACT, f"numpy {np.__version__}")
+
+
 fpn_cases()
 vector_cases()
 attention_cases()
+resize_cases()
+onnx_cases()
+dtype_cases()
