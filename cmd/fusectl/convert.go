@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -75,12 +76,14 @@ func (e *env) convert(ctx context.Context, c convertFlags, paths []string) error
 		}
 	}
 	e.order = npyio.CreateOptions{BigEndian: c.byteOrder.value == "big", Fortran: c.order.value == "F"}
-	archive := npyio.InArchive(e.output) && strings.HasSuffix(strings.ToLower(e.output), ".npz")
+	archive := npyio.IsWholeArchive(e.output)
 	to := make([]string, len(xs))
 	for i, name := range names {
 		switch {
 		case strings.Contains(e.output, "{}"):
-			to[i] = strings.ReplaceAll(e.output, "{}", name)
+			if to[i], err = e.named(name); err != nil {
+				return err
+			}
 		case archive:
 			to[i] = e.output + ":" + name
 			e.order.Fresh = true
@@ -95,20 +98,35 @@ func (e *env) convert(ctx context.Context, c convertFlags, paths []string) error
 	return e.finishAll(ctx, xs, to)
 }
 
+// named is the output of the array of that name, which stands for {} and may
+// come from a file: as a path, it stays inside the folder that the output names.
+func (e *env) named(name string) (string, error) {
+	path := strings.ReplaceAll(e.output, "{}", name)
+	if npyio.InArchive(path) && !npyio.IsWholeArchive(path) {
+		return path, nil // a key of an archive may be anything
+	}
+	if !filepath.IsLocal(name) || strings.ContainsAny(name, "\\") || strings.Contains(name+"/", "//") {
+		u := usagef("an array called %s can't be a file's name: it would leave the folder, or name no file", strconv.Quote(name))
+		u.hints = []string{"an archive takes any name: -o all.npz; or choose arrays one by one: x.npz:NAME -o FILE"}
+		return "", u
+	}
+	return path, nil
+}
+
 // openMembers opens arrays, and all that archives have, with the name of each:
 // that of the member, or of the file without its folder and extension.
 func (e *env) openMembers(paths []string) (xs []ops.Array, names []string, err error) {
 	for _, path := range paths {
-		if !isArchive(path) {
+		if !e.isArchive(path) {
 			x, err := e.open(path)
 			if err != nil {
 				return nil, nil, err
 			}
-			base := filepath.Base(path)
-			if _, member, ok := strings.Cut(base, ".npz:"); ok {
-				base = member
+			_, name, member := npyio.Address(path)
+			if !member {
+				name = strings.TrimSuffix(filepath.Base(path), ".npy")
 			}
-			xs, names = append(xs, x), append(names, strings.TrimSuffix(base, ".npy"))
+			xs, names = append(xs, x), append(names, name)
 			continue
 		}
 		b, err := e.openBundle(bundleFlags{path: path})
@@ -117,26 +135,28 @@ func (e *env) openMembers(paths []string) (xs []ops.Array, names []string, err e
 		}
 		for _, name := range b.archive.Names() {
 			x, err := b.need(name)
+			if r := (*npyio.ReadError)(nil); errors.As(err, &r) && len(b.archive.Names()) > 1 {
+				r.Hints = append(r.Hints, "the others can be converted by their names: "+npyio.Printable(path)+":NAME")
+			}
 			if err != nil {
 				return nil, nil, err
 			}
 			xs, names = append(xs, x), append(names, name)
 		}
 	}
-	for i, name := range names {
-		if slices.Contains(names[:i], name) {
-			return nil, nil, usagef("two inputs are called %s, and so would their results be", name)
+	seen := map[string]bool{}
+	for _, name := range names {
+		if seen[name] {
+			u := usagef("two inputs are called %s, and so would their results be", npyio.Printable(name))
+			u.hints = []string{"an archive takes them one by one under other names: -o all.npz:NAME"}
+			return nil, nil, u
 		}
+		seen[name] = true
 	}
 	if len(xs) == 0 {
 		return nil, nil, &npyio.ReadError{Name: paths[0], Msg: "is an archive without an array"}
 	}
 	return xs, names, nil
-}
-
-// isArchive reports whether path is that of a whole archive.
-func isArchive(path string) bool {
-	return npyio.InArchive(path) && strings.EqualFold(filepath.Ext(path), ".npz")
 }
 
 // toLayout moves the channels of x to where layout to has them; "" leaves them.

@@ -26,7 +26,7 @@ type session struct {
 	files                 map[fileKey]*input // what has been opened
 	mu                    sync.Mutex
 	begun                 []*npyio.Outputs
-	archives              map[string]*npyio.Archive
+	archives              map[fileKey]*npyio.Archive
 	stdinUsed             bool
 	started               time.Time
 	reports               []stepReport // of a chain's or a recipe's steps, for --dry-run
@@ -76,7 +76,7 @@ func (p *piped) check() error {
 
 func newEnv(stdin, stdout, stderr *os.File) *env {
 	return &env{
-		session: &session{stdin: stdin, stdout: stdout, stderr: stderr, files: map[fileKey]*input{}, archives: map[string]*npyio.Archive{}, started: time.Now()},
+		session: &session{stdin: stdin, stdout: stdout, stderr: stderr, files: map[fileKey]*input{}, archives: map[fileKey]*npyio.Archive{}, started: time.Now()},
 		common:  defaults(),
 	}
 }
@@ -140,6 +140,11 @@ func (e *env) openFile(path string) (*input, error) {
 			return nil, err
 		}
 		f, err = npyio.OpenStdin(e.stdin, o)
+	} else if archive, member, ok := npyio.Address(path); ok {
+		var a *npyio.Archive
+		if a, err = e.openArchive(archive); err == nil {
+			f, err = a.Open(member)
+		}
 	} else {
 		f, err = npyio.Open(path, o)
 	}
@@ -150,6 +155,20 @@ func (e *env) openFile(path string) (*input, error) {
 		return nil, err
 	}
 	return e.keepFile(key, f)
+}
+
+// openArchive opens an archive, or finds it open: its directory is read once, and
+// all its members share one descriptor.
+func (e *env) openArchive(path string) (*npyio.Archive, error) {
+	key := fileKey{path, e.as.t}
+	if a := e.archives[key]; a != nil {
+		return a, nil
+	}
+	a, err := npyio.OpenArchive(path, npyio.Options{MaxHeader: int(e.maxHeader), As: e.as.t})
+	if err == nil {
+		e.archives[key] = a
+	}
+	return a, err
 }
 
 // keepFile takes an open file among those of the session.

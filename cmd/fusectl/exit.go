@@ -48,6 +48,21 @@ type internalError struct{ value any }
 
 func (e *internalError) Error() string { return fmt.Sprintf("internal error: %v", e.value) }
 
+// reportedError is an error that has been reported, by the status that it ends the
+// program with.
+type reportedError struct{ status int }
+
+func (e *reportedError) Error() string { return fmt.Sprintf("failed with status %d", e.status) }
+
+// reported reports an input that can't be read or doesn't fit, so that others can
+// follow; other errors are left as they are.
+func (e *env) reported(command string, err error) error {
+	if status, _ := classify(err); err == nil || status != exitInput && status != exitMismatch {
+		return err
+	}
+	return &reportedError{e.report(command, err)}
+}
+
 // classify gives an error's exit status and hints.
 func classify(err error) (status int, hints []string) {
 	var (

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -20,7 +22,9 @@ func newInfoCommand(e *env) *cobra.Command {
 		Short: "show dtype, shape, order and bytes; with --stats, statistics",
 		Long: `Shows what the headers of arrays say, without reading their data. --stats reads
 it: extremes, mean and standard deviation of the finite elements, and how many
-are NaN, infinite or zero. --json prints an object a line for each array.`,
+are NaN, infinite or zero. --json prints an object a line for each array. Of an
+archive all members are shown. What can't be read is reported, and the others
+are shown all the same.`,
 		Example: `  fusectl info a.npy b.npy
   fusectl info --stats --json a.npy`,
 		Args: inputs(1, 0),
@@ -28,25 +32,12 @@ are NaN, infinite or zero. --json prints an object a line for each array.`,
 			if err := e.mustBeLast(); err != nil {
 				return err
 			}
-			paths, err := e.members(args)
-			if err != nil {
-				return err
+			var failed error
+			for _, path := range args {
+				err := e.eachMember(path, func(path string) error { return e.info(cmd.Context(), path, stats) })
+				failed = cmp.Or(failed, err)
 			}
-			for _, path := range paths {
-				r, x, err := e.infoOf(path)
-				if err != nil {
-					return err
-				}
-				if stats {
-					if err := r.measure(cmd.Context(), e, x); err != nil {
-						return err
-					}
-				}
-				if err := r.print(e); err != nil {
-					return err
-				}
-			}
-			return nil
+			return failed
 		},
 	}
 	cmd.Flags().BoolVar(&stats, "stats", false, "read the data and show its statistics")
@@ -79,22 +70,44 @@ type statsReport struct {
 	Zero int64    `json:"zero"`
 }
 
-// members is paths with those of whole archives replaced by all their members'.
-func (e *env) members(paths []string) (all []string, err error) {
-	for _, path := range paths {
-		if !isArchive(path) {
-			all = append(all, path)
-			continue
+// eachMember calls f for path, or for each member of the archive that it is. What
+// can't be read is reported, and the others come all the same: the error is
+// then that of the first, as one that was reported.
+func (e *env) eachMember(path string, f func(path string) error) error {
+	if !e.isArchive(path) {
+		return e.reported("fusectl info", f(path))
+	}
+	b, err := e.openBundle(bundleFlags{path: path})
+	if err != nil {
+		return e.reported("fusectl info", err)
+	}
+	var failed error
+	for _, name := range b.archive.Names() {
+		err := e.reported("fusectl info", f(b.path+":"+name))
+		if r := (*reportedError)(nil); err != nil && !errors.As(err, &r) {
+			return err
 		}
-		b, err := e.openBundle(bundleFlags{path: path})
-		if err != nil {
-			return nil, err
-		}
-		for _, name := range b.archive.Names() {
-			all = append(all, path+":"+name)
+		failed = cmp.Or(failed, err)
+	}
+	return failed
+}
+
+// isArchive reports whether path, or the name that a recipe has for it, is that of
+// a whole archive.
+func (e *env) isArchive(path string) bool { return npyio.IsArchive(e.graph.path(path)) }
+
+// info describes what path names.
+func (e *env) info(ctx context.Context, path string, stats bool) error {
+	r, x, err := e.infoOf(path)
+	if err != nil {
+		return err
+	}
+	if stats {
+		if err := r.measure(ctx, e, x); err != nil {
+			return err
 		}
 	}
-	return all, nil
+	return r.print(e)
 }
 
 // infoOf describes what path names: a file by its header, a result of a step

@@ -50,6 +50,9 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 	case errors.Is(o.err, errDiffer): // it has been reported
 		return exitDiffer
 	}
+	if r := (*reportedError)(nil); errors.As(o.err, &r) {
+		return r.status
+	}
 	return e.report(o.command, o.err)
 }
 

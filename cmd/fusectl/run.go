@@ -76,7 +76,7 @@ func (e *env) runRecipe(ctx context.Context, lines, args []string) error {
 	}
 	g := &graph{env: e, ctx: ctx, steps: steps, begun: make([]bool, len(steps)), names: map[string]ops.Array{}, paths: map[string]string{}, used: map[string]bool{}}
 	for _, name := range b.inputs {
-		if isArchive(b.paths[name]) {
+		if e.isArchive(b.paths[name]) {
 			g.paths[name] = b.paths[name]
 			continue
 		}

@@ -70,13 +70,9 @@ type bundle struct {
 // openBundle opens the archive that flags name.
 func (e *env) openBundle(flags bundleFlags) (*bundle, error) {
 	flags.path = e.graph.path(flags.path)
-	a := e.archives[flags.path]
-	if a == nil {
-		var err error
-		if a, err = npyio.OpenArchive(flags.path, npyio.Options{MaxHeader: int(e.maxHeader), As: e.as.t}); err != nil {
-			return nil, err
-		}
-		e.archives[flags.path] = a
+	a, err := e.openArchive(flags.path)
+	if err != nil {
+		return nil, err
 	}
 	return &bundle{flags, e, a, map[string]bool{}}, nil
 }
@@ -107,7 +103,7 @@ func (b *bundle) unread(hints ...string) error {
 
 // has reports whether the bundle has one of some names.
 func (b *bundle) has(names ...string) bool {
-	return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(b.archive.Names(), b.prefix+n) })
+	return slices.ContainsFunc(names, func(n string) bool { return b.archive.Has(b.prefix + n) })
 }
 
 // need is the array of the first name that the bundle has. If it has none of
@@ -128,7 +124,7 @@ func (b *bundle) need(names ...string) (ops.Array, error) {
 	}
 	f, err := b.archive.Open(name)
 	if err != nil {
-		if r := (*npyio.ReadError)(nil); errors.As(err, &r) && !slices.Contains(b.archive.Names(), name) {
+		if r := (*npyio.ReadError)(nil); errors.As(err, &r) && !b.archive.Has(name) {
 			r.Hints = append(r.Hints, "--weights-prefix is what stands before a module's own names, such as fpn.")
 		}
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -27,9 +28,14 @@ type Archive struct {
 	f       *os.File
 	size    int64
 	zip     *zip.Reader
-	names   []string
-	entries map[string]*zip.File
+	names   []string             // keys of the members, in order
+	entries map[string]*zip.File // by key
+	bare    map[string]*zip.File // by the entry's own name
 }
+
+// keyOf is the key of the member that an entry is: its name without one .npy at
+// the end, as NumPy has it.
+func keyOf(entry string) string { return strings.TrimSuffix(entry, ".npy") }
 
 // OpenArchive opens the .npz file at path and reads its directory. The options
 // are for all members. Errors are *ReadError.
@@ -61,13 +67,20 @@ func newArchive(f *os.File, path string, o Options) (*Archive, error) {
 	if err != nil {
 		return nil, damaged(f, err)
 	}
-	a := &Archive{name: path, opt: o, f: f, size: info.Size(), zip: r, entries: map[string]*zip.File{}}
+	a := &Archive{name: path, opt: o, f: f, size: info.Size(), zip: r, entries: map[string]*zip.File{}, bare: map[string]*zip.File{}}
 	for _, e := range r.File {
-		name, ok := strings.CutSuffix(e.Name, ".npy")
-		if ok && a.entries[e.Name] == nil {
-			a.names = append(a.names, name)
+		if strings.HasSuffix(e.Name, "/") { // a folder
+			continue
 		}
-		a.entries[e.Name] = e // the last of several, as Python's zipfile has it
+		key := keyOf(e.Name)
+		old := a.entries[key]
+		if old == nil {
+			a.names = append(a.names, key)
+		}
+		if old == nil || e.Name == key || old.Name == e.Name {
+			a.entries[key] = e // the last of one name, as Python's zipfile has it; of two with one key that without .npy, as NumPy has it
+		}
+		a.bare[e.Name] = e
 	}
 	return a, nil
 }
@@ -95,20 +108,23 @@ func isZip(f *os.File) bool {
 	return string(b[:n]) == "PK\x03\x04" || string(b[:n]) == "PK\x05\x06"
 }
 
-// Names are the names of the arrays, in the order of the archive and without
-// the .npy that their entries end in.
+// Names are the keys of the members, in the order of the archive: the names of
+// its entries without one .npy at the end.
 func (a *Archive) Names() []string { return a.names }
 
-// Open opens the array of that name: the entry name.npy, or else the one that
-// is called exactly so. If there are several, the last counts. The file is
+// Has reports whether the archive has a member of that key.
+func (a *Archive) Has(name string) bool { return a.entries[name] != nil }
+
+// Open opens the array of that key, or else of the entry that is called exactly
+// so. If there are several, the last counts. The file is
 // good until the archive is closed. Nothing is believed of the entry before it
-// is checked against the size of the archive. The CRC-32 of a deflated member
-// is checked when its elements have been read to the end; a stored one is read
-// at any place, so its CRC-32 is not. Errors are *ReadError.
+// is checked against the size of the archive and what stands before its data.
+// The CRC-32 of a member is checked once all its elements have been read, in
+// whatever order. Errors are *ReadError.
 func (a *Archive) Open(name string) (*File, error) {
-	e := a.entries[name+".npy"]
+	e := a.entries[name]
 	if e == nil {
-		e = a.entries[name]
+		e = a.bare[name]
 	}
 	if e == nil {
 		return nil, readFailed(a.name, a.unknown(name))
@@ -127,16 +143,21 @@ func (a *Archive) unknown(name string) error {
 	return malformed("has no array %s: it has %s", quoted(name), Listed(a.names))
 }
 
-// only opens the one array that the archive has.
+// only opens the one array that the archive has: the one member whose entry ends
+// in .npy, or the one member that there is.
 func (a *Archive) only() (*File, error) {
-	switch len(a.names) {
-	case 0:
-		return nil, readFailed(a.name, malformed("is a zip archive without an array: want members that end in .npy"))
-	case 1:
-		return a.Open(a.names[0])
+	names := a.names
+	if named := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return a.entries[n].Name == n }); len(named) == 1 {
+		names = named
 	}
-	return nil, readFailed(a.name, malformed("holds several arrays: %s", Listed(a.names)).hint(
-		"name one: "+Printable(a.name)+":"+Listed(a.names[:1])))
+	switch len(names) {
+	case 0:
+		return nil, readFailed(a.name, malformed("is a zip archive without an array"))
+	case 1:
+		return a.Open(names[0])
+	}
+	return nil, readFailed(a.name, malformed("holds several arrays: %s", Listed(names)).hint(
+		"name one: "+Printable(a.name)+":"+Listed(names[:1])))
 }
 
 // Close closes the archive, and with it the files that were opened from it.
@@ -170,12 +191,74 @@ func (a *Archive) open(f *File, e *zip.File) error {
 		if size != e.CompressedSize64 {
 			return malformed("is malformed: its archive claims %d bytes for it, stored as %d", size, e.CompressedSize64)
 		}
-		return f.openRegular(a.f, start, start+int64(size), a.opt)
+		if err := checkLocal(a.f, e, start); err != nil {
+			return err
+		}
+		return f.openStored(a.f, e, start, a.opt)
 	}
 	if size/maxRatio > e.CompressedSize64 || size > math.MaxInt64 {
 		return malformed("is malformed: its archive claims %d bytes for it, more than %d deflated ones can hold", size, e.CompressedSize64)
 	}
+	if err := checkLocal(a.f, e, start); err != nil {
+		return err
+	}
 	return f.openDeflated(e, a.opt)
+}
+
+// openStored is openRegular for a stored member, whose bytes begin at start.
+func (f *File) openStored(r io.ReaderAt, e *zip.File, start int64, o Options) error {
+	size := int64(e.UncompressedSize64)
+	if err := f.openRegular(r, start, start+size, o); err != nil {
+		return err
+	}
+	head, elements := f.header.DataOffset, f.bytes()
+	s := &stored{
+		regular: regular{r, start + head}, entry: e, whole: io.NewSectionReader(r, start, size),
+		head: head, size: elements, rest: size - head - elements,
+	}
+	if elements == 0 {
+		s.finish(0)
+	}
+	f.data = s
+	return s.err
+}
+
+// Address cuts the address of a member, such as bundle.npz:name, into the path
+// of the archive, which is any zip archive or ends in .npz, and the name. A
+// file that has the address for its name wins.
+func Address(s string) (archive, member string, ok bool) {
+	if !strings.Contains(s, ":") {
+		return "", "", false
+	}
+	if _, err := os.Lstat(s); err == nil {
+		return "", "", false
+	}
+	if archive, member, ok = cutAddress(s); ok {
+		return archive, member, true
+	}
+	for i := len(s) - 1; i > 0; i-- {
+		if s[i] == ':' && IsArchive(s[:i]) {
+			return s[:i], s[i+1:], true
+		}
+	}
+	return "", "", false
+}
+
+// IsArchive reports whether path is that of a regular file that is a zip
+// archive, whatever its name, or of a name that ends in .npz.
+func IsArchive(path string) bool {
+	if IsWholeArchive(path) {
+		return true
+	}
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return isZip(f)
 }
 
 // cutAddress cuts the address of a member, such as bundle.npz:name, into the
@@ -191,15 +274,6 @@ func cutAddress(s string) (path, member string, ok bool) {
 
 func isNpz(path string) bool {
 	return len(path) >= 4 && strings.EqualFold(path[len(path)-4:], ".npz")
-}
-
-// npySuffix is what the entry of a member has after its name. A name that
-// ends in .npy is taken for the entry's, as it is when it is read.
-func npySuffix(member string) string {
-	if strings.HasSuffix(member, ".npy") {
-		return ""
-	}
-	return ".npy"
 }
 
 // Listed is a list of names from a file as a message may show it.

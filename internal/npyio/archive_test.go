@@ -91,7 +91,7 @@ func TestArchive(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	want := []string{"a", "b", "layer/kernel:0", "größe 中", "../up", "twice", "odd.npy"}
+	want := []string{"a", "b", "layer/kernel:0", "größe 中", "readme.txt", "../up", "exactly", "twice", "odd.npy"}
 	if !slices.Equal(a.Names(), want) {
 		t.Errorf("got the names %q: want %q", a.Names(), want)
 	}
@@ -120,7 +120,7 @@ func TestArchive(t *testing.T) {
 		}
 	}
 	_, err = a.Open("none")
-	wantReadError(t, err, `x.npz: has no array "none": it has a, b, layer/kernel:0, "größe 中", ../up, twice, odd.npy`)
+	wantReadError(t, err, `x.npz: has no array "none": it has a, b, layer/kernel:0, "größe 中", readme.txt, ../up, exactly, twice, odd.npy`)
 	_, err = Open(path, Options{})
 	wantReadError(t, err, "x.npz: holds several arrays: a, b, layer/kernel:0")
 	if e := err.(*ReadError); len(e.Hints) != 1 || e.Hints[0] != "name one: "+path+":a" {
@@ -271,7 +271,8 @@ func TestHostileArchives(t *testing.T) {
 		file       []byte
 	}{
 		{"empty archive", "without an array", archiveOf()},
-		{"no array", "without an array", archiveOf(zipped{name: "a.txt", data: []byte("hello")})},
+		{"no array", "a.txt: is not a .npy array", archiveOf(zipped{name: "a.txt", data: []byte("hello")})},
+		{"a folder", "without an array", archiveOf(zipped{name: "a/", store: true})},
 		{"cut in the data", "truncated or damaged", one[:200]},
 		{"cut in the directory", "truncated or damaged", one[:len(one)-10]},
 		{"signature alone", "truncated or damaged", []byte("PK\x03\x04")},

@@ -108,7 +108,7 @@ func (a *archiveWriter) keepOld() error {
 	}
 	defer old.Close()
 	for _, e := range old.zip.File {
-		if a.has(e.Name) {
+		if a.has(keyOf(e.Name) + ".npy") {
 			continue
 		}
 		if err := a.keep(e); err != nil {

@@ -42,10 +42,8 @@ type source interface {
 // as Archive.Open does. A path to an archive, whatever it ends in, opens the
 // one array that it has. Errors are *ReadError, as for an archive of several.
 func Open(path string, o Options) (*File, error) {
-	if archive, member, ok := cutAddress(path); ok {
-		if _, err := os.Lstat(path); err != nil {
-			return openMember(archive, o, func(a *Archive) (*File, error) { return a.Open(member) })
-		}
+	if archive, member, ok := Address(path); ok {
+		return openMember(archive, o, func(a *Archive) (*File, error) { return a.Open(member) })
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -158,8 +156,11 @@ func (f *File) readHeader(r io.Reader, o Options) (int64, error) {
 	if h.FortranOrder {
 		slices.Reverse(f.stored)
 	}
-	return h.Shape.Len() * int64(h.DType.Size()), nil
+	return f.bytes(), nil
 }
+
+// bytes is how many bytes the elements take.
+func (f *File) bytes() int64 { return f.header.Shape.Len() * int64(f.header.DType.Size()) }
 
 // Name is the path, "standard input", or the address of a member of an
 // archive: bundle.npz:name.

@@ -36,6 +36,13 @@ func InArchive(path string) bool {
 	return member || isNpz(path)
 }
 
+// IsWholeArchive reports whether an output at path is an archive of all outputs
+// of that path.
+func IsWholeArchive(path string) bool {
+	_, _, member := cutAddress(path)
+	return isNpz(path) && !member
+}
+
 // Create starts the output at path, for an array of dtype t and shape s, which
 // is the logical shape. After an error the set is good for Abort only.
 //
@@ -64,7 +71,7 @@ func InArchive(path string) bool {
 func (s *Outputs) Create(path string, t dtype.Type, sh shape.Shape) (*Output, error) {
 	archive, member, named := cutAddress(path)
 	if named {
-		return s.createMember(path, archive, member+npySuffix(member), t, sh)
+		return s.createMember(path, archive, member+".npy", t, sh)
 	}
 	if isNpz(path) {
 		return s.createMember(path, path, "", t, sh)
@@ -182,7 +189,7 @@ func (s *Outputs) createMember(name, path, entry string, t dtype.Type, sh shape.
 	if a.has(entry) {
 		return nil, twice(name)
 	}
-	if s.opt.NoClobber && a.old != nil && a.old.entries[entry] != nil {
+	if s.opt.NoClobber && a.old != nil && a.old.Has(keyOf(entry)) {
 		return nil, exists(name, nil)
 	}
 	o := s.start(name, t, sh)
