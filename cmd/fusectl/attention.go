@@ -144,6 +144,9 @@ func (e *env) attention(a attentionFlags) (o ops.AttentionOptions, err error) {
 	if a.heads < 1 || a.kvHeads < 0 {
 		return o, usagef("--heads %d --kv-heads %d: want at least 1", a.heads, a.kvHeads)
 	}
+	if err := a.weights.check(); err != nil {
+		return o, err
+	}
 	if err := ops.CheckAttentionForm(a.form); err != nil {
 		return o, usagef("--form: %v", err)
 	}
@@ -231,6 +234,9 @@ func (b *bundle) attention(o *ops.AttentionOptions, a attentionFlags) error {
 	if err := b.openAttention(o, a); err != nil {
 		return err
 	}
+	if b.has("bias_k", "bias_v") {
+		return b.unread("bias_k and bias_v are a key and a value added to the sequence, which fusectl doesn't know")
+	}
 	return b.unread()
 }
 
@@ -244,13 +250,13 @@ func (b *bundle) openAttention(o *ops.AttentionOptions, a attentionFlags) error 
 		if !a.given("heads") {
 			b.e.warn("%s: PyTorch's weights don't say how many heads there are: 1 is assumed; --heads N says it", npyio.Printable(b.path))
 		}
-		if err := b.ordered(ops.Torch, a); err != nil {
+		if err := b.ordered(ops.Torch, a.weightLayout); err != nil {
 			return err
 		}
 		return b.torchAttention(o)
 	case b.has("query/kernel", "query/kernel:0"):
 		o.AutoScale = true
-		if err := b.ordered(ops.Keras, a); err != nil {
+		if err := b.ordered(ops.Keras, a.weightLayout); err != nil {
 			return err
 		}
 		return b.kerasAttention(o, a)
@@ -293,20 +299,8 @@ func (a attentionFlags) agrees(name string, kernel ops.Array, o *ops.AttentionOp
 	return nil
 }
 
-// ordered refuses a --weight-layout other than that of the framework whose names
-// a bundle has.
-func (b *bundle) ordered(l ops.WeightLayout, a attentionFlags) error {
-	if a.weightLayout == "" || a.weightLayout == string(l) {
-		return nil
-	}
-	return usagef("--weight-layout %s: the names in %s are of %s's weights", a.weightLayout, npyio.Printable(b.path), l)
-}
-
 // torchAttention takes the weights of a torch.nn.MultiheadAttention.
 func (b *bundle) torchAttention(o *ops.AttentionOptions) (err error) {
-	if b.has("bias_k", "bias_v") {
-		return usagef("%s: has bias_k and bias_v, a key and a value added to the sequence, which fusectl doesn't know", b.path)
-	}
 	if o.WO, err = b.convolution("out_proj"); err != nil {
 		return err
 	}
@@ -358,6 +352,9 @@ func (b *bundle) kerasAttention(o *ops.AttentionOptions, a attentionFlags) error
 		w.to.Layout = ops.Keras
 		into := shape.Shape{s[0], s[1] * s[2]}
 		if w.to == &o.WO {
+			if s[0] != o.Heads {
+				return &npyio.ReadError{Name: ops.NameOf(k), Msg: fmt.Sprintf("has %d heads, its shape is %v: the queries have %d", s[0], s, o.Heads)}
+			}
 			into = shape.Shape{s[0] * s[1], s[2]}
 		} else if err := a.agrees(w.name, k, o); err != nil {
 			return err

@@ -136,6 +136,9 @@ func (p *pyramidFlags) check() error {
 	lists := func(cs ...convList) bool {
 		return slices.ContainsFunc(cs, func(c convList) bool { return c.kernels != nil || c.biases != nil })
 	}
+	if err := p.weights.check(); err != nil {
+		return err
+	}
 	switch {
 	case p.weights.path != "" && lists(p.lateral, p.output):
 		return usagef("--weights has the laterals and the output convolutions: name them there or in lists")
@@ -177,21 +180,27 @@ func (e *env) pyramid(p pyramidFlags, n int) (o ops.FPNOptions, err error) {
 	if err != nil {
 		return o, err
 	}
+	if o.Down == nil && o.BottomUpConv == nil && o.ExtraConv == nil { // else it is said of these
+		if err := b.ordered(ops.Torch, p.weightLayout); err != nil {
+			return o, err
+		}
+	}
 	if err := b.pyramid(&o, n); err != nil {
 		return o, err
 	}
+	var hints []string
 	if o.Extra != "p6p7" && b.has("extra_blocks.p6.weight") {
-		return o, b.unread("--extra p6p7 reads extra_blocks.p6 and extra_blocks.p7")
+		hints = append(hints, "--extra p6p7 reads extra_blocks.p6 and extra_blocks.p7")
 	}
-	return o, b.unread()
+	if more := fmt.Sprintf("inner_blocks.%d", n); b.has(more+".0.weight", more+".weight") {
+		hints = append(hints, fmt.Sprintf("they are for more than the %d levels given", n))
+	}
+	return o, b.unread(hints...)
 }
 
 // pyramid takes the weights of a pyramid of n levels from a bundle with
 // torchvision's names, of which there are older ones without the 0.
 func (b *bundle) pyramid(o *ops.FPNOptions, n int) (err error) {
-	if more := fmt.Sprintf("inner_blocks.%d", n); b.has(more+".0.weight", more+".weight") {
-		return usagef("%s: has weights for more than the %d levels given: it has %s, too", b.path, n, b.prefix+more)
-	}
 	o.Lateral, o.Output = make([]ops.Weights, n), make([]ops.Weights, n)
 	for i := range n {
 		if o.Lateral[i], err = b.normalized(fmt.Sprintf("inner_blocks.%d", i)); err != nil {

@@ -59,6 +59,23 @@ func (b *bundleFlags) addTo(f *pflag.FlagSet, usage, prefix string) {
 	f.BoolVar(&b.ignoreUnused, "ignore-unused", false, "allow names in it that nothing reads")
 }
 
+// check refuses flags that say nothing without an archive.
+func (b bundleFlags) check() error {
+	if b.path == "" && (b.prefix != "" || b.ignoreUnused) {
+		return usagef("--weights-prefix and --ignore-unused go with --weights")
+	}
+	return nil
+}
+
+// ordered refuses a --weight-layout other than l, that of the framework whose
+// names the bundle has.
+func (b *bundle) ordered(l ops.WeightLayout, given string) error {
+	if given == "" || given == string(l) {
+		return nil
+	}
+	return usagef("--weight-layout %s: the names in %s are of %s's weights", given, npyio.Printable(b.path), l)
+}
+
 // bundle is an archive of weights, named as a framework names them.
 type bundle struct {
 	bundleFlags

@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"fusectl/internal/dtype"
@@ -82,16 +83,36 @@ func (e *Error) hint(format string, args ...any) *Error {
 // NameOf is the name of the file that x is or, where it has but one, is
 // computed from; otherwise the operation that computes it.
 func NameOf(x Array) string {
-	switch x := x.(type) {
+	switch x := sourceOf(x).(type) {
 	case interface{ Name() string }:
 		return x.Name()
 	case Node:
-		if in := x.Inputs(); len(in) > 0 {
-			return NameOf(in[0])
-		}
 		return x.Op()
 	}
 	return ""
+}
+
+// sourceOf is the file that x is or is computed from, by its first inputs.
+func sourceOf(x Array) Array {
+	for {
+		n, ok := x.(Node)
+		if !ok || len(n.Inputs()) == 0 {
+			return x
+		}
+		x = n.Inputs()[0]
+	}
+}
+
+// described is an operand as a message names it, with its shape: its file, or
+// what has been computed from that. A file in Fortran order comes transposed.
+func described(x Array) string {
+	s, of := x.Shape(), sourceOf(x).Shape().Clone()
+	if !s.Equal(of) {
+		if slices.Reverse(of); !s.Equal(of) {
+			return fmt.Sprintf("what is computed from %s, whose shape is %v", NameOf(x), s)
+		}
+	}
+	return fmt.Sprintf("%s, whose shape is %v", NameOf(x), s)
 }
 
 // sizeOf is the bytes that x takes.

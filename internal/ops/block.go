@@ -13,7 +13,7 @@ func SE(x Array, fc1, fc2 Weights, l shape.Layout) (Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := fc1.fits(x, l.Channel(len(x.Shape()))); err != nil {
+	if err := fitBottleneck(x, fc1, fc2, l); err != nil {
 		return nil, err
 	}
 	squeezed, err := GlobalAvgPool(x, ReduceOptions{KeepDims: true, Layout: l})
@@ -36,7 +36,7 @@ func CBAM(x Array, fc1, fc2, spatial Weights, l shape.Layout) (Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := fc1.fits(x, l.Channel(len(x.Shape()))); err != nil {
+	if err := fitBottleneck(x, fc1, fc2, l); err != nil {
 		return nil, err
 	}
 	o := ReduceOptions{KeepDims: true, Layout: l}
@@ -80,6 +80,33 @@ func meanAndMax(x Array, o ReduceOptions) (mean, top Array, err error) {
 	}
 	top, err = GlobalMaxPool(x, o)
 	return mean, top, err
+}
+
+// fitBottleneck refuses an x without positions to pool, and linear maps that don't
+// lead from its channels back to as many.
+func fitBottleneck(x Array, fc1, fc2 Weights, l shape.Layout) error {
+	if len(x.Shape()) < 3 {
+		return errorf(x, "shape %v has no positions to pool: want a feature map, %s", x.Shape(), l)
+	}
+	axis := l.Channel(len(x.Shape()))
+	if err := fc1.fits(x, axis); err != nil {
+		return err
+	}
+	given, by := x.Shape()[axis], x
+	for _, fc := range []Weights{fc1, fc2} {
+		if fc.Kernel == nil {
+			continue
+		}
+		n, err := fc.outputs()
+		if err != nil {
+			return err
+		}
+		given, by = n, fc.Kernel
+	}
+	if given != x.Shape()[axis] {
+		return errorf(by, "shape %v: gives %d channels: want the %d of %s, which they scale", by.Shape(), given, x.Shape()[axis], described(x))
+	}
+	return nil
 }
 
 // bottleneck is fc2(relu(fc1(x))) over the channels.

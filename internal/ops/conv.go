@@ -90,7 +90,7 @@ func conv(x Array, w Weights, o ConvOptions) (Array, error) {
 		return nil, &Error{Msg: "a transposed convolution takes no groups and no dilation"}
 	case ks[2]*groups != channels:
 		want := strings.NewReplacer("h", strconv.Itoa(ks[0]), "w", strconv.Itoa(ks[1])).Replace(kernelAxes(w.Layout, o.Transposed))
-		e := errorf(w.Kernel, "kernel of shape %v takes %d channels in %d groups: want %s, in being the %d channels of %s, whose shape is %v", w.Kernel.Shape(), ks[2]*groups, groups, want, channels, NameOf(x), x.Shape())
+		e := errorf(w.Kernel, "kernel of shape %v takes %d channels in %d groups: want %s, in being the %d channels of %s", w.Kernel.Shape(), ks[2]*groups, groups, want, channels, described(x))
 		if s := w.Kernel.Shape(); w.Layout == Keras && groups == channels && s[2] == channels {
 			return nil, e.hint("Keras's DepthwiseConv2D has (h,w,C,m): reshape it to (%d,%d,1,%d)", s[0], s[1], s[2]*s[3])
 		}

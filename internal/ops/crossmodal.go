@@ -40,8 +40,9 @@ type CrossModalOptions struct {
 //     2017), normalised if wanted, before P,
 //   - attention lets A's positions attend to B's; see Attention.
 //
-// In every mode but attention, vectors [N,D] beside maps or sequences count for
-// all of their positions. concat takes them where it joins the features.
+// In every mode vectors [N,D] beside maps or sequences count for all of their
+// positions. concat takes them where it joins the features; in attention each is
+// a sequence of one position.
 func CrossModal(xs []Array, mode string, o CrossModalOptions) (Array, error) {
 	if mode == "attention" {
 		out, _, err := CrossAttention(xs, o)
@@ -49,6 +50,9 @@ func CrossModal(xs []Array, mode string, o CrossModalOptions) (Array, error) {
 	}
 	xs, err := projected(xs, o)
 	if err != nil {
+		return nil, err
+	}
+	if err := o.check(xs, mode); err != nil {
 		return nil, err
 	}
 	if xs, err = vectorsBeside(xs, mode, o); err != nil {
@@ -63,17 +67,42 @@ func CrossModal(xs []Array, mode string, o CrossModalOptions) (Array, error) {
 		return Mul(xs, MulOptions{Layout: o.Layout})
 	case "gate":
 		return Mul(xs, MulOptions{Gate: "sigmoid", Layout: o.Layout})
-	}
-	if err := CheckCrossModalMode(mode); err != nil {
-		return nil, err
-	}
-	if err := twoInputs(mode, xs); err != nil {
-		return nil, err
-	}
-	if mode == "film" {
+	case "film":
 		return film(xs[0], xs[1], o)
 	}
 	return bilinear(xs[0], xs[1], o)
+}
+
+// check refuses an unknown mode, and inputs that a mode's weights don't fit,
+// before vectors are given other axes.
+func (o CrossModalOptions) check(xs []Array, mode string) error {
+	if err := CheckCrossModalMode(mode); err != nil {
+		return err
+	}
+	var first, second []Weights
+	switch mode {
+	case "film":
+		second = []Weights{o.Gamma, o.Beta}
+	case "bilinear":
+		first, second = []Weights{o.U}, []Weights{o.V}
+	default:
+		return nil
+	}
+	if err := twoInputs(mode, xs); err != nil {
+		return err
+	}
+	for i, weights := range [][]Weights{first, second} {
+		n := len(xs[i].Shape())
+		if n == 0 {
+			return errorf(xs[i], "shape () has no features for %s", mode)
+		}
+		for _, w := range weights {
+			if err := w.fits(xs[i], featureAxis(n, o.Layout)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // CrossAttention is CrossModal in mode attention, together with the weights
@@ -86,13 +115,22 @@ func CrossAttention(xs []Array, o CrossModalOptions) (out, scores Array, err err
 	if xs, err = projected(xs, o); err != nil {
 		return nil, nil, err
 	}
-	a := o.Attention
-	a.Context, a.Layout = xs[1], o.Layout
-	a.Spatial = len(xs[0].Shape()) > 3
-	if !a.Spatial && len(xs[1].Shape()) > 3 {
-		a.Context = a.flatten(xs[1])
+	sequences, err := asSequences(xs)
+	if err != nil {
+		return nil, nil, err
 	}
-	return AttentionScores(xs[0], a)
+	a := o.Attention
+	a.Context, a.Layout = sequences[1], o.Layout
+	a.Spatial = len(sequences[0].Shape()) > 3
+	if !a.Spatial && len(sequences[1].Shape()) > 3 {
+		a.Context = a.flatten(sequences[1])
+	}
+	out, scores, err = AttentionScores(sequences[0], a)
+	if err == nil && len(sequences[0].Shape()) > len(xs[0].Shape()) {
+		s := out.Shape()
+		out = reshape(out, shape.Shape{s[0], s[2]})
+	}
+	return out, scores, err
 }
 
 func twoInputs(mode string, xs []Array) error {
@@ -152,11 +190,6 @@ func project(x Array, w Weights, l shape.Layout) (Array, error) {
 // the dtype they are computed in, and that of the result.
 func modalities(op string, a, b Array, l shape.Layout, weights ...Weights) (wa, wb Array, t dtype.Type, err error) {
 	all := []Array{a, b}
-	for _, x := range all {
-		if len(x.Shape()) == 0 {
-			return nil, nil, t, errorf(x, "shape () has no features for %s", op)
-		}
-	}
 	for _, w := range weights {
 		all = append(all, w.arrays()...)
 	}
@@ -168,72 +201,6 @@ func modalities(op string, a, b Array, l shape.Layout, weights ...Weights) (wa, 
 		return transpose(cast(x, t.Compute()), shape.MoveToLast(featureAxis(n, l), n))
 	}
 	return toLast(a), toLast(b), t, nil
-}
-
-// vectorsBeside gives vectors among xs, [N,D] or [D], an axis of extent 1 for each
-// spatial axis of the maps or sequences beside them, so that they count for all
-// positions. film and bilinear bring their features into line themselves.
-func vectorsBeside(xs []Array, mode string, o CrossModalOptions) ([]Array, error) {
-	widest := xs[0]
-	for _, x := range xs[1:] {
-		if len(x.Shape()) > len(widest.Shape()) {
-			widest = x
-		}
-	}
-	s := widest.Shape()
-	n := len(s)
-	if n < 3 {
-		return xs, nil
-	}
-	axis := featureAxis(n, o.Layout)
-	xs = slices.Clone(xs)
-	for i, x := range xs {
-		v := x.Shape()
-		if len(v) < 1 || len(v) > 2 {
-			continue
-		}
-		if len(v) == 2 && v[0] != s[0] && v[0] != 1 && s[0] != 1 {
-			return nil, errorf(x, "shape %v: %d vectors: want one for each of the %d of %s, whose shape is %v", v, v[0], s[0], NameOf(widest), s)
-		}
-		each := make(shape.Shape, n)
-		for a := range each {
-			each[a] = 1
-		}
-		each[axis] = last(x)
-		if len(v) == 2 {
-			each[0] = v[0]
-		}
-		switch mode {
-		case "add", "mul", "gate":
-			if last(x) != s[axis] && last(x) != 1 && s[axis] != 1 {
-				return nil, errorf(x, "shape %v: vectors of %d features: want the %d of %s, whose shape is %v", v, last(x), s[axis], NameOf(widest), s)
-			}
-			xs[i] = reshape(x, each)
-		case "concat":
-			if o.Axis != axis && o.Axis != axis-n {
-				return nil, errorf(x, "shape %v: vectors beside %s, whose shape is %v, join its features, which are axis %d: got axis %d", v, NameOf(widest), s, axis, o.Axis).
-					hint("--axis %d joins them to the features of each position", axis)
-			}
-			all := s.Clone()
-			all[axis] = last(x)
-			xs[i] = repeat(reshape(x, each), all)
-		}
-	}
-	return xs, nil
-}
-
-// perPosition gives b, [.., features], axes of extent 1 before its features
-// until it has as many as a, so that it counts for all of a's positions.
-func perPosition(b, a Array) Array {
-	s, n := b.Shape(), len(a.Shape())
-	if len(s) >= n {
-		return b
-	}
-	out := append(shape.Shape{}, s[:len(s)-1]...)
-	for len(out) < n-1 {
-		out = append(out, 1)
-	}
-	return reshape(b, append(out, s[len(s)-1]))
 }
 
 // fromLast puts the features, on the last axis, where arrays like a have them.
@@ -257,14 +224,14 @@ func film(a, b Array, o CrossModalOptions) (Array, error) {
 	}
 	for _, m := range []Array{gamma, beta} {
 		if last(m) != last(wa) {
-			return nil, errorf(b, "gives %d features by --gamma or --beta: %s has %d to scale and shift, its shape is %v", last(m), NameOf(a), last(wa), a.Shape())
+			return nil, errorf(b, "gives %d features by --gamma or --beta: %s has %d to scale and shift", last(m), NameOf(a), last(wa))
 		}
 	}
-	y, err := Mul([]Array{wa, perPosition(gamma, wa)}, MulOptions{})
+	y, err := Mul([]Array{wa, gamma}, MulOptions{})
 	if err != nil {
 		return nil, err
 	}
-	if y, err = Add([]Array{y, perPosition(beta, wa)}, AddOptions{}); err != nil {
+	if y, err = Add([]Array{y, beta}, AddOptions{}); err != nil {
 		return nil, err
 	}
 	return cast(fromLast(y, a, o.Layout), t), nil
@@ -291,7 +258,7 @@ func bilinear(a, b Array, o CrossModalOptions) (Array, error) {
 	if last(wa) != last(wb) {
 		return nil, errorf(b, "--v gives %d features, --u gives %d of %s: their product wants as many", last(wb), last(wa), NameOf(a))
 	}
-	z, err := Mul([]Array{wa, perPosition(wb, wa)}, MulOptions{})
+	z, err := Mul([]Array{wa, wb}, MulOptions{})
 	if err != nil {
 		return nil, err
 	}

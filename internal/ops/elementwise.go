@@ -149,7 +149,7 @@ func elementwise(op string, xs []Array, t dtype.Type, loops *[dtype.NumKinds]fun
 	}
 	work, err := broadcastAll(work)
 	if err != nil {
-		return nil, hintChannels(err, xs, l)
+		return nil, hintChannels(err, xs)
 	}
 	out := work[0]
 	if len(work) > 1 {
@@ -168,16 +168,21 @@ func elementwise(op string, xs []Array, t dtype.Type, loops *[dtype.NumKinds]fun
 }
 
 // hintChannels adds to what doesn't broadcast how a vector of the channels does
-// under a channels-first layout.
-func hintChannels(err error, xs []Array, l shape.Layout) error {
+// that stands beside a map with channels first.
+func hintChannels(err error, xs []Array) error {
 	e := (*Error)(nil)
-	if l != shape.NCHW || !errors.As(err, &e) {
+	if !errors.As(err, &e) {
 		return err
 	}
 	for _, x := range xs {
 		s := x.Shape()
-		if len(s) == 1 && slices.ContainsFunc(xs, func(m Array) bool { return len(m.Shape()) == 4 && m.Shape()[1] == s[0] }) {
-			return e.hint("%s has a number for each channel: under nchw it broadcasts as (%d,1,1)", NameOf(x), s[0])
+		at := slices.IndexFunc(xs, func(m Array) bool { return len(m.Shape()) > 2 && m.Shape()[1] == last(x) })
+		if len(s) == 1 && at >= 0 {
+			as := shape.Shape{s[0]}
+			for range len(xs[at].Shape()) - 2 {
+				as = append(as, 1)
+			}
+			return e.hint("a number for each channel of a map with channels first (nchw) broadcasts as %v", as)
 		}
 	}
 	return err

@@ -44,7 +44,9 @@ type FPNOptions struct {
 // merged with the finer one, halved, and then convolved. Extra maxpool appends
 // every second position of the coarsest result; p6p7 (RetinaNet) convolutions
 // of stride 2, the first of the coarsest result or, where its channels say so,
-// of the coarsest input, the second of the first's relu.
+// of the coarsest input, the second of the first's relu. Where the channels fit
+// both, torchvision's LastLevelP6P7 decides: it is the input that a convolution
+// to another number of channels takes.
 //
 // A computed coarser level is held, since several rows of the finer one read
 // each of its rows.
@@ -202,7 +204,7 @@ func (p *pyramid) extra(fused []Array, last Array) ([]Array, error) {
 		}
 		from := coarsest
 		w, channel := p.ExtraConv[0], p.Layout.Channel(4)
-		if in, ok := w.convIn(); ok && in != coarsest.Shape()[channel] && in == last.Shape()[channel] {
+		if in, out, ok := w.convChannels(); ok && in == last.Shape()[channel] && (in != coarsest.Shape()[channel] || in != out) {
 			from = last
 		}
 		p6, err := p.halve(from, w)
@@ -219,16 +221,16 @@ func (p *pyramid) extra(fused []Array, last Array) ([]Array, error) {
 	return fused, nil
 }
 
-// convIn is the channels that a kernel of four dimensions takes.
-func (w Weights) convIn() (int, bool) {
+// convChannels is the channels that a kernel of four dimensions takes and gives.
+func (w Weights) convChannels() (in, out int, ok bool) {
 	s := w.Kernel.Shape()
 	if len(s) != 4 {
-		return 0, false
+		return 0, 0, false
 	}
 	if w.Layout == Torch {
-		return s[1], true
+		return s[1], s[0], true
 	}
-	return s[2], true
+	return s[2], s[3], true
 }
 
 // merge is a level x merged with y, of the same size; row i of weights, which

@@ -32,7 +32,7 @@ type Weights struct {
 	Kernel Array // two dimensions, or those of a 1×1 convolution; nil: the identity
 	Bias   Array // as many elements as the map has outputs; nil: none
 	Layout WeightLayout
-	Norm   *BatchNorm // what normalises the map\'s outputs; nil: nothing
+	Norm   *BatchNorm // what normalises the map's outputs; nil: nothing
 }
 
 // arrays are the arrays that there are.
@@ -180,7 +180,7 @@ func (w Weights) fits(x Array, axis int) error {
 	if in == s[axis] {
 		return nil
 	}
-	return errorf(w.Kernel, "weight of shape %v takes %d channels: want %s for the %d of %s, whose shape is %v", w.Kernel.Shape(), in, want, s[axis], NameOf(x), s).
+	return errorf(w.Kernel, "weight of shape %v takes %d channels: want %s for the %d of %s", w.Kernel.Shape(), in, want, s[axis], described(x)).
 		hint("weights are read in %s's order; --weight-layout says otherwise", w.Layout)
 }
 

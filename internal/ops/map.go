@@ -134,7 +134,7 @@ func needFloat(op string, xs []Array) ([]Array, dtype.Type, error) {
 		if !x.DType().IsFloat() {
 			e := errorf(x, "dtype %v: %s takes float16, bfloat16, float32 or float64", x.DType(), op)
 			if !x.DType().IsComplex() {
-				e.hint("convert it first: fusectl convert %s --dtype float32 then ...", NameOf(x))
+				e.hint("convert it first: fusectl convert FILE --dtype float32 then ...")
 			}
 			return nil, dtype.Type{}, e
 		}

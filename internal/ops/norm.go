@@ -44,7 +44,7 @@ func (w Weights) folded(t dtype.Type, transposed bool) (Weights, error) {
 			c.x = repeat(Constant(dtype.Float64, c.absent), shape.Shape{channels})
 		}
 		if c.x.Shape().Len() != int64(channels) {
-			return w, errorf(c.x, "shape %v: want (%d,), a number for each output channel of %s, whose shape is %v", c.x.Shape(), channels, NameOf(w.Kernel), s)
+			return w, errorf(c.x, "shape %v: want (%d,), a number for each output channel of %s", c.x.Shape(), channels, described(w.Kernel))
 		}
 		columns = append(columns, reshape(cast(c.x, dtype.Float64), shape.Shape{channels, 1}))
 	}

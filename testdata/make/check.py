@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-LIMIT = 3_700_000  # bytes, golden and digits together
+LIMIT = 4_000_000  # bytes, golden and digits together
 DIGITS_LIMIT = 700_000
 WEIGHTS_LIMIT, NETWORK_LIMIT = 400_000, 550_000  # the network's weights, and its whole folder
 
@@ -25,11 +25,11 @@ FILES = {f"--{n}" for n in """
 NUMBERED = {"--project", "--project-bias"}  # N=FILE
 VALUES = {f"--{n}" for n in """
     axis coef activation gate axes layout upsample mode scale heads kv-heads weight-layout size window stride padding
-    dilation groups output-padding align align-mode cubic-coeff weights-prefix extra first-level merge factor form
+    dilation groups output-padding align align-mode cubic-coeff weights-prefix extra first-level merge factor form dtype
 """.split()}
 OUTPUTS = {"-o", "--save-scores"}
 SWITCHES = {"--keepdims", "--causal", "--residual", "--spatial", "--transpose", "--count-include-pad",
-            "--align-corners", "--all", "--bottom-up", "--normalize"}
+            "--align-corners", "--recompute-scale", "--exclude-outside", "--all", "--bottom-up", "--normalize"}
 COMMANDS = {"concat", "add", "mul", "gap", "gmp", "fpn", "crossmodal", "attention", "linear", "conv", "resize", "pool", "act", "se", "cbam"}
 TOLERANCES = {"exact": {"kind"}, "ulp": {"kind", "n", "why"}, "rel": {"kind", "x", "why"}}
 KEYS = ["name", "args", "want", "tol", "by"]
@@ -107,7 +107,7 @@ for line in (golden / "cases.jsonl").read_text("utf-8").splitlines():
     want = np.load(golden / case["want"])
     if tol["kind"] != "exact" and want.dtype.kind not in "fc":
         fail(f"{name}: a tolerance on {want.dtype}")
-    if tol["kind"] == "rel" and not (np.isfinite(want).all() and np.abs(want).max(initial=0) > 0):
+    if tol["kind"] == "rel" and not np.abs(want[np.isfinite(want)]).max(initial=0) > 0:
         if not name.startswith("gap/"):
             fail(f"{name}: a relative tolerance on an array that gives no scale")
 
