@@ -152,7 +152,7 @@ func (e *env) diff(ctx context.Context, names []string, xs []ops.Array, o ops.Co
 
 func (e *env) printDiff(r diffReport, c ops.Comparison, classes bool) (err error) {
 	if r.Reason != "" {
-		_, err = fmt.Fprintf(e.stdout, "%ss differ: %s %s of %s, %s %s of %s\n", r.Reason,
+		_, err = fmt.Fprintf(e.out, "%ss differ: %s %s of %s, %s %s of %s\n", r.Reason,
 			r.A.DType, shapeText(r.A.Shape), r.A.Name, r.B.DType, shapeText(r.B.Shape), r.B.Name)
 		return err
 	}
@@ -162,15 +162,15 @@ func (e *env) printDiff(r diffReport, c ops.Comparison, classes bool) (err error
 		percent = 100 * float64(agree) / float64(c.Count)
 	}
 	if classes {
-		_, err = fmt.Fprintf(e.stdout, "%d of %d classes agree (%.4g%%)\n", agree, c.Count, percent)
+		_, err = fmt.Fprintf(e.out, "%d of %d classes agree (%.4g%%)\n", agree, c.Count, percent)
 		return err
 	}
-	fmt.Fprintf(e.stdout, "%d of %d elements agree (%.4g%%), %d are equal\n", agree, c.Count, percent, c.Count-c.Unequal)
+	fmt.Fprintf(e.out, "%d of %d elements agree (%.4g%%), %d are equal\n", agree, c.Count, percent, c.Count-c.Unequal)
 	if c.NaN > 0 {
-		fmt.Fprintf(e.stdout, "  %d are NaN in one array only\n", c.NaN)
+		fmt.Fprintf(e.out, "  %d are NaN in one array only\n", c.NaN)
 	}
 	if c.Inf > 0 {
-		fmt.Fprintf(e.stdout, "  %d are infinite in one array only, or with unequal signs\n", c.Inf)
+		fmt.Fprintf(e.out, "  %d are infinite in one array only, or with unequal signs\n", c.Inf)
 	}
 	switch {
 	case c.Finite:
@@ -178,14 +178,14 @@ func (e *env) printDiff(r diffReport, c ops.Comparison, classes bool) (err error
 		if exact, ok := r.MaxAbs.(uint64); ok {
 			off = strconv.FormatUint(exact, 10)
 		}
-		fmt.Fprintf(e.stdout, "  worst at %s: %s against %s, off by %s\n", shapeText(r.Worst), c.A, c.B, off)
-		fmt.Fprintf(e.stdout, "  at most %s absolute, %.6g relative", off, c.MaxRel)
+		fmt.Fprintf(e.out, "  worst at %s: %s against %s, off by %s\n", shapeText(r.Worst), c.A, c.B, off)
+		fmt.Fprintf(e.out, "  at most %s absolute, %.6g relative", off, c.MaxRel)
 		if r.MaxULP != nil {
-			fmt.Fprintf(e.stdout, ", %.6g ulp", c.MaxULP)
+			fmt.Fprintf(e.out, ", %.6g ulp", c.MaxULP)
 		}
 		fmt.Fprintln(e.stdout)
 	case c.Worst >= 0:
-		fmt.Fprintf(e.stdout, "  first at %s: %s against %s\n", shapeText(r.Worst), c.A, c.B)
+		fmt.Fprintf(e.out, "  first at %s: %s against %s\n", shapeText(r.Worst), c.A, c.B)
 	}
 	return nil
 }

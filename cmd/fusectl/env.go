@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,13 +25,33 @@ import (
 // session is what all steps of one run of the program share.
 type session struct {
 	stdin, stdout, stderr *os.File
+	out                   *report            // what is printed on stdout
 	files                 map[fileKey]*input // what has been opened
 	mu                    sync.Mutex
 	begun                 []*npyio.Outputs
 	archives              map[fileKey]*npyio.Archive
 	stdinUsed             bool
+	first                 string // the path of the first input
 	started               time.Time
 	reports               []stepReport // of a chain's or a recipe's steps, for --dry-run
+}
+
+// report is text for standard output. It remembers the first error, which ends
+// the program with the status of an output that can't be written.
+type report struct {
+	w   io.Writer
+	err error
+}
+
+func (r *report) Write(p []byte) (int, error) {
+	n, err := r.w.Write(p)
+	if err == nil {
+		return n, nil
+	}
+	if r.err == nil {
+		r.err = &npyio.WriteError{Name: "standard output", Msg: npyio.Bare(err), Err: err}
+	}
+	return n, r.err
 }
 
 // fileKey is a path with the options that it is read by.
@@ -76,7 +98,7 @@ func (p *piped) check() error {
 
 func newEnv(stdin, stdout, stderr *os.File) *env {
 	return &env{
-		session: &session{stdin: stdin, stdout: stdout, stderr: stderr, files: map[fileKey]*input{}, archives: map[fileKey]*npyio.Archive{}, started: time.Now()},
+		session: &session{stdin: stdin, stdout: stdout, stderr: stderr, out: &report{w: stdout}, files: map[fileKey]*input{}, archives: map[fileKey]*npyio.Archive{}, started: time.Now()},
 		common:  defaults(),
 	}
 }
@@ -112,6 +134,9 @@ func (e *env) open(path string) (ops.Array, error) {
 	if path == "-" && e.piped != nil {
 		e.piped.used = true
 		return e.piped.array, nil
+	}
+	if e.first == "" {
+		e.first = path
 	}
 	in, err := e.openFile(path)
 	if err != nil {
@@ -302,7 +327,7 @@ func (e *env) finishWith(ctx context.Context, out ops.Array, path string, other 
 // finishAll is finish for several arrays that go to a path each. None of them
 // takes its name before all are complete.
 func (e *env) finishAll(ctx context.Context, outs []ops.Array, paths []string) error {
-	outs = slices.Clone(outs)
+	outs, paths = slices.Clone(outs), slices.Clone(paths)
 	for i, x := range outs {
 		if t := e.dtype.t; t.Size() > 0 {
 			var err error
@@ -329,10 +354,33 @@ func (e *env) finishAll(ctx context.Context, outs []ops.Array, paths []string) e
 	return e.compute(ctx, outs, paths)
 }
 
+// inFolder is path, or where that is a folder the first input's name in it.
+func (e *env) inFolder(path string) (string, error) {
+	info, err := os.Stat(path)
+	if path == "-" || (err != nil || !info.IsDir()) && !strings.HasSuffix(path, "/") {
+		return path, nil
+	}
+	name := filepath.Base(e.first)
+	if _, member, ok := npyio.Address(e.first); ok {
+		name = filepath.Base(member)
+	}
+	if e.first == "" || e.first == "-" || !filepath.IsLocal(name) {
+		u := usagef("-o %s: is a folder, and no input is a file whose name the result could take", npyio.Printable(path))
+		u.hints = []string{"name the file: -o " + npyio.Printable(filepath.Join(path, "NAME.npy"))}
+		return "", u
+	}
+	return filepath.Join(path, strings.TrimSuffix(name, ".npy")+".npy"), nil
+}
+
 // compute plans, computes and writes arrays.
-func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) error {
+func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) (err error) {
 	if e.threads < 1 {
 		return usagef("--threads %d: want at least 1", e.threads)
+	}
+	for i, path := range paths {
+		if paths[i], err = e.inFolder(path); err != nil {
+			return err
+		}
 	}
 	meter := newMeter(e)
 	o := ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory + stepMemory*int64(len(e.reports)), InOrder: slices.ContainsFunc(paths, inOrder), Progress: meter.add}
@@ -342,6 +390,11 @@ func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) err
 	}
 	meter.total = plan.Work()
 	if e.dryRun {
+		for _, path := range paths {
+			if err := npyio.CheckFolder(path); err != nil {
+				return err
+			}
+		}
 		return e.describe(plan, paths)
 	}
 	set := e.newOutputs()

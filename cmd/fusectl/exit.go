@@ -7,6 +7,7 @@ import (
 
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
+	"fusectl/internal/recipe"
 )
 
 // The exit statuses, as --help gives them.
@@ -43,11 +44,6 @@ func usagef(format string, args ...any) *usageError {
 	return &usageError{msg: fmt.Sprintf(format, args...)}
 }
 
-// internalError is a panic, caught.
-type internalError struct{ value any }
-
-func (e *internalError) Error() string { return fmt.Sprintf("internal error: %v", e.value) }
-
 // reportedError is an error that has been reported, by the status that it ends the
 // program with.
 type reportedError struct{ status int }
@@ -67,11 +63,10 @@ func (e *env) reported(command string, err error) error {
 func classify(err error) (status int, hints []string) {
 	var (
 		usage    *usageError
-		internal *internalError
 		read     *npyio.ReadError
 		write    *npyio.WriteError
 		mismatch *ops.Error
-		panicked *ops.PanicError
+		text     *recipe.Error
 	)
 	switch {
 	case errors.As(err, &usage):
@@ -82,10 +77,17 @@ func classify(err error) (status int, hints []string) {
 		return exitOutput, write.Hints
 	case errors.As(err, &mismatch):
 		return exitMismatch, mismatch.Hints
-	case errors.As(err, &internal), errors.As(err, &panicked):
-		return exitInternal, []string{"this is a fault of fusectl: please report it with the command line"}
+	case errors.As(err, &text):
+		return exitUsage, nil
 	}
-	return exitUsage, nil
+	return exitInternal, []string{"this is a fault of fusectl: please report it with the command line, what fusectl version says, and what -v shows"}
+}
+
+// classified reports whether err is of a kind that fusectl knows.
+func classified(err error) bool {
+	status, _ := classify(err)
+	panicked := (*ops.PanicError)(nil)
+	return status != exitInternal || errors.As(err, &panicked)
 }
 
 // report prints an error, one line and its hints, or with --json one object,
@@ -102,6 +104,9 @@ func (e *env) report(command string, err error) int {
 	fmt.Fprintf(e.stderr, "%s: %v\n", command, err)
 	for _, h := range hints {
 		fmt.Fprintf(e.stderr, "hint: %s\n", h)
+	}
+	if p := (*ops.PanicError)(nil); e.verbose && errors.As(err, &p) {
+		fmt.Fprintf(e.stderr, "%s\n", p.Stack)
 	}
 	return status
 }

@@ -165,16 +165,16 @@ func (r *infoReport) print(e *env) error {
 	if e.json {
 		return e.printJSON(r)
 	}
-	fmt.Fprintf(e.stdout, "%s: %s %v, %d bytes, %s order", r.Name, r.DType, shape.Shape(r.Shape), r.Bytes, r.Order)
+	fmt.Fprintf(e.out, "%s: %s %v, %d bytes, %s order", r.Name, r.DType, shape.Shape(r.Shape), r.Bytes, r.Order)
 	if r.ByteOrder == "big" {
-		fmt.Fprint(e.stdout, ", big-endian")
+		fmt.Fprint(e.out, ", big-endian")
 	}
 	if r.Version != "" {
-		fmt.Fprintf(e.stdout, ", version %s", r.Version)
+		fmt.Fprintf(e.out, ", version %s", r.Version)
 	}
-	fmt.Fprintln(e.stdout)
+	fmt.Fprintln(e.out)
 	if s := r.Stats; s != nil {
-		fmt.Fprintf(e.stdout, "  min %s  max %s  mean %s  std %s  nan %d  inf %d  zero %d\n",
+		fmt.Fprintf(e.out, "  min %s  max %s  mean %s  std %s  nan %d  inf %d  zero %d\n",
 			figure(s.Min), figure(s.Max), figure(s.Mean), figure(s.Std), s.NaN, s.Inf, s.Zero)
 	}
 	return nil

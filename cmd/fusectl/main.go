@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"syscall"
 	"time"
@@ -42,6 +43,9 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 		}
 	}
 	e.close()
+	if e.out.err != nil && (o.err == nil || errors.Is(o.err, errDiffer)) {
+		o.err = e.out.err
+	}
 	switch {
 	case o.err == nil:
 		return exitDone
@@ -68,7 +72,7 @@ func execute(ctx context.Context, e *env, args []string) (o outcome) {
 	o.command = "fusectl"
 	defer func() {
 		if r := recover(); r != nil {
-			o.err = &internalError{r}
+			o.err = &ops.PanicError{Value: r, Stack: debug.Stack()}
 		}
 	}()
 	if err := kernel.CheckCPU(); err != nil {
@@ -96,9 +100,15 @@ func (e *env) execute(ctx context.Context, args []string) (*cobra.Command, error
 	root := newRootCommand(e, only)
 	root.SetArgs(args)
 	root.SetIn(e.stdin)
-	root.SetOut(e.stdout)
+	root.SetOut(e.out)
 	root.SetErr(e.stderr)
-	return root.ExecuteContextC(ctx)
+	begun := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && !begun && !classified(err) { // what cobra finds wrong with the words
+		err = usagef("%v", err)
+	}
+	return cmd, err
 }
 
 // command is how one command is made.

@@ -72,10 +72,10 @@ func (e *env) describe(p *ops.Plan, paths []string) error {
 		return nil
 	}
 	for _, s := range e.reports {
-		fmt.Fprintln(e.stdout, s)
+		fmt.Fprintln(e.out, s)
 	}
 	for _, x := range inputs {
-		fmt.Fprintf(e.stdout, "  reads   %s: %s %s\n", x.Name, x.DType, shapeText(x.Shape))
+		fmt.Fprintf(e.out, "  reads   %s: %s %s\n", x.Name, x.DType, shapeText(x.Shape))
 	}
 	for i, x := range p.Outs() {
 		to := paths[i]
@@ -83,17 +83,17 @@ func (e *env) describe(p *ops.Plan, paths []string) error {
 			to = "standard output"
 		}
 		r, c := newResultReport(x), ops.CostOf(x, func(ops.Array) bool { return false })
-		fmt.Fprintf(e.stdout, "  writes  %s: %s %s, %d bytes, by %s\n", to, r.DType, shapeText(r.Shape), r.Bytes, r.Op)
-		fmt.Fprintf(e.stdout, "  work    moves %d bytes, computes %d operations\n", c.Moved, c.Flops)
+		fmt.Fprintf(e.out, "  writes  %s: %s %s, %d bytes, by %s\n", to, r.DType, shapeText(r.Shape), r.Bytes, r.Op)
+		fmt.Fprintf(e.out, "  work    moves %d bytes, computes %d operations\n", c.Moved, c.Flops)
 	}
-	_, err := fmt.Fprintf(e.stdout, "  memory  %d bytes at the peak, %d of them for arrays held whole\n", p.Memory(), p.Held())
+	_, err := fmt.Fprintf(e.out, "  memory  %d bytes at the peak, %d of them for arrays held whole\n", p.Memory(), p.Held())
 	return err
 }
 
 func (e *env) printJSON(v any) error {
 	line, err := json.Marshal(v)
 	if err == nil {
-		_, err = fmt.Fprintf(e.stdout, "%s\n", line)
+		_, err = fmt.Fprintf(e.out, "%s\n", line)
 	}
 	return err
 }

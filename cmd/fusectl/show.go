@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"image"
+	"image/jpeg"
 	"image/png"
+	"io"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/picture"
 	"fusectl/internal/shape"
@@ -30,7 +35,7 @@ func newShowCommand(e *env) *cobra.Command {
 	var low, high string
 	cmd := &cobra.Command{
 		Use:   "show X -o PICTURE.png",
-		Short: "draw feature maps, or attention's weights, as a PNG",
+		Short: "draw feature maps, or attention's weights, as a PNG or JPEG",
 		Long: `Draws the channels of a feature map as maps in a grid, with a legend: of 4
 dimensions the images that --index names, of 3 the one image that it is. Arrays
 of 1 and 2 dimensions, and with --heatmap the last two axes of any, are drawn
@@ -38,7 +43,8 @@ as heat maps with the indices along their sides: attention's weights, say.
 
 NaN is marked in a colour that no colour map has; infinities have the colours
 of the ends. --low and --high set what the ends stand for; without them they
-are the least and the greatest number that is drawn.`,
+are the least and the greatest number that is drawn. An output that ends in
+.jpg or .jpeg is a JPEG, any other a PNG.`,
 		Example: `  fusectl show map.npy -o map.png
   # where each position of a sequence looks
   fusectl attention x.npy --save-scores scores.npy -o y.npy
@@ -55,7 +61,7 @@ are the least and the greatest number that is drawn.`,
 				if f.text == "" {
 					continue
 				}
-				if *f.to, err = strconv.ParseFloat(f.text, 64); err != nil {
+				if *f.to, err = strconv.ParseFloat(f.text, 64); err != nil || math.IsNaN(*f.to) {
 					return usagef("--%s %s: want a number", f.name, f.text)
 				}
 			}
@@ -91,6 +97,10 @@ func (e *env) show(ctx context.Context, s showFlags, name string, x ops.Array) e
 		u.hints = []string{"write it to a file with -o PICTURE.png"}
 		return u
 	}
+	encode, err := encoder(e.output)
+	if err != nil {
+		return err
+	}
 	maps, err := e.maps(ctx, s, x)
 	if err != nil {
 		return err
@@ -104,11 +114,11 @@ func (e *env) show(ctx context.Context, s showFlags, name string, x ops.Array) e
 		return usagef("%v", err)
 	}
 	var b bytes.Buffer
-	if err := png.Encode(&b, img); err != nil {
+	if err := encode(&b, img); err != nil {
 		return err
 	}
 	if e.output == "-" {
-		_, err := e.stdout.Write(b.Bytes())
+		_, err := e.out.Write(b.Bytes())
 		return err
 	}
 	set := e.newOutputs()
@@ -118,9 +128,20 @@ func (e *env) show(ctx context.Context, s showFlags, name string, x ops.Array) e
 		return err
 	}
 	if _, err := f.Write(b.Bytes()); err != nil {
-		return err
+		return &npyio.WriteError{Name: e.output, Msg: npyio.Bare(err), Err: err}
 	}
 	return set.Commit()
+}
+
+// encoder is how a picture is written to an output of that name.
+func encoder(output string) (func(io.Writer, image.Image) error, error) {
+	switch ext := strings.ToLower(filepath.Ext(output)); ext {
+	case ".jpg", ".jpeg":
+		return func(w io.Writer, m image.Image) error { return jpeg.Encode(w, m, &jpeg.Options{Quality: 95}) }, nil
+	case ".gif", ".webp", ".bmp", ".tif", ".tiff", ".svg", ".pdf":
+		return nil, usagef("-o %s: a picture is a PNG or a JPEG: want a name that ends in .png, .jpg or .jpeg", npyio.Printable(output))
+	}
+	return png.Encode, nil
 }
 
 // shownMost is how many channels are drawn unless --channels says more.

@@ -26,7 +26,7 @@ generic. The environment variable FUSECTL_CPU lowers it to one of these.`,
 			if b, ok := debug.ReadBuildInfo(); ok {
 				version = b.Main.Version
 			}
-			_, err := fmt.Fprintf(e.stdout, "fusectl %s %s %s/%s kernels=%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, kernel.Active().Name)
+			_, err := fmt.Fprintf(e.out, "fusectl %s %s %s/%s kernels=%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, kernel.Active().Name)
 			return err
 		},
 	}

@@ -15,6 +15,7 @@ import (
 type archiveWriter struct {
 	file    *target
 	named   bool     // its members were named by the caller
+	adds    bool     // members are added to what stands at its path by then
 	old     *Archive // what stood at its path, whose other members are kept, or nil; closed
 	members []*Output
 	size    int64 // bytes of the members
@@ -25,8 +26,8 @@ type archiveWriter struct {
 	entry   io.Writer // and where
 }
 
-func newArchiveWriter(file *target, named bool, old *Archive) *archiveWriter {
-	return &archiveWriter{file: file, named: named, old: old, zip: zip.NewWriter(file.f)}
+func newArchiveWriter(file *target, named, adds bool, old *Archive) *archiveWriter {
+	return &archiveWriter{file: file, named: named, adds: adds, old: old, zip: zip.NewWriter(file.f)}
 }
 
 func (a *archiveWriter) has(entry string) bool {
@@ -89,7 +90,7 @@ func (a *archiveWriter) finish() error {
 			}
 		}
 	}
-	if a.old != nil {
+	if a.adds && !a.file.inPlace() {
 		if err := a.keepOld(); err != nil {
 			return err
 		}
@@ -102,9 +103,12 @@ func (a *archiveWriter) finish() error {
 
 // keepOld copies the members of the old archive that aren't replaced.
 func (a *archiveWriter) keepOld() error {
-	old, err := OpenArchive(a.file.path, Options{})
+	old, err := oldArchive(a.file.path) // not a.old: another process may have added to it since
 	if err != nil {
 		return noArchive(a.file.name, err)
+	}
+	if old == nil {
+		return nil
 	}
 	defer old.Close()
 	for _, e := range old.zip.File {
@@ -112,7 +116,7 @@ func (a *archiveWriter) keepOld() error {
 			continue
 		}
 		if err := a.keep(e); err != nil {
-			return &WriteError{Name: a.file.name, Msg: fmt.Sprintf("its member %s can't be kept: %s", quoted(e.Name), bare(err)), Err: err}
+			return &WriteError{Name: a.file.name, Msg: fmt.Sprintf("its member %s can't be kept: %s", quoted(e.Name), Bare(err)), Err: err}
 		}
 	}
 	return nil

@@ -71,16 +71,16 @@ func readFailed(name string, err error) error {
 		named.Name = name
 		return &named
 	}
-	return &ReadError{Name: name, Msg: bare(err), Err: err}
+	return &ReadError{Name: name, Msg: Bare(err), Err: err}
 }
 
 func writeFailed(name string, err error) error {
-	return &WriteError{Name: name, Msg: bare(err), Err: err}
+	return &WriteError{Name: name, Msg: Bare(err), Err: err}
 }
 
-// bare is what the system said, without the operation and the path that
+// Bare is what the system said, without the operation and the path that
 // package os puts before it: the name that the user gave stands there already.
-func bare(err error) string {
+func Bare(err error) string {
 	var path *fs.PathError
 	var link *os.LinkError
 	var call *os.SyscallError

@@ -78,9 +78,28 @@ func openMember(path string, o Options, open func(*Archive) (*File, error)) (*Fi
 }
 
 // OpenStdin opens the array that f, standard input, has at its present
-// position. Errors are *ReadError. Close leaves f open.
+// position, and leaves the position behind it, so that what reads f next finds
+// the next array. Errors are *ReadError. Close leaves f open.
 func OpenStdin(f *os.File, o Options) (*File, error) {
-	return open(f, "standard input", o)
+	const name = "standard input"
+	start, seek := f.Seek(0, io.SeekCurrent)
+	file, err := open(f, name, o)
+	if _, regular := file.source().(*regular); err != nil || seek != nil || !regular {
+		return file, err
+	}
+	file.warnings = nil // what follows is another array
+	if _, err := f.Seek(start+file.header.DataOffset+file.bytes(), io.SeekStart); err != nil {
+		return nil, readFailed(name, err)
+	}
+	return file, nil
+}
+
+// source is where the elements come from; nil is none.
+func (f *File) source() source {
+	if f == nil {
+		return nil
+	}
+	return f.data
 }
 
 // OpenReader opens the array that r yields next, and reads no byte beyond it.

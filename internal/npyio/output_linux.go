@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -52,11 +54,64 @@ func linkUnnamed(f *os.File, target string, exclude bool) error {
 	if err := link(temp); err != nil {
 		return err
 	}
-	if err := os.Rename(temp, target); err != nil {
+	if err := replace(temp, target); err != nil {
 		os.Remove(temp)
 		return err
 	}
 	return nil
+}
+
+// descriptor is a twin of the open descriptor of this process that path leads to,
+// such as /dev/stdout; ok is false if it leads to none. The twin shares the
+// position and the flags, which a file that is opened anew would not.
+func descriptor(path string) (f *os.File, ok bool, err error) {
+	for range 40 { // links, at most
+		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+		if err != nil {
+			return nil, false, nil
+		}
+		if n, err := strconv.Atoi(filepath.Base(path)); err == nil && dir == fmt.Sprintf("/proc/%d/fd", os.Getpid()) {
+			fd, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 0)
+			if err != nil {
+				return nil, true, err
+			}
+			return os.NewFile(uintptr(fd), path), true, nil
+		}
+		link, err := os.Readlink(filepath.Join(dir, filepath.Base(path)))
+		if err != nil {
+			return nil, false, nil
+		}
+		if !filepath.IsAbs(link) {
+			link = filepath.Join(dir, link)
+		}
+		path = link
+	}
+	return nil, false, nil
+}
+
+// closed reports whether f, standard output, was closed when the program began:
+// Go opens /dev/null in its place, to read and write, where those who discard
+// output open it to write.
+func closed(f *os.File) bool {
+	var st unix.Stat_t
+	if unix.Fstat(int(f.Fd()), &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != unix.Mkdev(1, 3) {
+		return false
+	}
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_ACCMODE == unix.O_RDWR
+}
+
+// lockFolder waits until this process alone changes archives in a folder. The
+// lock leaves nothing behind and ends with the process. A file system without
+// locks has none.
+func lockFolder(dir string) (unlock func()) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return func() {}
+	}
+	for unix.Flock(int(f.Fd()), unix.LOCK_EX) == unix.EINTR {
+	}
+	return func() { f.Close() }
 }
 
 // preallocate reserves size bytes on the disk. On ext4, writing 512 MiB in

@@ -29,3 +29,12 @@ func writable(path string) error {
 // keepOwner does nothing: a file that is replaced passes on its permissions
 // alone.
 func keepOwner(*os.File, fs.FileInfo) {}
+
+// descriptor finds none: paths that lead to open descriptors are Linux's.
+func descriptor(string) (*os.File, bool, error) { return nil, false, nil }
+
+// closed can't be told.
+func closed(*os.File) bool { return false }
+
+// lockFolder does nothing.
+func lockFolder(string) (unlock func()) { return func() {} }

@@ -1,10 +1,13 @@
 package npyio
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"fusectl/internal/dtype"
@@ -108,6 +111,9 @@ func (s *Outputs) Stdout(f *os.File, t dtype.Type, sh shape.Shape) (*Output, err
 	if s.taken[name] {
 		return nil, twice(name)
 	}
+	if closed(f) {
+		return nil, &WriteError{Name: name, Msg: "is closed", Hints: []string{"-o PATH writes to a file; > /dev/null discards"}}
+	}
 	file := &target{name: name, f: f, standard: true}
 	if err := s.add(file); err != nil {
 		return nil, err
@@ -199,11 +205,14 @@ func (s *Outputs) createMember(name, path, entry string, t dtype.Type, sh shape.
 
 func (s *Outputs) openArchiveWriter(name, path string, named bool) (*archiveWriter, error) {
 	var old *Archive
-	if info, err := os.Stat(path); named && !s.opt.Fresh && err == nil && info.Mode().IsRegular() {
-		if old, err = OpenArchive(path, Options{}); err != nil {
+	if named && !s.opt.Fresh {
+		var err error
+		if old, err = oldArchive(path); err != nil {
 			return nil, noArchive(name, err)
 		}
-		old.Close() // Commit opens it again
+		if old != nil {
+			old.Close() // Commit opens it again
+		}
 	}
 	file, err := openTarget(path, s.opt.NoClobber && old == nil)
 	if err != nil {
@@ -212,12 +221,27 @@ func (s *Outputs) openArchiveWriter(name, path string, named bool) (*archiveWrit
 	if err := s.add(file); err != nil {
 		return nil, err
 	}
-	return newArchiveWriter(file, named, old), nil
+	return newArchiveWriter(file, named, named && !s.opt.Fresh, old), nil
+}
+
+// oldArchive opens the archive that stands at path; nil if nothing does, or what
+// is written in place.
+func oldArchive(path string) (*Archive, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, readFailed(path, err)
+	case !info.Mode().IsRegular():
+		return nil, nil
+	}
+	return OpenArchive(path, Options{})
 }
 
 // noArchive says that a member can't be added to what stands at its path.
 func noArchive(name string, err error) error {
-	e := &WriteError{Name: name, Msg: "the archive that stands there can't be read: " + bare(err), Err: err}
+	e := &WriteError{Name: name, Msg: "the archive that stands there can't be read: " + Bare(err), Err: err}
 	if r, ok := err.(*ReadError); ok {
 		e.Msg = "the archive that stands there " + r.Msg
 	}
@@ -247,6 +271,9 @@ func (s *Outputs) commit() error {
 			return err
 		}
 	}
+	for _, dir := range s.folders() {
+		defer lockFolder(dir)()
+	}
 	for _, a := range s.archives {
 		if err := a.finish(); err != nil {
 			return err
@@ -258,6 +285,18 @@ func (s *Outputs) commit() error {
 		}
 	}
 	return nil
+}
+
+// folders are those with an archive that members are added to, in an order that
+// is everyone's.
+func (s *Outputs) folders() (dirs []string) {
+	for _, a := range s.archives {
+		if a.adds && !a.file.inPlace() {
+			dirs = append(dirs, filepath.Dir(a.file.path))
+		}
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
 }
 
 // Abort gives all outputs up, also while they are being written: nothing is

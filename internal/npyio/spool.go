@@ -74,7 +74,7 @@ func (s *spool) keep(p []byte) error {
 	s.memory = append(s.memory, p[:n]...)
 	if n < len(p) {
 		if err := s.keepInFile(p[n:], s.have+int64(n)-spoolMemory); err != nil {
-			e := malformed("can't be kept in a temporary file: %s", bare(err))
+			e := malformed("can't be kept in a temporary file: %s", Bare(err))
 			e.Err = err
 			return e.hint("TMPDIR names the folder of temporary files; an input that is a file needs none")
 		}
@@ -85,17 +85,28 @@ func (s *spool) keep(p []byte) error {
 
 func (s *spool) keepInFile(p []byte, off int64) (err error) {
 	if s.file == nil {
-		if s.file, err = openUnnamed(os.TempDir()); err != nil {
-			if s.file, err = os.CreateTemp("", "fusectl-*"); err != nil {
-				return err
-			}
-			if os.Remove(s.file.Name()) != nil { // a system that can't unlink open files
-				s.litter = s.file.Name()
-			}
+		if s.file, err = temporary(); err != nil {
+			return err
+		}
+		if _, err := os.Lstat(s.file.Name()); err == nil { // a system that can't unlink open files
+			s.litter = s.file.Name()
 		}
 	}
 	_, err = s.file.WriteAt(p, off)
 	return err
+}
+
+// temporary opens a file in the folder of temporary files that vanishes with the
+// process, where the system can do that.
+func temporary() (*os.File, error) {
+	f, err := openUnnamed(os.TempDir())
+	if err == nil {
+		return f, nil
+	}
+	if f, err = os.CreateTemp("", "fusectl-*"); err == nil {
+		_ = os.Remove(f.Name())
+	}
+	return f, err
 }
 
 // recall fills p with what has been read before.

@@ -3,11 +3,13 @@ package npyio
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 )
 
 // target is a file that is being written and takes its path only when it is
@@ -20,15 +22,49 @@ type target struct {
 	temp     string // path that it has until then; "" if it has none
 	exclude  bool   // nothing may stand at path
 	standard bool   // standard output, which belongs to the caller
+	over     bool   // path is written over when the file is complete: its folder takes no other
 
 	mu    sync.Mutex // commit against abort
 	ended bool
+}
+
+// CheckFolder refuses the path of an output, or its address in an archive, whose
+// folder doesn't exist. Errors are *WriteError.
+func CheckFolder(path string) error {
+	file := path
+	if archive, _, ok := cutAddress(path); ok {
+		file = archive
+	}
+	info, err := os.Stat(filepath.Dir(file))
+	if err == nil && !info.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	if err != nil {
+		return noFolder(path, filepath.Dir(file), err)
+	}
+	return nil
+}
+
+// noFolder says that an output's folder takes no file.
+func noFolder(path, dir string, err error) *WriteError {
+	e := &WriteError{Name: path, Msg: fmt.Sprintf("can't create a file in folder %s: %s", Printable(dir), Bare(err)), Err: err}
+	if errors.Is(err, fs.ErrNotExist) {
+		e.Hints = []string{"make the folder first: mkdir -p " + Printable(dir)}
+	}
+	return e
 }
 
 // openTarget opens the file that is written: the one at path itself, or a
 // temporary one in its folder. Errors are *WriteError.
 func openTarget(path string, noClobber bool) (*target, error) {
 	t := &target{name: path}
+	if f, ok, err := descriptor(path); ok {
+		if err != nil {
+			return nil, writeFailed(path, err)
+		}
+		t.f = f
+		return t, nil
+	}
 	final, old, err := resolve(path)
 	if err != nil {
 		return nil, writeFailed(path, err)
@@ -54,7 +90,17 @@ func openTarget(path string, noClobber bool) (*target, error) {
 	if t.f, err = openUnnamed(filepath.Dir(final)); err != nil {
 		t.temp = tempName(final)
 		if t.f, err = os.OpenFile(t.temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666); err != nil {
-			return nil, &WriteError{Name: path, Msg: fmt.Sprintf("can't create a file in folder %s: %s", filepath.Dir(final), bare(err)), Err: err}
+			t.temp = ""
+			if old == nil || !errors.Is(err, fs.ErrPermission) {
+				return nil, noFolder(path, filepath.Dir(final), err)
+			}
+			// The folder takes no new file, but the old one may be written.
+			if t.f, err = temporary(); err != nil {
+				return nil, &WriteError{Name: path, Msg: "its folder takes no new file, nor does that of temporary files: " + Bare(err), Err: err, Hints: []string{
+					"TMPDIR names the folder of temporary files"}}
+			}
+			t.over = true
+			return t, nil
 		}
 	}
 	if old != nil {
@@ -100,8 +146,8 @@ func resolve(path string) (string, fs.FileInfo, error) {
 
 // tempName is a name in the target's folder that nobody else has.
 func tempName(target string) string {
-	dir, base := filepath.Split(target)
-	return fmt.Sprintf("%s.%.200s.fusectl-%016x", dir, base, rand.Uint64())
+	dir, _ := filepath.Split(target)
+	return fmt.Sprintf("%s.fusectl-%016x", dir, rand.Uint64()) // short, whatever the target's name
 }
 
 // inPlace reports whether every byte is gone once it is written, so that they
@@ -115,7 +161,7 @@ func (t *target) reserve(size int64) error {
 		return nil
 	}
 	if err := preallocate(t.f, size); err != nil {
-		return &WriteError{Name: t.name, Msg: fmt.Sprintf("needs %d bytes: %s", size, bare(err)), Err: err}
+		return &WriteError{Name: t.name, Msg: fmt.Sprintf("needs %d bytes: %s", size, Bare(err)), Err: err}
 	}
 	return nil
 }
@@ -143,6 +189,8 @@ func (t *target) publish() error {
 	switch {
 	case t.inPlace():
 		return t.f.Close()
+	case t.over:
+		return errors.Join(overwrite(t.path, t.f), t.f.Close())
 	case t.temp == "":
 		return linkUnnamed(t.f, t.path, t.exclude)
 	}
@@ -150,7 +198,7 @@ func (t *target) publish() error {
 		return err
 	}
 	if !t.exclude {
-		return os.Rename(t.temp, t.path)
+		return replace(t.temp, t.path)
 	}
 	// Take the name first, since renaming would not tell that it is taken.
 	f, err := os.OpenFile(t.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
@@ -163,6 +211,37 @@ func (t *target) publish() error {
 		return err
 	}
 	return nil
+}
+
+// replace gives the file at temp its path. Where that can't be renamed over, as a
+// file that is mounted by itself can't, it is written over.
+func replace(temp, path string) error {
+	err := os.Rename(temp, path)
+	if !errors.Is(err, syscall.EBUSY) {
+		return err
+	}
+	f, err := os.Open(temp)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := overwrite(path, f); err != nil {
+		return err
+	}
+	return os.Remove(temp)
+}
+
+// overwrite makes the content of the file at path that of f. It isn't replaced at
+// once: who reads it meanwhile sees a part.
+func overwrite(path string, f *os.File) error {
+	to, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Seek(0, io.SeekStart); err == nil {
+		_, err = io.Copy(to, f)
+	}
+	return errors.Join(err, to.Close())
 }
 
 // abort gives the file up, whoever is still writing to it. After commit it
