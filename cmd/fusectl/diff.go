@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -153,7 +154,7 @@ func (e *env) diff(ctx context.Context, names []string, xs []ops.Array, o ops.Co
 func (e *env) printDiff(r diffReport, c ops.Comparison, classes bool) (err error) {
 	if r.Reason != "" {
 		_, err = fmt.Fprintf(e.out, "%ss differ: %s %s of %s, %s %s of %s\n", r.Reason,
-			r.A.DType, shapeText(r.A.Shape), r.A.Name, r.B.DType, shapeText(r.B.Shape), r.B.Name)
+			r.A.DType, shapeText(r.A.Shape), npyio.Printable(r.A.Name), r.B.DType, shapeText(r.B.Shape), npyio.Printable(r.B.Name))
 		return err
 	}
 	agree := c.Count - c.Different
@@ -183,7 +184,7 @@ func (e *env) printDiff(r diffReport, c ops.Comparison, classes bool) (err error
 		if r.MaxULP != nil {
 			fmt.Fprintf(e.out, ", %.6g ulp", c.MaxULP)
 		}
-		fmt.Fprintln(e.stdout)
+		fmt.Fprintln(e.out)
 	case c.Worst >= 0:
 		fmt.Fprintf(e.out, "  first at %s: %s against %s\n", shapeText(r.Worst), c.A, c.B)
 	}

@@ -31,6 +31,7 @@ type session struct {
 	begun                 []*npyio.Outputs
 	archives              map[fileKey]*npyio.Archive
 	stdinUsed             bool
+	depth, steps          int    // of recipes
 	first                 string // the path of the first input
 	started               time.Time
 	reports               []stepReport // of a chain's or a recipe's steps, for --dry-run
@@ -129,9 +130,8 @@ func (e *env) open(path string) (ops.Array, error) {
 		if x, ok, err := e.graph.open(path); ok || err != nil {
 			return x, err
 		}
-		path = e.graph.path(path)
 	}
-	if path == "-" && e.piped != nil {
+	if path = e.path(path); path == "-" && e.piped != nil {
 		e.piped.used = true
 		return e.piped.array, nil
 	}
@@ -155,13 +155,7 @@ func (e *env) openFile(path string) (*input, error) {
 	var f *npyio.File
 	var err error
 	if path == "-" {
-		if e.stdinUsed {
-			return nil, usagef("standard input (-) can be read only once")
-		}
-		e.stdinUsed = true
-		if term.IsTerminal(int(e.stdin.Fd())) {
-			err := usagef("standard input is a terminal: want an array from a pipe or a file")
-			err.hints = []string{"name a file, or pipe one in: cat a.npy | fusectl ..."}
+		if err := e.useStdin("an array"); err != nil {
 			return nil, err
 		}
 		f, err = npyio.OpenStdin(e.stdin, o)
@@ -174,12 +168,40 @@ func (e *env) openFile(path string) (*input, error) {
 		f, err = npyio.Open(path, o)
 	}
 	if r := (*npyio.ReadError)(nil); e.graph != nil && errors.As(err, &r) && errors.Is(err, fs.ErrNotExist) {
-		r.Hints = append(r.Hints, fmt.Sprintf("%s is no name of the recipe: give it a file on the command line, %s=FILE", path, path))
+		if recipe.IsName(path) {
+			r.Hints = append(r.Hints, fmt.Sprintf("%s is no name of the recipe: give it a file on the command line, %s=FILE", path, path))
+		} else if strings.ContainsAny(path, "*?[~$") {
+			r.Hints = append(r.Hints, "a recipe's words are taken as they stand: *, ? and [] match nothing, and ~ and $ are not expanded")
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	return e.keepFile(key, f)
+}
+
+// useStdin takes standard input, for once, to read what from.
+func (e *env) useStdin(what string) error {
+	if e.stdinUsed {
+		return usagef("standard input (-) can be read only once")
+	}
+	e.stdinUsed = true
+	if term.IsTerminal(int(e.stdin.Fd())) {
+		err := usagef("standard input is a terminal: want %s from a pipe or a file", what)
+		err.hints = []string{"name a file, or pipe one in: cat a.npy | fusectl ..."}
+		return err
+	}
+	return nil
+}
+
+// path is the path that text stands for: that of an archive to which a recipe
+// gives a name, or that of standard input where it is redirected from an archive.
+func (e *env) path(text string) string {
+	text = e.graph.path(text)
+	if text == "-" && e.piped == nil && !e.stdinUsed && npyio.IsOpenArchive(e.stdin) {
+		return "/dev/stdin"
+	}
+	return text
 }
 
 // openArchive opens an archive, or finds it open: its directory is read once, and
@@ -270,7 +292,7 @@ func (e *env) openOptional(path string) (ops.Array, error) {
 
 func (e *env) warn(format string, args ...any) {
 	if !e.quiet {
-		fmt.Fprintf(e.stderr, "fusectl: warning: "+format+"\n", args...)
+		fmt.Fprintf(e.stderr, "fusectl: warning: %s\n", plain(fmt.Sprintf(format, args...)))
 	}
 }
 
@@ -418,7 +440,7 @@ func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) (er
 	}
 	if e.verbose {
 		for i, x := range outs {
-			fmt.Fprintf(e.stderr, "fusectl: wrote %s: %v %v in %v\n", paths[i], x.DType(), x.Shape(), time.Since(e.started).Round(time.Microsecond))
+			fmt.Fprintf(e.stderr, "fusectl: wrote %s: %v %v in %v\n", npyio.Printable(paths[i]), x.DType(), x.Shape(), time.Since(e.started).Round(time.Microsecond))
 		}
 		if peak, ok := peakMemory(); ok {
 			fmt.Fprintf(e.stderr, "fusectl: held %d bytes of memory at the peak\n", peak)

@@ -101,9 +101,9 @@ func (e *env) report(command string, err error) int {
 		fmt.Fprintf(e.stderr, "%s\n", line)
 		return status
 	}
-	fmt.Fprintf(e.stderr, "%s: %v\n", command, err)
+	fmt.Fprintf(e.stderr, "%s: %s\n", command, plain(err.Error()))
 	for _, h := range hints {
-		fmt.Fprintf(e.stderr, "hint: %s\n", h)
+		fmt.Fprintf(e.stderr, "hint: %s\n", plain(h))
 	}
 	if p := (*ops.PanicError)(nil); e.verbose && errors.As(err, &p) {
 		fmt.Fprintf(e.stderr, "%s\n", p.Stack)

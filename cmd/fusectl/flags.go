@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -125,13 +126,35 @@ func (c *choice) Set(word string) error {
 	return nil
 }
 
-// list is words separated by commas.
+// list is words separated by commas. A flag that is repeated adds to it.
 type list []string
 
 func (l *list) Type() string   { return "LIST" }
 func (l *list) String() string { return strings.Join(*l, ",") }
 func (l *list) Set(text string) error {
-	*l = strings.Split(text, ",")
+	*l = append(*l, strings.Split(text, ",")...)
+	return nil
+}
+
+// pathList is a list of paths: one that holds commas, and is there, wins over the
+// words between them.
+type pathList struct{ list }
+
+const mostCommas = 8 // in a path
+
+func (l *pathList) Set(text string) error {
+	words := strings.Split(text, ",")
+	for len(words) > 0 {
+		n := 1
+		for m := min(len(words), mostCommas+1); m > 1 && !npyio.Exists(words[0]); m-- {
+			if npyio.Exists(strings.Join(words[:m], ",")) {
+				n = m
+				break
+			}
+		}
+		l.list = append(l.list, strings.Join(words[:n], ","))
+		words = words[n:]
+	}
 	return nil
 }
 

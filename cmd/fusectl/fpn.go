@@ -23,7 +23,7 @@ type pyramidFlags struct {
 }
 
 // convList is the paths of a list of kernels and of one of biases.
-type convList struct{ kernels, biases list }
+type convList struct{ kernels, biases pathList }
 
 func (c *convList) addTo(f *pflag.FlagSet, name, biasName, usage string) {
 	f.Var(&c.kernels, name, usage)
@@ -134,7 +134,7 @@ func (p *pyramidFlags) check() error {
 		}
 	}
 	lists := func(cs ...convList) bool {
-		return slices.ContainsFunc(cs, func(c convList) bool { return c.kernels != nil || c.biases != nil })
+		return slices.ContainsFunc(cs, func(c convList) bool { return c.kernels.list != nil || c.biases.list != nil })
 	}
 	if err := p.weights.check(); err != nil {
 		return err
@@ -166,7 +166,7 @@ func (e *env) pyramid(p pyramidFlags, n int) (o ops.FPNOptions, err error) {
 		{&o.BottomUpConv, "bottom-up-conv", "bottom-up-conv-bias", p.up, n - 1},
 		{&o.ExtraConv, "extra-weight", "extra-bias", p.more, 2},
 	} {
-		if *l.to, err = e.openList(l.name, l.biasName, l.paths.kernels, l.paths.biases, l.n, p.weightLayout); err != nil {
+		if *l.to, err = e.openList(l.name, l.biasName, l.paths.kernels.list, l.paths.biases.list, l.n, p.weightLayout); err != nil {
 			return o, err
 		}
 	}

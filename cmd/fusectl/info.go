@@ -94,7 +94,7 @@ func (e *env) eachMember(path string, f func(path string) error) error {
 
 // isArchive reports whether path, or the name that a recipe has for it, is that of
 // a whole archive.
-func (e *env) isArchive(path string) bool { return npyio.IsArchive(e.graph.path(path)) }
+func (e *env) isArchive(path string) bool { return npyio.IsArchive(e.path(path)) }
 
 // info describes what path names.
 func (e *env) info(ctx context.Context, path string, stats bool) error {
@@ -165,7 +165,7 @@ func (r *infoReport) print(e *env) error {
 	if e.json {
 		return e.printJSON(r)
 	}
-	fmt.Fprintf(e.out, "%s: %s %v, %d bytes, %s order", r.Name, r.DType, shape.Shape(r.Shape), r.Bytes, r.Order)
+	fmt.Fprintf(e.out, "%s: %s %v, %d bytes, %s order", npyio.Printable(r.Name), r.DType, shape.Shape(r.Shape), r.Bytes, r.Order)
 	if r.ByteOrder == "big" {
 		fmt.Fprint(e.out, ", big-endian")
 	}

@@ -139,7 +139,8 @@ func newRootCommand(e *env, only string) *cobra.Command {
 		Long: `fusectl fuses feature maps held in NumPy .npy files, the way convolutional and
 transformer networks do, without starting Python.
 
-An input is a path, or - for standard input. The result goes to -o PATH, or to
+An input is a path, or - for standard input; @LIST names those in the file LIST,
+a name a line. The result goes to -o PATH, or to
 standard output, so that commands join in a pipe:
 
   fusectl add a.npy b.npy | fusectl gap - -o pooled.npy
@@ -162,22 +163,14 @@ one of the inputs.
 				return nil
 			}
 			err := usagef("unknown command %q", args[0])
-			cmd.SuggestionsMinimumDistance = 2
-			for _, s := range cmd.SuggestionsFor(args[0]) {
-				err.hints = append(err.hints, "did you mean "+s+"?")
-			}
-			err.hints = append(err.hints, "fusectl --help lists the commands")
+			err.hints = append(suggestions(cmd, args[0]), "fusectl --help lists the commands")
 			return err
 		},
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		u := usagef("%v", err)
-		u.hints = []string{cmd.CommandPath() + " --help lists the flags"}
-		return u
-	})
+	root.SetFlagErrorFunc(flagError)
 	e.addFlags(root.PersistentFlags())
 	root.AddGroup(&cobra.Group{ID: "fuse", Title: "Fusions:"}, &cobra.Group{ID: "part", Title: "What they are built from:"}, &cobra.Group{ID: "other", Title: "Around them:"})
 	made := slices.ContainsFunc(commands(), func(c command) bool { return c.name == only })
@@ -185,6 +178,9 @@ one of the inputs.
 		if !made || c.name == only {
 			cmd := c.make(e)
 			cmd.GroupID = c.group
+			if c.name != "run" && c.name != "random" && c.name != "version" { // those take other words
+				e.takesLists(cmd)
+			}
 			root.AddCommand(cmd)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -75,10 +76,10 @@ func (e *env) describe(p *ops.Plan, paths []string) error {
 		fmt.Fprintln(e.out, s)
 	}
 	for _, x := range inputs {
-		fmt.Fprintf(e.out, "  reads   %s: %s %s\n", x.Name, x.DType, shapeText(x.Shape))
+		fmt.Fprintf(e.out, "  reads   %s: %s %s\n", npyio.Printable(x.Name), x.DType, shapeText(x.Shape))
 	}
 	for i, x := range p.Outs() {
-		to := paths[i]
+		to := npyio.Printable(paths[i])
 		if to == "-" {
 			to = "standard output"
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -30,7 +31,10 @@ func newRunCommand(e *env) *cobra.Command {
 NAME=FILE binds a name: to the file it is read from, or, for a result, to the
 one it is written to. Without a bound result the last line's goes to -o. Other
 words are files, relative to the working folder. Words are split and quoted as
-in a shell, # begins a comment, and \ at its end continues a line. A name with
+in a shell, by '', "" and \, and nothing in them is expanded; # begins a
+comment, and \ at its end continues a line. The recipe - is standard input.
+A recipe has at most 1 MiB of text, all together 10,000 steps, and recipes run
+each other at most 16 deep. A name with
 {} takes the results of a command that has several: 'p{} = fpn c2 c3 --all'
 gives p2 and p3. A name bound to an archive, w=W.npz, has its arrays as w:NAME.
 Lines may stand in any order.
@@ -52,23 +56,33 @@ the commands give one by one.`,
 // runRecipe computes the recipe in lines, or in the file that the first
 // argument names. The other arguments bind names to files.
 func (e *env) runRecipe(ctx context.Context, lines, args []string) error {
+	if e.depth++; e.depth > mostDepth {
+		return usagef("recipes run each other %d deep, which is the most: does one run itself?", mostDepth)
+	}
+	defer func() { e.depth-- }()
 	if e.dtype.t.Size() > 0 {
 		return usagef("--dtype belongs to the step whose result it converts")
 	}
-	text := strings.Join(lines, "\n")
+	name, text := "", strings.Join(lines, "\n")
 	if lines == nil {
 		if len(args) == 0 {
 			return usagef("needs a recipe: a file, or lines by -e")
 		}
 		var err error
-		if text, err = readRecipe(args[0]); err != nil {
+		if name, text, err = e.readRecipe(args[0]); err != nil {
 			return err
 		}
 		args = args[1:]
 	}
 	steps, err := recipe.Parse(text)
+	if r := (*recipe.Error)(nil); name != "" && errors.As(err, &r) && r.Where == "" {
+		r.Where = npyio.Printable(name)
+	}
 	if err != nil {
 		return err
+	}
+	if e.steps += len(steps); e.steps > mostSteps {
+		return usagef("the recipes have more than %d steps, which is the most", mostSteps)
 	}
 	b, err := bindings(steps, args, e.output)
 	if err != nil {
@@ -102,19 +116,38 @@ func (e *env) runRecipe(ctx context.Context, lines, args []string) error {
 	return e.finishAll(ctx, outs, paths)
 }
 
-// readRecipe reads the text of a recipe.
-func readRecipe(path string) (string, error) {
-	if strings.Contains(path, "=") {
-		return "", usagef("needs a recipe before %s: a file, or lines by -e", path)
+const (
+	mostDepth = 16    // recipes that run each other
+	mostSteps = 10000 // of all recipes of a command line
+)
+
+// readRecipe reads the text of a recipe, from standard input if path is "-".
+func (e *env) readRecipe(path string) (name, text string, err error) {
+	f := e.stdin
+	if path == "-" {
+		if err := e.useStdin("a recipe"); err != nil {
+			return "", "", err
+		}
+		name = "standard input"
+	} else {
+		name = path
+		f, err = os.Open(path)
+		if err != nil && strings.Contains(path, "=") {
+			return "", "", usagef("needs a recipe before %s: a file, or lines by -e", path)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", "", &npyio.ReadError{Name: path, Msg: "no such file: want a recipe"}
+		}
+		if err != nil {
+			return "", "", &npyio.ReadError{Name: path, Msg: "can't be read as a recipe: " + npyio.Bare(err), Err: err}
+		}
+		defer f.Close()
 	}
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", &npyio.ReadError{Name: path, Msg: "no such file: want a recipe"}
-	}
+	b, err := io.ReadAll(io.LimitReader(f, recipe.MostText+1))
 	if err != nil {
-		return "", &npyio.ReadError{Name: path, Msg: "can't be read as a recipe", Err: err}
+		return "", "", &npyio.ReadError{Name: name, Msg: "can't be read as a recipe: " + npyio.Bare(err), Err: err}
 	}
-	return string(text), nil
+	return name, string(b), nil
 }
 
 // bound is what names of a recipe are bound to.

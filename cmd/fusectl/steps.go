@@ -74,6 +74,9 @@ func namesNoInput(args []string) bool {
 	}
 	none := len(cmd.Flags().Args()) == 0
 	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Name == "inputs-from" {
+			none = false
+		}
 		if f.Name != "output" && slices.Contains(strings.Split(f.Value.String(), ","), "-") {
 			none = false
 		}
@@ -232,5 +235,5 @@ func (e *env) record(outs []ops.Array) {
 }
 
 func (r stepReport) String() string {
-	return fmt.Sprintf("%2d  %s: %s %v, moves %d bytes, computes %d operations", r.Step, r.Text, r.DType, shapeText(r.Shape), r.Moved, r.Flops)
+	return fmt.Sprintf("%2d  %s: %s %v, moves %d bytes, computes %d operations", r.Step, plain(r.Text), r.DType, shapeText(r.Shape), r.Moved, r.Flops)
 }

@@ -86,7 +86,7 @@ type bundle struct {
 
 // openBundle opens the archive that flags name.
 func (e *env) openBundle(flags bundleFlags) (*bundle, error) {
-	flags.path = e.graph.path(flags.path)
+	flags.path = e.path(flags.path)
 	a, err := e.openArchive(flags.path)
 	if err != nil {
 		return nil, err

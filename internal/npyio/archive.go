@@ -52,6 +52,17 @@ func OpenArchive(path string, o Options) (*Archive, error) {
 	return a, nil
 }
 
+// IsOpenArchive reports whether f is a regular file that is a zip archive, at its
+// beginning.
+func IsOpenArchive(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	at, err := f.Seek(0, io.SeekCurrent)
+	return err == nil && at == 0 && isZip(f)
+}
+
 func newArchive(f *os.File, path string, o Options) (*Archive, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -242,6 +253,16 @@ func Address(s string) (archive, member string, ok bool) {
 		}
 	}
 	return "", "", false
+}
+
+// Exists reports whether something stands at path, or at that of the archive
+// whose member it is the address of.
+func Exists(path string) bool {
+	if archive, _, ok := Address(path); ok {
+		path = archive
+	}
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // IsArchive reports whether path is that of a regular file that is a zip

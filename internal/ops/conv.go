@@ -360,7 +360,7 @@ func convTransposed(x, k Array, o ConvOptions, e epilogue) (Array, error) {
 	}
 	for i := range 2 {
 		if pad[i] > ks[i]-1 || o.OutputPadding[i] >= max(stride[i], 1) || s[1+i] == 0 {
-			return nil, errorf(x, "a transposed convolution of shape %v by a kernel of %d by %d can't take padding %v and output padding %v", s, ks[0], ks[1], pad, o.OutputPadding)
+			return nil, errorf(x, "a transposed convolution of shape %v by a kernel of %d by %d can't take padding %d,%d and output padding %d,%d", s, ks[0], ks[1], pad[0], pad[1], o.OutputPadding[0], o.OutputPadding[1])
 		}
 	}
 	z := &stuffed{stride: stride}

@@ -69,16 +69,32 @@ func Chain(args []string) ([]Step, error) {
 
 const nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
+// IsName reports whether a word can be the name of a result or of an input.
+func IsName(word string) bool { return word != "" && strings.Trim(word, nameLetters) == "" }
+
+// MostText is the bytes that a recipe may have.
+const MostText = 1 << 20
+
 // Parse reads a recipe: lines of the form "name = command arguments", words
 // separated by blanks, quoted as in a shell where they hold some, # for
-// comments, and \ at the end of a line that goes on in the next.
+// comments, and \ at the end of a line that goes on in the next. A byte order
+// mark is no part of it.
 func Parse(text string) ([]Step, error) {
+	switch {
+	case len(text) > MostText:
+		return nil, &Error{Msg: fmt.Sprintf("is longer than %d bytes: want a recipe, lines of NAME = COMMAND ARGUMENTS", MostText)}
+	case strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff"):
+		return nil, &Error{Msg: "is text in UTF-16: want UTF-8"}
+	case strings.Contains(text, "\x00"):
+		return nil, &Error{Msg: "is no text, since it has NUL bytes: want a recipe, lines of NAME = COMMAND ARGUMENTS"}
+	}
+	text = strings.TrimPrefix(text, "\ufeff")
 	var steps []Step
-	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
+	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n")
 	for i := 0; i < len(lines); i++ {
 		first, line := i+1, lines[i]
 		comment := strings.HasPrefix(strings.TrimSpace(line), "#")
-		for !comment && strings.HasSuffix(line, `\`) && i+1 < len(lines) {
+		for !comment && goesOn(line) && i+1 < len(lines) {
 			i++
 			line = strings.TrimSuffix(line, `\`) + " " + lines[i]
 		}
@@ -93,8 +109,7 @@ func Parse(text string) ([]Step, error) {
 			return nil, &Error{Where: fmt.Sprintf("line %d", first), Msg: fmt.Sprintf("%q: want NAME = COMMAND ARGUMENTS", strings.Join(words, " "))}
 		}
 		s := Step{Name: words[0], Args: words[2:], Line: first, Text: strings.Join(words, " ")}
-		plain := strings.Replace(s.Name, "{}", "", 1)
-		if strings.Trim(plain, nameLetters) != "" || plain == "" || strings.Trim(s.Name[:1], "0123456789") == "" {
+		if !IsName(strings.Replace(s.Name, "{}", "", 1)) || strings.Trim(s.Name[:1], "0123456789") == "" {
 			return nil, &Error{Where: s.Where(), Msg: fmt.Sprintf("%q is no name: want letters, digits and _, and for several results {}", s.Name)}
 		}
 		for _, o := range steps {
@@ -112,33 +127,42 @@ func Parse(text string) ([]Step, error) {
 	return steps, nil
 }
 
-// split cuts a line into words, as a shell does without expansions.
+// goesOn reports whether a line ends in a \ that no other one escapes.
+func goesOn(line string) bool {
+	return (len(line)-len(strings.TrimRight(line, `\`)))%2 == 1
+}
+
+// split cuts a line into words, as a shell does without expansions: a \ takes
+// the meaning from what follows, inside "" from \, ", $ and ` alone.
 func split(line string) ([]string, error) {
 	var words []string
-	var word strings.Builder
-	in, quote := false, rune(0)
+	var word []byte // paths needn't be UTF-8
+	in, quote := false, byte(0)
 	flush := func() {
 		if in {
-			words = append(words, word.String())
-			word.Reset()
+			words = append(words, string(word))
 		}
-		in = false
+		in, word = false, nil
 	}
-	for _, r := range line {
+	for i := 0; i < len(line); i++ {
+		c := line[i]
+		escapes := c == '\\' && i+1 < len(line) && (quote == 0 || quote == '"' && strings.IndexByte("\\\"$`", line[i+1]) >= 0)
 		switch {
-		case quote != 0 && r == quote:
+		case escapes:
+			i++
+			word, in = append(word, line[i]), true
+		case quote != 0 && c == quote:
 			quote = 0
 		case quote != 0:
-			word.WriteRune(r)
-		case r == '\'' || r == '"':
-			quote, in = r, true
-		case r == ' ' || r == '\t':
+			word = append(word, c)
+		case c == '\'' || c == '"':
+			quote, in = c, true
+		case c == ' ' || c == '\t':
 			flush()
-		case r == '#' && !in:
+		case c == '#' && !in:
 			return words, nil
 		default:
-			word.WriteRune(r)
-			in = true
+			word, in = append(word, c), true
 		}
 	}
 	if quote != 0 {
