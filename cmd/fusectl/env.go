@@ -27,6 +27,7 @@ type session struct {
 	stdin, stdout, stderr *os.File
 	out                   *report            // what is printed on stdout
 	files                 map[fileKey]*input // what has been opened
+	descriptors           *npyio.Descriptors // that are open for it
 	mu                    sync.Mutex
 	begun                 []*npyio.Outputs
 	archives              map[fileKey]*npyio.Archive
@@ -99,7 +100,7 @@ func (p *piped) check() error {
 
 func newEnv(stdin, stdout, stderr *os.File) *env {
 	return &env{
-		session: &session{stdin: stdin, stdout: stdout, stderr: stderr, out: &report{w: stdout}, files: map[fileKey]*input{}, archives: map[fileKey]*npyio.Archive{}, started: time.Now()},
+		session: &session{stdin: stdin, stdout: stdout, stderr: stderr, out: &report{w: stdout}, files: map[fileKey]*input{}, descriptors: npyio.NewDescriptors(), archives: map[fileKey]*npyio.Archive{}, started: time.Now()},
 		common:  defaults(),
 	}
 }
@@ -151,7 +152,7 @@ func (e *env) openFile(path string) (*input, error) {
 	if in, ok := e.files[key]; ok && path != "-" {
 		return in, nil
 	}
-	o := npyio.Options{MaxHeader: int(e.maxHeader), As: e.as.t}
+	o := e.reading()
 	var f *npyio.File
 	var err error
 	if path == "-" {
@@ -178,6 +179,11 @@ func (e *env) openFile(path string) (*input, error) {
 		return nil, err
 	}
 	return e.keepFile(key, f)
+}
+
+// reading says how inputs are read.
+func (e *env) reading() npyio.Options {
+	return npyio.Options{MaxHeader: int(e.maxHeader), As: e.as.t, Files: e.descriptors}
 }
 
 // useStdin takes standard input, for once, to read what from.
@@ -211,7 +217,7 @@ func (e *env) openArchive(path string) (*npyio.Archive, error) {
 	if a := e.archives[key]; a != nil {
 		return a, nil
 	}
-	a, err := npyio.OpenArchive(path, npyio.Options{MaxHeader: int(e.maxHeader), As: e.as.t})
+	a, err := npyio.OpenArchive(path, e.reading())
 	if err == nil {
 		e.archives[key] = a
 	}

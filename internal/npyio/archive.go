@@ -25,7 +25,7 @@ const (
 type Archive struct {
 	name    string
 	opt     Options
-	f       *os.File
+	f       *readFile
 	size    int64
 	zip     *zip.Reader
 	names   []string             // keys of the members, in order
@@ -40,7 +40,7 @@ func keyOf(entry string) string { return strings.TrimSuffix(entry, ".npy") }
 // OpenArchive opens the .npz file at path and reads its directory. The options
 // are for all members. Errors are *ReadError.
 func OpenArchive(path string, o Options) (*Archive, error) {
-	f, err := os.Open(path)
+	f, err := o.Files.Open(path)
 	if err != nil {
 		return nil, readFailed(path, err)
 	}
@@ -74,11 +74,12 @@ func newArchive(f *os.File, path string, o Options) (*Archive, error) {
 	case !info.Mode().IsRegular():
 		return nil, notRegular("is not a regular file, as an archive must be")
 	}
-	r, err := zip.NewReader(f, info.Size())
+	file := o.Files.keep(path, f, info)
+	r, err := zip.NewReader(file, info.Size())
 	if err != nil {
-		return nil, damaged(f, err)
+		return nil, damaged(file, err)
 	}
-	a := &Archive{name: path, opt: o, f: f, size: info.Size(), zip: r, entries: map[string]*zip.File{}, bare: map[string]*zip.File{}}
+	a := &Archive{name: path, opt: o, f: file, size: info.Size(), zip: r, entries: map[string]*zip.File{}, bare: map[string]*zip.File{}}
 	for _, e := range r.File {
 		if strings.HasSuffix(e.Name, "/") { // a folder
 			continue
@@ -102,18 +103,18 @@ func notRegular(msg string) *ReadError {
 }
 
 // damaged says why f is no archive that can be read.
-func damaged(f *os.File, err error) error {
-	if !isZip(f) && err == zip.ErrFormat {
+func damaged(f io.ReaderAt, err error) error {
+	if !isZip(f) && errors.Is(err, zip.ErrFormat) {
 		return malformed("is not a .npz archive: it has no directory of a zip archive")
 	}
-	if err == zip.ErrFormat || err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, zip.ErrFormat) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return malformed("is a zip archive that is truncated or damaged: its directory, which stands at the end, can't be read").hint("copy or save the archive again")
 	}
 	return err
 }
 
 // isZip reports whether f starts as a zip archive does, or as an empty one.
-func isZip(f *os.File) bool {
+func isZip(f io.ReaderAt) bool {
 	b := make([]byte, 4)
 	n, _ := f.ReadAt(b, 0)
 	return string(b[:n]) == "PK\x03\x04" || string(b[:n]) == "PK\x05\x06"

@@ -158,9 +158,9 @@ func (r *inflater) Read(p []byte) (int, error) {
 		_, err = io.Copy(io.Discard, r.ReadCloser)
 	}
 	switch {
-	case err == nil || err == io.EOF && r.left == 0:
+	case err == nil || errors.Is(err, io.EOF) && r.left == 0:
 		return n, nil
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
 	}
 	r.err = inflateFailed(err)
@@ -171,11 +171,11 @@ func inflateFailed(err error) error {
 	const again = "copy or save the archive again"
 	var corrupt flate.CorruptInputError
 	switch {
-	case err == zip.ErrChecksum:
+	case errors.Is(err, zip.ErrChecksum):
 		return malformed("is damaged: the CRC-32 of what it holds is not the one in its archive").hint(again)
-	case err == zip.ErrFormat:
+	case errors.Is(err, zip.ErrFormat):
 		return malformed("is malformed: it inflates to more bytes than its archive claims").hint(again)
-	case err == io.ErrUnexpectedEOF || err == io.EOF:
+	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
 		return malformed("is truncated: it inflates to fewer bytes than its archive claims").hint(again)
 	case errors.As(err, &corrupt):
 		return malformed("is damaged: what it holds is not valid deflate from byte %d on", int64(corrupt)).hint(again)

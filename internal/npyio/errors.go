@@ -66,7 +66,7 @@ func (e *ReadError) hint(hints ...string) *ReadError {
 // readFailed gives err the name of the input it concerns. It leaves err as it
 // is: several readers of a pipe may be told of the same one.
 func readFailed(name string, err error) error {
-	if e, ok := err.(*ReadError); ok {
+	if e := (*ReadError)(nil); errors.As(err, &e) {
 		named := *e
 		named.Name = name
 		return &named

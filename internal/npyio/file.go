@@ -14,8 +14,9 @@ import (
 
 // Options say how a file is read.
 type Options struct {
-	MaxHeader int        // bytes of header text that are accepted; 0: 64 KiB
-	As        dtype.Type // what raw data of 2 bytes holds: BFloat16, or the zero Type for raw data
+	MaxHeader int          // bytes of header text that are accepted; 0: 64 KiB
+	As        dtype.Type   // what raw data of 2 bytes holds: BFloat16, or the zero Type for raw data
+	Files     *Descriptors // that the file is one of; nil: it stays open
 }
 
 // File is the array in a .npy file or a member of an archive. Its elements are fetched when they are
@@ -45,20 +46,37 @@ func Open(path string, o Options) (*File, error) {
 	if archive, member, ok := Address(path); ok {
 		return openMember(archive, o, func(a *Archive) (*File, error) { return a.Open(member) })
 	}
-	f, err := os.Open(path)
+	f, err := o.Files.Open(path)
 	if err != nil {
 		return nil, readFailed(path, err)
 	}
-	if isZip(f) {
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, readFailed(path, err)
+	}
+	switch {
+	case info.IsDir():
+		f.Close()
+		return nil, directory(path)
+	case !info.Mode().IsRegular():
+		file, err := OpenReader(path, f, o)
+		if err != nil {
+			f.Close()
+			return nil, err
+		}
+		file.closers = append(file.closers, f)
+		return file, nil
+	case isZip(f):
 		f.Close()
 		return openMember(path, o, (*Archive).only)
 	}
-	file, err := open(f, path, o)
-	if err != nil {
-		f.Close()
-		return nil, err
+	r := o.Files.keep(path, f, info)
+	file := &File{name: path, closers: []io.Closer{r}}
+	if err := file.openRegular(r, 0, info.Size(), o); err != nil {
+		r.Close()
+		return nil, readFailed(path, err)
 	}
-	file.closers = append(file.closers, f)
 	return file, nil
 }
 
@@ -77,29 +95,37 @@ func openMember(path string, o Options, open func(*Archive) (*File, error)) (*Fi
 	return f, nil
 }
 
+func directory(path string) *ReadError {
+	return &ReadError{Name: path, Msg: "is a directory: want a .npy array"}
+}
+
 // OpenStdin opens the array that f, standard input, has at its present
 // position, and leaves the position behind it, so that what reads f next finds
 // the next array. Errors are *ReadError. Close leaves f open.
 func OpenStdin(f *os.File, o Options) (*File, error) {
 	const name = "standard input"
-	start, seek := f.Seek(0, io.SeekCurrent)
-	file, err := open(f, name, o)
-	if _, regular := file.source().(*regular); err != nil || seek != nil || !regular {
-		return file, err
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, readFailed(name, err)
+	case info.IsDir():
+		return nil, directory(name)
+	case !info.Mode().IsRegular():
+		return OpenReader(name, f, o)
 	}
-	file.warnings = nil // what follows is another array
-	if _, err := f.Seek(start+file.header.DataOffset+file.bytes(), io.SeekStart); err != nil {
+	file := &File{name: name}
+	start, err := f.Seek(0, io.SeekCurrent)
+	if err == nil {
+		err = file.openRegular(f, start, info.Size(), o)
+	}
+	if err == nil {
+		file.warnings = nil // what follows is another array
+		_, err = f.Seek(start+file.header.DataOffset+file.bytes(), io.SeekStart)
+	}
+	if err != nil {
 		return nil, readFailed(name, err)
 	}
 	return file, nil
-}
-
-// source is where the elements come from; nil is none.
-func (f *File) source() source {
-	if f == nil {
-		return nil
-	}
-	return f.data
 }
 
 // OpenReader opens the array that r yields next, and reads no byte beyond it.
@@ -114,28 +140,6 @@ func OpenReader(name string, r io.Reader, o Options) (*File, error) {
 	s := &spool{r: r, size: size}
 	f.data, f.closers = s, []io.Closer{s}
 	return f, nil
-}
-
-func open(f *os.File, name string, o Options) (*File, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, readFailed(name, err)
-	}
-	switch {
-	case info.IsDir():
-		return nil, &ReadError{Name: name, Msg: "is a directory: want a .npy array"}
-	case !info.Mode().IsRegular():
-		return OpenReader(name, f, o)
-	}
-	file := &File{name: name}
-	start, err := f.Seek(0, io.SeekCurrent)
-	if err == nil {
-		err = file.openRegular(f, start, info.Size(), o)
-	}
-	if err != nil {
-		return nil, readFailed(name, err)
-	}
-	return file, nil
 }
 
 // openRegular reads the header of the array between start and end of r, and
@@ -245,7 +249,7 @@ func (r *regular) read(ctx context.Context, p []byte, off int64) error {
 		return err
 	}
 	n, err := r.f.ReadAt(p, r.start+off)
-	if err == io.EOF { // its size had been checked
+	if errors.Is(err, io.EOF) { // its size had been checked
 		return malformed("was cut short while it was read: expected %d bytes of data from byte %d on, found %d", len(p), off, n)
 	}
 	return err

@@ -1,6 +1,7 @@
 package npyio
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -46,7 +47,7 @@ func linkUnnamed(f *os.File, target string, exclude bool) error {
 		return unix.Linkat(unix.AT_FDCWD, procPath(twin), unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
 	}
 	err = link(target)
-	if err != unix.EEXIST || exclude {
+	if !errors.Is(err, unix.EEXIST) || exclude {
 		return err
 	}
 	// No call replaces a name by a link: take another name and rename that.
