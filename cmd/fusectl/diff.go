@@ -125,7 +125,7 @@ func (e *env) diff(ctx context.Context, names []string, xs []ops.Array, o ops.Co
 		r.Reason = "dtype"
 	default:
 		var err error
-		c, err = ops.Compare(ctx, xs[0], xs[1], o, ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory})
+		c, err = ops.Compare(ctx, xs[0], xs[1], o, ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory, Only: true})
 		if err != nil {
 			return err
 		}

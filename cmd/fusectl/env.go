@@ -28,6 +28,8 @@ type session struct {
 	out                   *report            // what is printed on stdout
 	files                 map[fileKey]*input // what has been opened
 	descriptors           *npyio.Descriptors // that are open for it
+	pipes                 *npyio.Pipes
+	drawn                 map[string]*drawn // pipes that are being opened
 	mu                    sync.Mutex
 	begun                 []*npyio.Outputs
 	archives              map[fileKey]*npyio.Archive
@@ -100,7 +102,7 @@ func (p *piped) check() error {
 
 func newEnv(stdin, stdout, stderr *os.File) *env {
 	return &env{
-		session: &session{stdin: stdin, stdout: stdout, stderr: stderr, out: &report{w: stdout}, files: map[fileKey]*input{}, descriptors: npyio.NewDescriptors(), archives: map[fileKey]*npyio.Archive{}, started: time.Now()},
+		session: &session{stdin: stdin, stdout: stdout, stderr: stderr, out: &report{w: stdout}, files: map[fileKey]*input{}, descriptors: npyio.NewDescriptors(), pipes: npyio.NewPipes(), drawn: map[string]*drawn{}, archives: map[fileKey]*npyio.Archive{}, started: time.Now()},
 		common:  defaults(),
 	}
 }
@@ -152,22 +154,7 @@ func (e *env) openFile(path string) (*input, error) {
 	if in, ok := e.files[key]; ok && path != "-" {
 		return in, nil
 	}
-	o := e.reading()
-	var f *npyio.File
-	var err error
-	if path == "-" {
-		if err := e.useStdin("an array"); err != nil {
-			return nil, err
-		}
-		f, err = npyio.OpenStdin(e.stdin, o)
-	} else if archive, member, ok := npyio.Address(path); ok {
-		var a *npyio.Archive
-		if a, err = e.openArchive(archive); err == nil {
-			f, err = a.Open(member)
-		}
-	} else {
-		f, err = npyio.Open(path, o)
-	}
+	f, err := e.openNew(path)
 	if r := (*npyio.ReadError)(nil); e.graph != nil && errors.As(err, &r) && errors.Is(err, fs.ErrNotExist) {
 		if recipe.IsName(path) {
 			r.Hints = append(r.Hints, fmt.Sprintf("%s is no name of the recipe: give it a file on the command line, %s=FILE", path, path))
@@ -181,9 +168,34 @@ func (e *env) openFile(path string) (*input, error) {
 	return e.keepFile(key, f)
 }
 
+// openNew opens a file that isn't open.
+func (e *env) openNew(path string) (*npyio.File, error) {
+	if path == "-" {
+		if err := e.useStdin("an array"); err != nil {
+			return nil, err
+		}
+	}
+	if d := e.drawn[path]; d != nil {
+		<-d.opened
+		return d.file, d.err
+	}
+	if path == "-" {
+		return npyio.OpenStdin(e.stdin, e.reading(e.session))
+	}
+	archive, member, ok := npyio.Address(path)
+	if !ok {
+		return npyio.Open(path, e.reading(e.session))
+	}
+	a, err := e.openArchive(archive)
+	if err != nil {
+		return nil, err
+	}
+	return a.Open(member)
+}
+
 // reading says how inputs are read.
-func (e *env) reading() npyio.Options {
-	return npyio.Options{MaxHeader: int(e.maxHeader), As: e.as.t, Files: e.descriptors}
+func (c common) reading(s *session) npyio.Options {
+	return npyio.Options{MaxHeader: int(c.maxHeader), As: c.as.t, Files: s.descriptors, Pipes: s.pipes}
 }
 
 // useStdin takes standard input, for once, to read what from.
@@ -217,7 +229,7 @@ func (e *env) openArchive(path string) (*npyio.Archive, error) {
 	if a := e.archives[key]; a != nil {
 		return a, nil
 	}
-	a, err := npyio.OpenArchive(path, e.reading())
+	a, err := npyio.OpenArchive(path, e.reading(e.session))
 	if err == nil {
 		e.archives[key] = a
 	}
@@ -411,7 +423,7 @@ func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) (er
 		}
 	}
 	meter := newMeter(e)
-	o := ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory + stepMemory*int64(len(e.reports)), InOrder: slices.ContainsFunc(paths, inOrder), Progress: meter.add}
+	o := ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory + stepMemory*int64(len(e.reports)), InOrder: slices.ContainsFunc(paths, inOrder), Only: true, Progress: meter.add}
 	plan, err := ops.NewPlan(o, outs...)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -33,8 +34,9 @@ are shown all the same.`,
 				return err
 			}
 			var failed error
-			for _, path := range args {
-				err := e.eachMember(path, func(path string) error { return e.info(cmd.Context(), path, stats) })
+			for i, path := range args {
+				only := e.piped == nil && e.graph == nil && !slices.Contains(slices.Delete(slices.Clone(args), i, i+1), path)
+				err := e.eachMember(path, func(path string) error { return e.info(cmd.Context(), path, stats, only) })
 				failed = cmp.Or(failed, err)
 			}
 			return failed
@@ -96,14 +98,14 @@ func (e *env) eachMember(path string, f func(path string) error) error {
 // a whole archive.
 func (e *env) isArchive(path string) bool { return npyio.IsArchive(e.path(path)) }
 
-// info describes what path names.
-func (e *env) info(ctx context.Context, path string, stats bool) error {
+// info describes what path names; only says that nothing else is done with it.
+func (e *env) info(ctx context.Context, path string, stats, only bool) error {
 	r, x, err := e.infoOf(path)
 	if err != nil {
 		return err
 	}
 	if stats {
-		if err := r.measure(ctx, e, x); err != nil {
+		if err := r.measure(ctx, e, x, only); err != nil {
 			return err
 		}
 	}
@@ -143,8 +145,8 @@ func newInfoReport(f *npyio.File) *infoReport {
 	return r
 }
 
-func (r *infoReport) measure(ctx context.Context, e *env, x ops.Array) error {
-	s, err := ops.Measure(ctx, x, ops.Options{Threads: e.threads, Memory: int64(e.memory)})
+func (r *infoReport) measure(ctx context.Context, e *env, x ops.Array, only bool) error {
+	s, err := ops.Measure(ctx, x, ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory, Only: only})
 	if err != nil {
 		return err
 	}

@@ -83,6 +83,7 @@ func execute(ctx context.Context, e *env, args []string) (o outcome) {
 		o.err = e.chain(ctx, args)
 		return o
 	}
+	e.drawLines(args)
 	cmd, err := e.execute(ctx, args)
 	if cmd != nil {
 		o.command = cmd.CommandPath()

@@ -46,6 +46,9 @@ func (e *env) takesLists(cmd *cobra.Command) {
 			}
 			args = append(args, names...)
 		}
+		if len(args) > len(words) {
+			e.drawWords(args)
+		}
 		if err := check(cmd, args); err != nil {
 			return err
 		}

@@ -31,6 +31,11 @@ func (e *env) chain(ctx context.Context, args []string) error {
 		return err
 	}
 	var before *piped
+	lines := make([][]string, len(steps))
+	for i, s := range steps {
+		lines[i] = s.Args
+	}
+	e.drawLines(lines...)
 	for i, s := range steps {
 		kept := false
 		step := &env{session: e.session, common: e.later(), step: &s, piped: before}

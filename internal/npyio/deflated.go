@@ -34,39 +34,44 @@ func (f *File) openDeflated(e *zip.File, o Options) error {
 		r.Close()
 		return err
 	}
-	r.left = size
-	if size <= spoolMemory {
-		s := &spool{r: r, size: size}
-		f.data, f.closers = s, append(f.closers, s, r)
-		return nil
-	}
-	d := &deflated{entry: e, start: f.header.DataOffset, size: size, r: r}
+	r.Close() // it is opened again once elements are wanted
+	d := &deflated{entry: e, start: f.header.DataOffset, size: size}
 	f.data, f.closers = d, append(f.closers, d)
+	if size == 0 {
+		return d.check()
+	}
 	return nil
 }
 
-// deflated is the data of a deflated member too large to be kept in memory. It
-// is inflated forward, and the bytes just before are kept, so that workers may
-// ask a little out of order. To go back further it is inflated anew, and the
-// second time all of it is kept, lest the work grow with the square of the
-// size.
+// deflated is the data of a deflated member. It is inflated forward, and the
+// bytes just before are kept, so that workers may ask a little out of order. To
+// go back further it is inflated anew, and the second time all of it is kept,
+// lest the work grow with the square of the size.
 type deflated struct {
 	entry *zip.File
 	start int64 // bytes of header
 	size  int64
 
 	mu     sync.Mutex
-	r      *inflater
-	at     int64  // the byte of the array that r yields next
-	window []byte // those before it: byte i at i modulo the length
-	anew   bool   // it has been inflated anew
-	kept   *spool // all that is read from then on
+	r      *inflater // nil: not begun
+	at     int64     // the byte of the array that r yields next
+	window []byte    // those before it: byte i at i modulo the length
+	anew   bool      // it has been inflated anew
+	kept   *spool    // all that is read from then on
+	once   bool      // every byte is read once
+	left   int64     // those that are still to be read, under once
 }
 
 func (d *deflated) read(ctx context.Context, p []byte, off int64) error {
+	if len(p) == 0 {
+		return ctx.Err()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.kept == nil && off < d.at-inflateWindow {
+	if d.once {
+		defer d.count(int64(len(p)))
+	}
+	if d.r == nil || d.kept == nil && off < d.at-int64(len(d.window)) {
 		if err := d.restart(); err != nil {
 			return err
 		}
@@ -75,20 +80,21 @@ func (d *deflated) read(ctx context.Context, p []byte, off int64) error {
 		return d.kept.read(ctx, p, off)
 	}
 	if d.window == nil {
-		d.window = make([]byte, inflateWindow)
+		d.window = make([]byte, d.keeps())
 	}
+	most := int64(len(d.window))
 	for len(p) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		i := d.at % inflateWindow
+		i := d.at % most
 		if off < d.at {
-			i = off % inflateWindow
+			i = off % most
 			n := copy(p[:min(int64(len(p)), d.at-off)], d.window[i:])
 			p, off = p[n:], off+int64(n)
 			continue
 		}
-		end := min(i+inflateChunk, inflateWindow, i+off+int64(len(p))-d.at)
+		end := min(i+inflateChunk, most, i+off+int64(len(p))-d.at)
 		n, err := d.r.Read(d.window[i:end])
 		d.at += int64(n)
 		if err != nil {
@@ -98,30 +104,74 @@ func (d *deflated) read(ctx context.Context, p []byte, off int64) error {
 	return ctx.Err()
 }
 
+// restart inflates from the beginning on.
 func (d *deflated) restart() error {
 	r, err := inflate(d.entry, d.start, d.size)
 	if err != nil {
 		return err
 	}
-	d.r.Close()
-	d.r, d.at = r, 0
-	if d.anew {
-		d.kept, d.window = &spool{r: r, size: d.size}, nil
+	again := d.r != nil
+	if again {
+		d.r.Close()
 	}
-	d.anew = true
+	d.r, d.at = r, 0
+	if d.anew && again {
+		d.kept, d.window = newSpool(r, d.size, NewPipes()), nil
+	}
+	d.anew = d.anew || again
 	return nil
 }
 
-// Close drops what was kept.
-func (d *deflated) Close() error {
+// check inflates a member without elements, for the sake of its checksum.
+func (d *deflated) check() error {
+	r, err := inflate(d.entry, d.start, 0)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if _, err := io.Copy(io.Discard, r.ReadCloser); err != nil {
+		return inflateFailed(err)
+	}
+	return nil
+}
+
+func (d *deflated) readOnce() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	err := d.r.Close()
-	if d.kept != nil {
-		err = errors.Join(err, d.kept.Close())
+	d.once, d.left = true, d.size
+}
+
+// count counts bytes that were read; when all have been nothing is kept.
+func (d *deflated) count(n int64) {
+	if d.left -= n; d.left <= 0 {
+		d.drop()
 	}
+}
+
+// keeps is the bytes of memory that it takes at most.
+func (d *deflated) keeps() int64 { return min(d.size, inflateWindow) }
+
+// release drops what is kept, until it is read again.
+func (d *deflated) release() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.drop()
+}
+
+func (d *deflated) drop() error {
+	var err error
+	if d.kept != nil {
+		err = d.kept.Close()
+	}
+	if d.r != nil {
+		err = errors.Join(err, d.r.Close())
+	}
+	d.r, d.window, d.kept, d.at, d.anew = nil, nil, nil, 0, false
 	return err
 }
+
+// Close drops what was kept.
+func (d *deflated) Close() error { return d.release() }
 
 // inflater reads what a member holds, as far as it is wanted.
 type inflater struct {

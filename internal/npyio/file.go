@@ -17,6 +17,7 @@ type Options struct {
 	MaxHeader int          // bytes of header text that are accepted; 0: 64 KiB
 	As        dtype.Type   // what raw data of 2 bytes holds: BFloat16, or the zero Type for raw data
 	Files     *Descriptors // that the file is one of; nil: it stays open
+	Pipes     *Pipes       // that the file is one of, if it is a pipe; nil: of none
 }
 
 // File is the array in a .npy file or a member of an archive. Its elements are fetched when they are
@@ -132,12 +133,19 @@ func OpenStdin(f *os.File, o Options) (*File, error) {
 // What has been read is kept, in a temporary file if it is large, so that
 // every element can be read at any time. Errors are *ReadError.
 func OpenReader(name string, r io.Reader, o Options) (*File, error) {
+	set := o.Pipes
+	if set == nil {
+		set = NewPipes()
+	}
 	f := &File{name: name}
+	set.join()
 	size, err := f.readHeader(r, o)
 	if err != nil {
+		set.opened(nil)
 		return nil, readFailed(name, err)
 	}
-	s := &spool{r: r, size: size}
+	s := newSpool(r, size, set)
+	set.opened(s)
 	f.data, f.closers = s, []io.Closer{s}
 	return f, nil
 }
@@ -223,6 +231,43 @@ func (f *File) Read(ctx context.Context, dst []byte, off int64) error {
 		return err
 	}
 	return readFailed(f.name, err)
+}
+
+// keeper is a source that keeps in memory some of what has been read.
+type keeper interface {
+	readOnce()
+	keeps() int64
+	release() error
+}
+
+// ReadOnce says that no element is going to be read twice, and that workers go
+// forward: then what has been read need not be kept. It comes before the first
+// element is read.
+func (f *File) ReadOnce() {
+	if k, ok := f.data.(keeper); ok {
+		k.readOnce()
+	}
+}
+
+// Keeps is the bytes of memory that the file takes at most while it is read, and,
+// where it is a pipe, which is read ahead, before that too.
+func (f *File) Keeps() (reading, before int64) {
+	k, ok := f.data.(keeper)
+	if !ok {
+		return 0, 0
+	}
+	if _, pipe := k.(*spool); pipe {
+		before = k.keeps()
+	}
+	return k.keeps(), before
+}
+
+// Release lets go of what is kept in memory. A pipe can't be read again after it;
+// what can starts anew.
+func (f *File) Release() {
+	if k, ok := f.data.(keeper); ok {
+		_ = k.release() // of a reader that has nothing more to tell
+	}
 }
 
 // Close closes what Open opened and drops what was kept of a pipe.

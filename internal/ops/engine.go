@@ -20,6 +20,7 @@ type Options struct {
 	Base     int64             // bytes that the program takes by itself
 	Tile     int64             // bytes a tile aims at; 0: DefaultTile
 	InOrder  bool              // results are written by WriteTo
+	Only     bool              // no other plan reads the sources after this one
 	Progress func(bytes int64) // told of each tile's bytes as it is done; may be nil
 }
 
@@ -34,6 +35,8 @@ type Plan struct {
 	outs    []Array
 	stages  []stage
 	sources []Array
+	pipes   []pipe          // the sources that are read ahead
+	once    map[Keeper]bool // the sources of which nothing is read twice
 	o       Options
 	next    int   // the stage that comes next
 	garbage int64 // bytes let go of and not collected
@@ -42,8 +45,15 @@ type Plan struct {
 // stage is an array that is computed as a whole: into memory, or as a result.
 type stage struct {
 	x     Array
-	into  *Held   // nil: it is a result
-	frees []*Held // what no later stage reads
+	into  *Held    // nil: it is a result
+	frees []*Held  // what no later stage reads
+	done  []Keeper // likewise
+}
+
+// pipe is a source that is read ahead, with the last stage that reads it.
+type pipe struct {
+	Keeper
+	last int
 }
 
 // NewPlan lays out the graph of some arrays, its results. Values that several
@@ -116,6 +126,26 @@ func (p *Plan) lay() {
 	for h, i := range last {
 		p.stages[i].frees = append(p.stages[i].frees, h)
 	}
+	final := map[Keeper]int{}
+	for i, s := range p.stages {
+		sourcesUnder(s.x, func(x Array) {
+			if k, ok := x.(Keeper); ok {
+				final[k] = i
+			}
+		})
+	}
+	keeping := false
+	for k, i := range final {
+		reading, before := k.Keeps()
+		keeping = keeping || reading > 0
+		p.stages[i].done = append(p.stages[i].done, k)
+		if before > 0 {
+			p.pipes = append(p.pipes, pipe{k, i})
+		}
+	}
+	if p.o.Only && keeping {
+		p.once = readOnce(p.stages, p.o)
+	}
 }
 
 // under calls f for each node that computing x runs, down to held arrays.
@@ -160,7 +190,7 @@ func OpOf(x Array) string {
 func (p *Plan) Sources() []Array { return p.sources }
 
 // Held is the most bytes of arrays that are held whole at one time.
-func (p *Plan) Held() int64 { return p.peak(func(stage) int64 { return 0 }) }
+func (p *Plan) Held() int64 { return p.peak(func(int, stage) int64 { return 0 }) }
 
 // Memory is the bytes that the process is expected to hold at its peak.
 func (p *Plan) Memory() int64 {
@@ -170,21 +200,21 @@ func (p *Plan) Memory() int64 {
 			freed += sizeOf(h)
 		}
 	}
-	return p.o.Base + min(freed, collectFrom) + p.peak(func(s stage) int64 {
+	return p.o.Base + min(freed, collectFrom) + p.peak(func(i int, s stage) int64 {
 		t := newTiles(s.x, p.o, p.o.InOrder && s.into == nil)
 		work := t.most*int64(s.x.DType().Size()) + memoryOf(s.x, t.most)
-		return work * min(int64(p.o.Threads), max(t.count, 1))
+		return work*min(int64(p.o.Threads), max(t.count, 1)) + p.keeping(s.x) + p.ahead(i)
 	})
 }
 
 // peak is the most that stages hold, with what each takes to compute.
-func (p *Plan) peak(work func(stage) int64) int64 {
+func (p *Plan) peak(work func(int, stage) int64) int64 {
 	most, live := int64(0), int64(0)
-	for _, s := range p.stages {
+	for i, s := range p.stages {
 		if s.into != nil {
 			live += sizeOf(s.into)
 		}
-		most = max(most, live+work(s))
+		most = max(most, live+work(i, s))
 		for _, h := range s.frees {
 			live -= sizeOf(h)
 		}
@@ -228,6 +258,13 @@ func (p *Plan) Into(ctx context.Context, dst []byte) error {
 
 // write computes the stages up to the next result, and the result by result.
 func (p *Plan) write(ctx context.Context, result func(Array) error) error {
+	if p.next == 0 {
+		for k, once := range p.once {
+			if once {
+				k.ReadOnce()
+			}
+		}
+	}
 	for {
 		s := p.stages[p.next]
 		p.next++
@@ -255,6 +292,11 @@ func (p *Plan) end(s stage) {
 	for _, h := range s.frees {
 		p.garbage += int64(len(h.data))
 		h.data = nil
+	}
+	if p.o.Only {
+		for _, k := range s.done {
+			k.Release()
+		}
 	}
 	if p.garbage > collectFrom && p.next < len(p.stages) {
 		runtime.GC()

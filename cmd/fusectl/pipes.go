@@ -1,0 +1,155 @@
+package main
+
+import (
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"fusectl/internal/npyio"
+	"fusectl/internal/recipe"
+)
+
+// drawn is a pipe that is being opened.
+type drawn struct {
+	opened chan struct{} // closed when it is
+	file   *npyio.File
+	err    error
+}
+
+// pipe is a pipe that a command line names, and how it is read.
+type pipe struct {
+	path string
+	npyio.Options
+}
+
+// drawLines begins to open all pipes that command lines name as inputs.
+func (e *env) drawLines(lines ...[]string) {
+	named := map[string]bool{}
+	for _, line := range lines {
+		for _, word := range line {
+			for _, part := range append(strings.FieldsFunc(word, func(r rune) bool { return r == '=' || r == ',' }), word) {
+				if e.isPipe(part) {
+					named[part] = true
+				}
+			}
+		}
+	}
+	if len(named)+len(e.drawn) < 2 {
+		return
+	}
+	var pipes []pipe
+	for i, line := range lines {
+		words, flags := inputWords(line)
+		for _, word := range words {
+			if named[word] && (i == 0 || word != "-") { // in a later step that is a result
+				pipes = append(pipes, pipe{word, flags.reading(e.session)})
+			}
+		}
+	}
+	e.draw(pipes)
+}
+
+// drawRecipe begins to open all pipes that a recipe and its bindings name as inputs.
+func (e *env) drawRecipe(steps []recipe.Step, b bound) {
+	var words []string
+	for _, name := range b.inputs {
+		words = append(words, b.paths[name])
+	}
+	for _, s := range steps {
+		in, _ := inputWords(s.Args)
+		for _, word := range in {
+			if b.paths[word] == "" && recipe.Find(steps, word) < 0 {
+				words = append(words, word)
+			}
+		}
+	}
+	e.drawWords(words)
+}
+
+// drawWords is draw for those among words that are pipes.
+func (e *env) drawWords(words []string) {
+	var pipes []pipe
+	for _, word := range words {
+		if (word != "-" || e.piped == nil) && e.isPipe(word) {
+			pipes = append(pipes, pipe{word, e.reading(e.session)})
+		}
+	}
+	e.draw(pipes)
+}
+
+// draw begins to open pipes, where there are several: their producer may be one
+// process, which waits for each of them.
+func (s *session) draw(pipes []pipe) {
+	all := map[string]bool{}
+	for _, p := range pipes {
+		all[p.path] = true
+	}
+	if len(all)+len(s.drawn) < 2 {
+		return
+	}
+	for _, p := range pipes {
+		if s.drawn[p.path] != nil {
+			continue
+		}
+		d := &drawn{opened: make(chan struct{})}
+		s.drawn[p.path] = d
+		go func() {
+			defer close(d.opened)
+			d.file, d.err = s.pipes.Await(func() (*npyio.File, error) {
+				if p.path == "-" {
+					return npyio.OpenStdin(s.stdin, p.Options)
+				}
+				return npyio.Open(p.path, p.Options)
+			})
+		}()
+	}
+}
+
+// isPipe reports whether path is that of a named pipe, or standard input and a
+// pipe, that has yet to be opened.
+func (s *session) isPipe(path string) bool {
+	var info os.FileInfo
+	var err error
+	if path == "-" {
+		if s.stdinUsed {
+			return false
+		}
+		info, err = s.stdin.Stat()
+	} else {
+		info, err = os.Stat(path)
+	}
+	return err == nil && info.Mode()&os.ModeNamedPipe != 0
+}
+
+// notInputs are the flags whose values are no arrays to read.
+var notInputs = map[string]bool{"output": true, "save-scores": true, "inputs-from": true, "expression": true}
+
+// inputWords are the words of a command line that may name inputs: those that
+// aren't flags, and what is in flags. common is what it says for all of them.
+func inputWords(args []string) (words []string, flags common) {
+	if len(args) == 0 {
+		return nil, flags
+	}
+	e := &env{session: &session{}, common: defaults()}
+	cmd, rest, err := newRootCommand(e, args[0]).Find(args)
+	if err != nil || cmd.ParseFlags(rest) != nil {
+		return nil, flags // running it will tell what is wrong
+	}
+	words = cmd.Flags().Args()
+	if cmd.Name() == "run" {
+		words = nil // it draws what its recipe reads
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if notInputs[f.Name] {
+			return
+		}
+		for _, word := range strings.Split(strings.Trim(f.Value.String(), "[]"), ",") {
+			if _, path, bound := strings.Cut(word, "="); bound { // --project 0=w.npy
+				word = path
+			}
+			words = append(words, word)
+		}
+	})
+	return words, e.common
+}

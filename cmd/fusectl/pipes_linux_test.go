@@ -1,0 +1,81 @@
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+var goldenInput = regexp.MustCompile(`in/[^,=]+\.npy`)
+
+// Each case gives the same bytes when its inputs are pipes, which one producer
+// feeds one after the other, whatever the order.
+func TestGoldenByPipes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the cases are run twice")
+	}
+	t.Chdir(golden)
+	for i, c := range goldenCases(t) {
+		if c.Out != "" || c.Args[0] == "run" && !slices.ContainsFunc(c.Args, goldenInput.MatchString) {
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			dir := t.TempDir()
+			threads := fmt.Sprintf("--threads=%d", 1+i%3)
+			files, pipes := filepath.Join(dir, "files"), filepath.Join(dir, "pipes")
+			if status, stderr := fusectl(t, append(slices.Clone(c.Args), "-o", files, threads)...); status != 0 {
+				t.Fatal(stderr)
+			}
+			fifos := map[string]string{}
+			args := slices.Clone(c.Args)
+			for j, a := range args {
+				args[j] = goldenInput.ReplaceAllStringFunc(a, func(path string) string {
+					if fifos[path] == "" {
+						fifos[path] = filepath.Join(dir, strings.ReplaceAll(path, "/", "-"))
+						if err := unix.Mkfifo(fifos[path], 0o600); err != nil {
+							t.Fatal(err)
+						}
+					}
+					return fifos[path]
+				})
+			}
+			order := slices.Sorted(maps.Keys(fifos))
+			if i%2 == 1 {
+				slices.Reverse(order)
+			}
+			go func() {
+				for _, path := range order {
+					data, err := os.ReadFile(path)
+					if err == nil {
+						err = os.WriteFile(fifos[path], data, 0)
+					}
+					if err != nil {
+						return // a reader that has seen the header may be content
+					}
+				}
+			}()
+			if status, stderr := fusectl(t, append(args, "-o", pipes, threads)...); status != 0 {
+				t.Fatalf("fusectl %s: status %d\n%s", strings.Join(args, " "), status, stderr)
+			}
+			var sums [2][sha256.Size]byte
+			for k, path := range []string{files, pipes} {
+				data, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sums[k] = sha256.Sum256(data)
+			}
+			if sums[0] != sums[1] {
+				t.Errorf("fusectl %s: other bytes than of files", strings.Join(c.Args, " "))
+			}
+		})
+	}
+}
