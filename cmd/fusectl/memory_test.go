@@ -1,7 +1,10 @@
 package main
 
 import (
+	"archive/zip"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,6 +49,11 @@ func TestMemoryIsPredicted(t *testing.T) {
 	} {
 		fusectl("random --shape "+shape, "-o", file)
 	}
+	fusectl("convert c2.npy --order F", "-o", "fortran.npy")
+	deflate(t, dir, "c3.npy", "one.npz", 1)
+	deflate(t, dir, "c3.npy", "four.npz", 4)
+	fusectl("random --shape 512,512", "-o", "m.npy")
+	deflate(t, dir, "m.npy", "many.npz", 40)
 	testdata, err := filepath.Abs("../../testdata")
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +67,13 @@ func TestMemoryIsPredicted(t *testing.T) {
 		"resize c3.npy --scale 2",
 		"convert c2.npy --to-layout nchw",
 		"linear c2.npy --weight w.npy",
+		"concat fortran.npy fortran.npy",
+		"add fortran.npy c2.npy",
+		"gap fortran.npy",
+		"add one.npz c3.npy",
+		"concat one.npz one.npz --axis 2",
+		"concat --axis 0" + members("many.npz:m%02d", 40),
+		"add" + members("four.npz:m%02d", 4),
 		"conv c2.npy --weight k.npy --padding same",
 		"fpn c2.npy c3.npy c4.npy --lateral w.npy,w.npy,w.npy",
 		"attention s.npy",
@@ -84,4 +99,37 @@ func TestMemoryIsPredicted(t *testing.T) {
 			t.Logf("%s: held %.2f of what was predicted", args, ratio)
 		}
 	}
+}
+
+// deflate packs a file into a new archive, deflated, under the names m00, m01, ...
+func deflate(t *testing.T, dir, file, archive string, times int) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(dir, archive))
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := zip.NewWriter(f)
+	for i := range times {
+		w, err := z.Create(fmt.Sprintf("m%02d.npy", i))
+		if err == nil {
+			_, err = w.Write(data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func members(format string, n int) (args string) {
+	for i := range n {
+		args += " " + fmt.Sprintf(format, i)
+	}
+	return args
 }

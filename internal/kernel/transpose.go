@@ -19,9 +19,10 @@ func Transpose(dst, src []byte, rows, cols, size int) {
 	Active().transposeRows(dst, rows*size, src, cols*size, rows, cols, size)
 }
 
-// TransposeRows is Transpose for a matrix whose rows start srcStride bytes apart.
-func TransposeRows(dst, src []byte, srcStride, rows, cols, size int) {
-	Active().transposeRows(dst, rows*size, src, srcStride, rows, cols, size)
+// TransposeRows is Transpose for matrices whose rows start dstStride and srcStride
+// bytes apart.
+func TransposeRows(dst []byte, dstStride int, src []byte, srcStride, rows, cols, size int) {
+	Active().transposeRows(dst, dstStride, src, srcStride, rows, cols, size)
 }
 
 // squares exchanges the axes of a block of side rows and columns, whose rows
@@ -31,8 +32,7 @@ type squares struct {
 	block func(dst *byte, dstStride int, src *byte, srcStride int)
 }
 
-// transposeRows is Transpose for rows that start dstStride and srcStride bytes
-// apart. It goes by square blocks, so that the cache lines of either side are
+// transposeRows is TransposeRows. It goes by square blocks, so that the cache lines of either side are
 // used whole before they are evicted.
 func (t *Table) transposeRows(dst []byte, dstStride int, src []byte, srcStride, rows, cols, size int) {
 	if rows <= 0 || cols <= 0 || size <= 0 {

@@ -80,7 +80,7 @@ func (d *deflated) read(ctx context.Context, p []byte, off int64) error {
 		return d.kept.read(ctx, p, off)
 	}
 	if d.window == nil {
-		d.window = make([]byte, d.keeps())
+		d.window = windowOf(int(d.keeps()))
 	}
 	most := int64(len(d.window))
 	for len(p) > 0 {
@@ -166,8 +166,22 @@ func (d *deflated) drop() error {
 	if d.r != nil {
 		err = errors.Join(err, d.r.Close())
 	}
+	if d.window != nil {
+		w := d.window
+		windows.Put(&w)
+	}
 	d.r, d.window, d.kept, d.at, d.anew = nil, nil, nil, 0, false
 	return err
+}
+
+// windows are those of members that have been read, for the next ones.
+var windows sync.Pool
+
+func windowOf(n int) []byte {
+	if w, ok := windows.Get().(*[]byte); ok && cap(*w) >= n {
+		return (*w)[:n]
+	}
+	return make([]byte, n)
 }
 
 // Close drops what was kept.

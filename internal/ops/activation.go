@@ -89,7 +89,7 @@ func (r *rowwise) Memory(n int64) int64 {
 }
 
 func (r *rowwise) Read(ctx context.Context, dst []byte, off int64) error {
-	return wholeRows(&r.scratch, dst, off, r.cols, r.size(), func(dst []byte, row, n int64) error {
+	return wholeRows(dst, off, r.cols, r.size(), func(dst []byte, row, n int64) error {
 		if err := r.in[0].Read(ctx, dst, row*r.cols); err != nil {
 			return err
 		}
@@ -102,7 +102,7 @@ func (r *rowwise) Read(ctx context.Context, dst []byte, off int64) error {
 // cols elements: fill computes n rows from row on, in dst itself where the
 // run's bounds allow and in a buffer of which the wanted part is taken where
 // they don't.
-func wholeRows(s *scratch, dst []byte, off, cols, size int64, fill func(dst []byte, row, n int64) error) error {
+func wholeRows(dst []byte, off, cols, size int64, fill func(dst []byte, row, n int64) error) error {
 	n := int64(len(dst)) / size
 	if n == 0 {
 		return nil
@@ -111,8 +111,8 @@ func wholeRows(s *scratch, dst []byte, off, cols, size int64, fill func(dst []by
 	if off == from*cols && n == (to-from)*cols {
 		return fill(dst, from, to-from)
 	}
-	buf := s.get((to - from) * cols * size)
-	defer s.put(buf)
+	buf := getBuffer((to - from) * cols * size)
+	defer putBuffer(buf)
 	if err := fill(buf, from, to-from); err != nil {
 		return err
 	}

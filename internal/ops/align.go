@@ -134,7 +134,7 @@ func (c *cropped) Memory(n int64) int64 {
 func (c *cropped) Read(ctx context.Context, dst []byte, off int64) error {
 	s := c.in[0].Shape()
 	line, height := s.Product(2, 4), int64(c.sh[1])
-	return wholeRows(&c.scratch, dst, off, c.row(), c.size(), func(dst []byte, row, n int64) error {
+	return wholeRows(dst, off, c.row(), c.size(), func(dst []byte, row, n int64) error {
 		for n > 0 {
 			image, y := row/height, row%height
 			take := min(n, height-y)
@@ -143,7 +143,7 @@ func (c *cropped) Read(ctx context.Context, dst []byte, off int64) error {
 				Runs: take, Len: c.row(), Stride: line,
 			}
 			part := dst[:take*c.row()*c.size()]
-			if err := readRegion(ctx, &c.scratch, c.in[0], part, r); err != nil {
+			if err := readRegion(ctx, c.in[0], part, r); err != nil {
 				return err
 			}
 			dst, row, n = dst[len(part):], row+take, n-take

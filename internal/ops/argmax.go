@@ -38,8 +38,8 @@ func (a *argmax) Memory(n int64) int64 { return n*a.cols*8 + memoryOf(a.in[0], n
 
 func (a *argmax) Read(ctx context.Context, dst []byte, off int64) error {
 	n := int64(len(dst)) / a.size()
-	buf := a.get(n * a.cols * 8)
-	defer a.put(buf)
+	buf := getBuffer(n * a.cols * 8)
+	defer putBuffer(buf)
 	if err := a.in[0].Read(ctx, buf, off*a.cols); err != nil {
 		return err
 	}

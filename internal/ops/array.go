@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/kernel"
@@ -124,7 +123,6 @@ type computed struct {
 	dt dtype.Type
 	sh shape.Shape
 	in []Array
-	scratch
 }
 
 func (c *computed) DType() dtype.Type  { return c.dt }
@@ -150,32 +148,6 @@ func tilingOf(x Array) Tiling {
 	return Tiling{}
 }
 
-// scratch lends buffers, and keeps those given back for the next borrower:
-// once every worker has had its turn, nothing is allocated any more.
-type scratch struct {
-	mu   sync.Mutex
-	free [][]byte
-}
-
-func (s *scratch) get(n int64) []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	best := -1
-	for i, b := range s.free {
-		if int64(cap(b)) >= n && (best < 0 || cap(b) < cap(s.free[best])) {
-			best = i
-		}
-	}
-	if best < 0 {
-		return kernel.Alloc(int(n))
-	}
-	b := s.free[best]
-	last := len(s.free) - 1
-	s.free[best] = s.free[last]
-	s.free = s.free[:last]
-	return b[:n]
-}
-
 // lie gives a region of x where it lies, if x is in memory and the region is one
 // run; otherwise nil.
 func lie(x Array, r Region) []byte {
@@ -188,19 +160,19 @@ func lie(x Array, r Region) []byte {
 }
 
 // at gives a region of x, to read: where it lies, or else in buf.
-func (s *scratch) at(ctx context.Context, x Array, buf []byte, r Region) ([]byte, error) {
+func at(ctx context.Context, x Array, buf []byte, r Region) ([]byte, error) {
 	if data := lie(x, r); data != nil {
 		return data, nil
 	}
-	return buf, readRegion(ctx, s, x, buf, r)
+	return buf, readRegion(ctx, x, buf, r)
 }
 
 // borrow is at with a buffer of its own, to be put back if there is one.
-func (s *scratch) borrow(ctx context.Context, x Array, off, n int64) (data, buf []byte, err error) {
+func borrow(ctx context.Context, x Array, off, n int64) (data, buf []byte, err error) {
 	if data := lie(x, flat(off, n)); data != nil {
 		return data, nil, nil
 	}
-	buf = s.get(n * int64(x.DType().Size()))
+	buf = getBuffer(n * int64(x.DType().Size()))
 	return buf, buf, x.Read(ctx, buf, off)
 }
 
@@ -212,32 +184,11 @@ func borrows(x Array, n int64) int64 {
 	return n
 }
 
-// put takes a buffer back; nil is none.
-func (s *scratch) put(b []byte) {
-	if b == nil {
-		return
-	}
-	s.mu.Lock()
-	s.free = append(s.free, b)
-	s.mu.Unlock()
-}
-
-// drop forgets the buffers and tells how many bytes they had.
-func (s *scratch) drop() (bytes int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, b := range s.free {
-		bytes += int64(cap(b))
-	}
-	s.free = nil
-	return bytes
-}
-
 // hull is the most a read of a region with small gaps may fetch in one piece.
 const hull = 64 << 10
 
 // readRegion fills dst with a region of x, by x's own way if it has one.
-func readRegion(ctx context.Context, s *scratch, x Array, dst []byte, r Region) error {
+func readRegion(ctx context.Context, x Array, dst []byte, r Region) error {
 	if r.Runs == 1 || r.Stride == r.Len {
 		return x.Read(ctx, dst, r.Off)
 	}
@@ -251,8 +202,8 @@ func readRegion(ctx context.Context, s *scratch, x Array, dst []byte, r Region) 
 	}
 	// Short runs close together: one read that covers many beats many reads.
 	per := hull / stride
-	buf := s.get(hull)
-	defer s.put(buf)
+	buf := getBuffer(hull)
+	defer putBuffer(buf)
 	for i := int64(0); i < r.Runs; i += per {
 		n := min(per, r.Runs-i)
 		cover := buf[:(n-1)*stride+run]

@@ -70,7 +70,7 @@ func (a *attention) Memory(n int64) int64 {
 const panelMost = 32
 
 func (a *attention) Read(ctx context.Context, dst []byte, off int64) error {
-	return wholeRows(&a.scratch, dst, off, a.dv, a.size(), func(dst []byte, row, n int64) error {
+	return wholeRows(dst, off, a.dv, a.size(), func(dst []byte, row, n int64) error {
 		for n > 0 {
 			batch, q := row/a.nq, row%a.nq
 			rows := min(n, a.nq-q)
@@ -203,11 +203,11 @@ func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, batch, 
 	var borrowed [][]byte
 	give = func() {
 		for _, b := range borrowed {
-			a.put(b)
+			putBuffer(b)
 		}
 	}
 	take := func(n int) []T {
-		b := a.get(int64(n) * a.size())
+		b := getBuffer(int64(n) * a.size())
 		borrowed = append(borrowed, b)
 		return kernel.View[T](b)
 	}
@@ -216,7 +216,7 @@ func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, batch, 
 			return nil
 		}
 		var data, buf []byte
-		data, buf, err = a.borrow(ctx, a.in[input], batch/a.group*a.nk*width, a.nk*width)
+		data, buf, err = borrow(ctx, a.in[input], batch/a.group*a.nk*width, a.nk*width)
 		borrowed = append(borrowed, buf)
 		return kernel.View[T](data)
 	}
@@ -263,7 +263,7 @@ func (w *attentionWork[T]) score(ctx context.Context, t *kernel.Table, a *attent
 	kernel.Multiply(t, w.scores, keyBlock, q, keys, int(n), false, kernel.Epilogue[T]{})
 	if len(a.in) > 3 {
 		r := Region{(batch*a.nq+q0+i)*a.nk + k0, n, m, a.nk}
-		if err := readRegion(ctx, &a.scratch, a.in[3], kernel.Bytes(w.mask[:n*m]), r); err != nil {
+		if err := readRegion(ctx, a.in[3], kernel.Bytes(w.mask[:n*m]), r); err != nil {
 			return err
 		}
 		kernel.AttentionMask(w.scores, keyBlock, w.mask, int(n), int(m), a.boolean)
@@ -301,7 +301,7 @@ func (p *attentionScores) Memory(n int64) int64 {
 
 func (p *attentionScores) Read(ctx context.Context, dst []byte, off int64) error {
 	a := p.of
-	return wholeRows(&p.scratch, dst, off, a.nk, p.size(), func(dst []byte, row, n int64) error {
+	return wholeRows(dst, off, a.nk, p.size(), func(dst []byte, row, n int64) error {
 		for n > 0 {
 			batch, q := row/a.nq, row%a.nq
 			rows := min(n, a.nq-q, queryBlock)

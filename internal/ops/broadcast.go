@@ -106,8 +106,8 @@ func (b *broadcast) read(ctx context.Context, dst []byte, levels []level, off, s
 		return nil
 	}
 	// Whole positions of a level that walks: their sources lie together.
-	buf := b.get(whole * l.src * size)
-	defer b.put(buf)
+	buf := getBuffer(whole * l.src * size)
+	defer putBuffer(buf)
 	if err := b.in[0].Read(ctx, buf, at(first)); err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type Comparison struct {
 	MaxAbsInt uint64  // MaxAbs of integers, exactly
 	MaxRel    float64 // of |a-b|/|b|, where b isn't 0
 	MaxULP    float64 // in units of the last place of b; float arrays of one dtype only, else NaN
-	Worst     int64   // the element with the largest |a-b|, in C order; -1: none differs
+	Worst     int64   // the first element, in C order, with the largest |a-b|; -1: none differs
 	Finite    bool    // whether Worst is a pair of finite elements: any is worse than those that aren't
 	A, B      string  // the elements of Worst, with as many digits as tell them apart
 }
@@ -88,11 +88,25 @@ func newComparison() Comparison { return Comparison{Worst: -1} }
 
 func (c *Comparison) merge(o Comparison) {
 	c.Different, c.Unequal, c.NaN, c.Inf = c.Different+o.Different, c.Unequal+o.Unequal, c.NaN+o.NaN, c.Inf+o.Inf
-	if o.Worst >= 0 && (c.Worst < 0 || o.Finite && !c.Finite || o.Finite && (o.MaxAbs > c.MaxAbs || o.MaxAbsInt > c.MaxAbsInt)) {
+	if o.worseThan(c) {
 		c.Worst, c.Finite, c.A, c.B = o.Worst, o.Finite, o.A, o.B
 	}
 	c.MaxAbs, c.MaxRel, c.MaxULP = max(c.MaxAbs, o.MaxAbs), max(c.MaxRel, o.MaxRel), max(c.MaxULP, o.MaxULP)
 	c.MaxAbsInt = max(c.MaxAbsInt, o.MaxAbsInt)
+}
+
+// worseThan reports whether the Worst of a part is worse than that of c, or as bad
+// and before it: parts come in the order of tiles.
+func (o *Comparison) worseThan(c *Comparison) bool {
+	switch {
+	case o.Worst < 0 || c.Worst < 0:
+		return o.Worst >= 0
+	case o.Finite != c.Finite:
+		return o.Finite
+	case !o.Finite || o.MaxAbs == c.MaxAbs && o.MaxAbsInt == c.MaxAbsInt:
+		return o.Worst < c.Worst
+	}
+	return o.MaxAbs > c.MaxAbs || o.MaxAbsInt > c.MaxAbsInt
 }
 
 // comparing is the target that compares tiles in place of writing them.
@@ -101,19 +115,19 @@ type comparing struct {
 	t, wide dtype.Type // of the pairs, and what their numbers are looked at as
 	ulps    bool
 	parts   []Comparison
-	buffers scratch
 }
 
 func (k *comparing) place(Region) []byte { return nil }
 func (k *comparing) fail(error)          {}
 func (k *comparing) put(i int64, r Region, tile []byte) error {
-	buf := k.buffers.get(r.Len * int64(k.wide.Size()))
-	defer k.buffers.put(buf)
+	n := r.Runs * r.Len
+	buf := getBuffer(n * int64(k.wide.Size()))
+	defer putBuffer(buf)
 	kernel.Active().Convert[k.t.Kind()][k.wide.Kind()](buf, tile)
 	part := newComparison()
 	size := k.t.Size()
 	var worst []byte
-	for j := range int(r.Len / 2) {
+	for j := range int(n / 2) {
 		bits := tile[2*j*size:][:2*size]
 		same := string(bits[:size]) == string(bits[size:])
 		if same && k.EqualNaN {
@@ -131,7 +145,8 @@ func (k *comparing) put(i int64, r Region, tile []byte) error {
 			continue
 		}
 		if k.pair(&part, bits, a, b) {
-			part.Worst = r.Off/2 + int64(j)
+			at := 2 * int64(j)
+			part.Worst = (r.Off + at/r.Len*r.Stride + at%r.Len) / 2
 			worst = bits
 		}
 	}

@@ -55,13 +55,91 @@ func Concat(xs []Array, axis int) (Array, error) {
 	return c, nil
 }
 
+func (*concat) byRegion() bool { return true }
+
 func (c *concat) Memory(n int64) int64 {
+	blocked := c.Tiling().Rows > 1
 	most := int64(0)
 	for i, x := range c.in {
-		part := min(n, (n/max(c.row, 1)+1)*c.part[i])
+		part := n
+		if !blocked {
+			part = min(n, (n/max(c.row, 1)+1)*c.part[i])
+		}
 		most = max(most, part*c.size()+memoryOf(x, part))
 	}
 	return most
+}
+
+// Tiling is that of the first input that prefers blocks.
+func (c *concat) Tiling() Tiling {
+	for i, x := range c.in {
+		t, p := tilingOf(x), c.part[i]
+		if t.Rows <= 1 || p == 0 {
+			continue
+		}
+		switch block := t.Rows * t.Stride; {
+		case t.Stride%p == 0: // the axis is one of those that a run takes
+			t.Stride = t.Stride / p * c.row
+			if c.row <= max(t.TileCols, pairMost) { // rows stay whole
+				t.TileCols = max(t.TileCols/c.row, 1) * c.row
+			}
+		case block%p == 0: // one of those that runs count through
+			t.Rows = block / p * c.row / t.Stride
+		case p%block != 0:
+			continue
+		}
+		return Tiling{Rows: t.Rows, Stride: t.Stride, TileRows: t.TileRows, TileCols: t.TileCols}
+	}
+	return Tiling{}
+}
+
+// pairMost is the elements up to which a row is short.
+const pairMost = 64
+
+// ReadRegion asks each input for a region of its own, where the runs of one lie
+// one under the other.
+func (c *concat) ReadRegion(ctx context.Context, dst []byte, r Region) error {
+	size := c.size()
+	row, col := r.Off/c.row, r.Off%c.row
+	switch {
+	case r.Stride%c.row == 0 && col == 0 && r.Len%c.row == 0:
+		return c.rows(ctx, dst, r)
+	case r.Stride%c.row == 0 && col+r.Len <= c.row:
+		at := int64(0)
+		for i, p := range c.part {
+			from, to := max(col, at), min(col+r.Len, at+p)
+			if from < to {
+				in := Region{row*p + from - at, r.Runs, to - from, r.Stride / c.row * p}
+				if err := c.place(ctx, dst[(from-col)*size:], r.Len, i, in, in.Len); err != nil {
+					return err
+				}
+			}
+			at += p
+		}
+		return nil
+	case col+(r.Runs-1)*r.Stride+r.Len <= c.row:
+		at := int64(0) // where the part of input i begins
+		for i, p := range c.part {
+			for r.Runs > 0 && col < at+p {
+				var n int64 // runs that end in this part
+				var err error
+				if left := at + p - col - r.Len; left >= 0 {
+					n = min(r.Runs, left/r.Stride+1)
+					err = readRegion(ctx, c.in[i], dst[:n*r.Len*size], Region{row*p + col - at, n, r.Len, r.Stride})
+				} else {
+					n = 1
+					err = c.Read(ctx, dst[:r.Len*size], row*c.row+col)
+				}
+				if err != nil {
+					return err
+				}
+				dst, col, r.Runs = dst[n*r.Len*size:], col+n*r.Stride, r.Runs-n
+			}
+			at += p
+		}
+		return nil
+	}
+	return eachRun(ctx, c, dst, r)
 }
 
 func (c *concat) Read(ctx context.Context, dst []byte, off int64) error {
@@ -70,11 +148,11 @@ func (c *concat) Read(ctx context.Context, dst []byte, off int64) error {
 		row, col := off/c.row, off%c.row
 		n := int64(len(dst)) / size
 		if col == 0 && n >= c.row && len(c.in) > 1 {
-			rows := n / c.row
-			if err := c.rows(ctx, dst, row, rows); err != nil {
+			n -= n % c.row
+			if err := c.rows(ctx, dst[:n*size], flat(off, n)); err != nil {
 				return err
 			}
-			dst, off = dst[rows*c.row*size:], off+rows*c.row
+			dst, off = dst[n*size:], off+n
 			continue
 		}
 		// Part of a row: the rest of the part that off lies in.
@@ -94,20 +172,16 @@ func (c *concat) Read(ctx context.Context, dst []byte, off int64) error {
 	return nil
 }
 
-// rows fills dst with n whole rows: each input gives its part of all of them
-// in one run.
-func (c *concat) rows(ctx context.Context, dst []byte, row, n int64) error {
-	size := c.size()
+// rows fills dst with a region whose runs are whole rows: each input gives its
+// part of all of them.
+func (c *concat) rows(ctx context.Context, dst []byte, r Region) error {
 	at := int64(0)
 	for i, p := range c.part {
 		if p == 0 {
 			continue
 		}
-		if n == 1 {
-			if err := c.in[i].Read(ctx, dst[at*size:(at+p)*size], row*p); err != nil {
-				return err
-			}
-		} else if err := c.scatter(ctx, dst[at*size:], i, row, n); err != nil {
+		in := Region{r.Off / c.row * p, r.Runs, r.Len / c.row * p, r.Stride / c.row * p}
+		if err := c.place(ctx, dst[at*c.size():], c.row, i, in, p); err != nil {
 			return err
 		}
 		at += p
@@ -115,13 +189,18 @@ func (c *concat) rows(ctx context.Context, dst []byte, row, n int64) error {
 	return nil
 }
 
-func (c *concat) scatter(ctx context.Context, dst []byte, i int, row, n int64) error {
-	p, size := c.part[i], c.size()
-	buf := c.get(n * p * size)
-	defer c.put(buf)
-	if err := c.in[i].Read(ctx, buf, row*p); err != nil {
+// place fills dst with a region of input i, in pieces of n elements that start
+// stride elements apart.
+func (c *concat) place(ctx context.Context, dst []byte, stride int64, i int, r Region, n int64) error {
+	all, size := r.Runs*r.Len, c.size()
+	if all == n || n == stride {
+		return readRegion(ctx, c.in[i], dst[:all*size], r)
+	}
+	buf := getBuffer(all * size)
+	defer putBuffer(buf)
+	if err := readRegion(ctx, c.in[i], buf, r); err != nil {
 		return err
 	}
-	kernel.CopyRows(dst, int(c.row*size), buf, int(p*size), int(p*size), int(n))
+	kernel.CopyRows(dst, int(stride*size), buf, int(n*size), int(n*size), int(all/n))
 	return nil
 }

@@ -207,12 +207,12 @@ func (c *convolved) Memory(n int64) int64 {
 
 func (c *convolved) Read(ctx context.Context, dst []byte, off int64) error {
 	row := c.out()
-	return wholeRows(&c.scratch, dst, off, row, c.size(), func(dst []byte, first, n int64) error {
+	return wholeRows(dst, off, row, c.size(), func(dst []byte, first, n int64) error {
 		return c.images(first, n, func(image, first, n int64) error {
 			part := dst[:n*row*c.size()]
 			dst = dst[len(part):]
-			src, buf, lo, err := c.lines(ctx, &c.scratch, c.in[0], image, first, n)
-			defer c.put(buf)
+			src, buf, lo, err := c.lines(ctx, c.in[0], image, first, n)
+			defer putBuffer(buf)
 			if err != nil {
 				return err
 			}
@@ -399,10 +399,10 @@ func (z *stuffed) Tiling() Tiling { return Tiling{Unit: z.sh.Product(2, 4)} }
 func (z *stuffed) Read(ctx context.Context, dst []byte, off int64) error {
 	s := z.in[0].Shape()
 	line, wide := s.Product(2, 4), z.sh.Product(2, 4)
-	return wholeRows(&z.scratch, dst, off, wide, z.size(), func(dst []byte, row, n int64) error {
+	return wholeRows(dst, off, wide, z.size(), func(dst []byte, row, n int64) error {
 		clear(dst)
-		src := z.get(line * z.size())
-		defer z.put(src)
+		src := getBuffer(line * z.size())
+		defer putBuffer(src)
 		for i := range n {
 			image, y := (row+i)/int64(z.sh[1]), int((row+i)%int64(z.sh[1]))-z.before[0]
 			if y < 0 || y%z.stride[0] != 0 || y/z.stride[0] >= s[1] {

@@ -26,6 +26,7 @@ func (*Held) Flops() int64      { return 0 }
 func (*constant) Flops() int64  { return 0 }
 func (*view) Flops() int64      { return 0 }
 func (*swapped) Flops() int64   { return 0 }
+func (*permuted) Flops() int64  { return 0 }
 func (*concat) Flops() int64    { return 0 }
 func (*broadcast) Flops() int64 { return 0 }
 func (*part) Flops() int64      { return 0 }

@@ -48,7 +48,7 @@ func (c *cubic) Flops() int64 { return 2 * (4 + 4) * c.sh.Len() }
 func (c *cubic) Memory(n int64) int64 { return c.resized.Memory(n) + 2*c.row()*c.size() }
 
 func (c *cubic) Read(ctx context.Context, dst []byte, off int64) error {
-	return wholeRows(&c.scratch, dst, off, c.row(), c.size(), func(dst []byte, row, n int64) error {
+	return wholeRows(dst, off, c.row(), c.size(), func(dst []byte, row, n int64) error {
 		return c.rows(ctx, dst, row, n)
 	})
 }
@@ -61,12 +61,12 @@ func (c *cubic) rows(ctx context.Context, dst []byte, row, n int64) error {
 	var kept, taps [4][]byte
 	at := [4]int64{-1, -1, -1, -1}
 	for k := range kept {
-		kept[k] = c.get(bytes)
+		kept[k] = getBuffer(bytes)
 	}
 	defer func() {
-		c.put(src.buf)
+		putBuffer(src.buf)
 		for _, b := range kept {
-			c.put(b)
+			putBuffer(b)
 		}
 	}()
 	height := int64(len(c.yTaps))

@@ -33,6 +33,8 @@ func (f *fold) Memory(n int64) int64 {
 	return most
 }
 
+func (*fold) byRegion() bool { return true }
+
 // Tiling is that of the first input that prefers blocks; whole rows of the
 // others fit into it where they can.
 func (f *fold) Tiling() Tiling {
@@ -54,14 +56,14 @@ func (f *fold) Read(ctx context.Context, dst []byte, off int64) error {
 }
 
 func (f *fold) ReadRegion(ctx context.Context, dst []byte, r Region) error {
-	acc, err := f.at(ctx, f.in[0], dst, r)
+	acc, err := at(ctx, f.in[0], dst, r)
 	if err != nil {
 		return err
 	}
-	buf := f.get(int64(len(dst)))
-	defer f.put(buf)
+	buf := getBuffer(int64(len(dst)))
+	defer putBuffer(buf)
 	for _, x := range f.in[1:] {
-		next, err := f.at(ctx, x, buf, r)
+		next, err := at(ctx, x, buf, r)
 		if err != nil {
 			return err
 		}

@@ -77,6 +77,7 @@ func NewPlan(o Options, outs ...Array) (*Plan, error) {
 			}
 		}
 	}
+	holdScattered(p.outs)
 	share(p.outs, o.Memory)
 	p.lay()
 	if need := p.Memory(); o.Memory > 0 && need > o.Memory {
@@ -284,11 +285,7 @@ func (p *Plan) write(ctx context.Context, result func(Array) error) error {
 // end lets go of what no later stage needs. Garbage is collected before it is
 // much, so that the process never holds much more than the plan says.
 func (p *Plan) end(s stage) {
-	under(s.x, func(n Node) {
-		if b, ok := n.(interface{ drop() int64 }); ok {
-			p.garbage += b.drop()
-		}
-	})
+	p.garbage += dropBuffers()
 	for _, h := range s.frees {
 		p.garbage += int64(len(h.data))
 		h.data = nil
@@ -333,7 +330,6 @@ func (p *Plan) compute(ctx context.Context, x Array, to target, inOrder bool) er
 	tiles := newTiles(x, p.o, inOrder)
 	size := int64(x.DType().Size())
 	var next atomic.Int64
-	var s scratch
 	g, ctx := errgroup.WithContext(ctx)
 	work := func() (err error) {
 		defer func() {
@@ -341,7 +337,8 @@ func (p *Plan) compute(ctx context.Context, x Array, to target, inOrder bool) er
 				err = &PanicError{r, debug.Stack()}
 			}
 		}()
-		buf := s.get(tiles.most * size)
+		buf := getBuffer(tiles.most * size)
+		defer putBuffer(buf)
 		for {
 			i := next.Add(1) - 1
 			if i >= tiles.count {
@@ -356,7 +353,7 @@ func (p *Plan) compute(ctx context.Context, x Array, to target, inOrder bool) er
 			if tile == nil {
 				tile = buf[:n]
 			}
-			if err := readRegion(ctx, &s, x, tile, r); err != nil {
+			if err := readRegion(ctx, x, tile, r); err != nil {
 				return err
 			}
 			if err := to.put(i, r, tile); err != nil {

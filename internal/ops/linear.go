@@ -266,9 +266,9 @@ func (p *product) Memory(n int64) int64 {
 }
 
 func (p *product) Read(ctx context.Context, dst []byte, off int64) error {
-	return wholeRows(&p.scratch, dst, off, p.n, p.size(), func(dst []byte, row, n int64) error {
-		x, buf, err := p.borrow(ctx, p.in[0], row*p.k, n*p.k)
-		defer p.put(buf)
+	return wholeRows(dst, off, p.n, p.size(), func(dst []byte, row, n int64) error {
+		x, buf, err := borrow(ctx, p.in[0], row*p.k, n*p.k)
+		defer putBuffer(buf)
 		if err == nil && p.end.residual != nil {
 			err = p.in[len(p.in)-1].Read(ctx, dst, row*p.n)
 		}

@@ -19,6 +19,8 @@ func mapTo(op string, t dtype.Type, x Array, loop func(dst, src []byte)) Array {
 	return &mapped{computed{op: op, dt: t, sh: x.Shape(), in: []Array{x}}, loop}
 }
 
+func (*mapped) byRegion() bool { return true }
+
 func (m *mapped) Tiling() Tiling { return tilingOf(m.in[0]) }
 
 func (m *mapped) Flops() int64 { return activationFlops(m.op) * m.sh.Len() }
@@ -38,10 +40,10 @@ func (m *mapped) Read(ctx context.Context, dst []byte, off int64) error {
 func (m *mapped) ReadRegion(ctx context.Context, dst []byte, r Region) error {
 	src := dst
 	if size := int64(m.in[0].DType().Size()); size != m.size() {
-		src = m.get(r.Runs * r.Len * size)
-		defer m.put(src)
+		src = getBuffer(r.Runs * r.Len * size)
+		defer putBuffer(src)
 	}
-	src, err := m.at(ctx, m.in[0], src, r)
+	src, err := at(ctx, m.in[0], src, r)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package ops
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -65,6 +66,12 @@ func TestTransposeIsIndexing(t *testing.T) {
 		{shape.Shape{600, 700}, []int{1, 0}},
 		{shape.Shape{3, 0, 2}, []int{2, 1, 0}},
 		{shape.Shape{}, []int{}},
+		{shape.Shape{90, 60, 110}, []int{2, 1, 0}}, // several tiles each
+		{shape.Shape{400000, 1, 2, 3}, []int{3, 2, 1, 0}},
+		{shape.Shape{3, 2, 90000}, []int{2, 1, 0}},
+		{shape.Shape{7, 31, 50, 67}, []int{3, 1, 2, 0}},
+		{shape.Shape{40, 3, 2, 50, 60}, []int{4, 3, 2, 1, 0}},
+		{shape.Shape{60, 70, 40, 5}, []int{2, 1, 0, 3}},
 	}
 	for range 12 {
 		n := 2 + r.IntN(4)
@@ -80,22 +87,93 @@ func TestTransposeIsIndexing(t *testing.T) {
 	for _, c := range cases {
 		t.Run(fmt.Sprintf("%v/%v", c.s, c.perm), func(t *testing.T) {
 			x := randn(5, c.s...)
-			out := c.s.Permute(c.perm)
-			src := kernel.View[float32](x.data)
-			var want []float32
-			indices(out, func(at []int) {
-				from := make([]int, len(at))
-				for i, p := range c.perm {
-					from[p] = at[i]
-				}
-				want = append(want, src[flatIndex(c.s, from)])
-			})
+			want := permutedData(x, c.perm)
 			got := result(t, func() Array { return must(Transpose(x, c.perm)) })
-			if !bytes.Equal(got, kernel.Bytes(want)) {
-				t.Fatalf("differs from indexing at byte %d", differ(got, kernel.Bytes(want)))
+			if !bytes.Equal(got, want) {
+				t.Fatalf("differs from indexing at byte %d", differ(got, want))
 			}
 		})
 	}
+}
+
+// Arrays in Fortran order, which come transposed, are computed with in tiles by
+// what reads by regions, and held for all others; alone, together and beside
+// arrays in C order.
+func TestTransposedOperands(t *testing.T) {
+	s := shape.Shape{70, 90, 64}
+	reverse := []int{2, 1, 0}
+	c := randn(1, s...)
+	ordered := func(x *mem) *mem { return &mem{x.name, x.t, x.s.Permute(reverse), permutedData(x, reverse)} }
+	f := ordered(c)
+	asC := func() Array { return must(Transpose(f, reverse)) }
+	wide := randn(2, 70, 90, 5)
+	for name, graph := range map[string]func(x, wide Array) (Array, error){
+		"add": func(x, _ Array) (Array, error) { return Add([]Array{x, x}, AddOptions{}) },
+		"mixed": func(x, _ Array) (Array, error) {
+			return Add([]Array{c, x, must(Activate("sigmoid", x, ""))}, AddOptions{})
+		},
+		"axis -1": func(x, wide Array) (Array, error) { return Concat([]Array{x, wide, x}, -1) },
+		"axis 1":  func(x, _ Array) (Array, error) { return Concat([]Array{x, randn(3, 70, 4, 64), x}, 1) },
+		"axis 0":  func(x, _ Array) (Array, error) { return Concat([]Array{c, x, randn(4, 3, 90, 64)}, 0) },
+		"cast":    func(x, _ Array) (Array, error) { return Cast(x, dtype.Float64) },
+		"gap":     func(x, _ Array) (Array, error) { return GlobalAvgPool(x, ReduceOptions{Axes: []int{0, 1}}) },
+		"matrices": func(x, _ Array) (Array, error) {
+			return Reshape(must(Concat([]Array{x, x}, 0)), shape.Shape{2, 70 * 90, 64})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := result(t, func() Array { return must(graph(c, wide)) })
+			got := result(t, func() Array { return must(graph(asC(), must(Transpose(ordered(wide), reverse)))) })
+			if !bytes.Equal(got, want) {
+				t.Fatalf("differs at byte %d from the same in C order", differ(got, want))
+			}
+			p, err := NewPlan(Options{}, must(graph(asC(), wide)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if held := p.Held() >= sizeOf(c); held != (name == "gap") {
+				t.Errorf("%d bytes are held", p.Held())
+			}
+		})
+	}
+	if back := must(Transpose(asC(), reverse)); back != Array(f) {
+		t.Errorf("transposed twice: got %T, want the array itself", back)
+	}
+	for _, x := range []Array{asC(), must(Add([]Array{asC(), Constant(dtype.Float32, 0)}, AddOptions{}))} {
+		stats, err := Measure(t.Context(), x, Options{Threads: 2})
+		want, err2 := Measure(t.Context(), c, Options{})
+		if err != nil || err2 != nil || stats.Min != want.Min || stats.Max != want.Max || math.Abs(stats.Mean-want.Mean) > 1e-15 {
+			t.Errorf("statistics: %+v, %v: want %+v, but for the rounding of sums of 400,000 numbers in another order", stats, err, want)
+		}
+	}
+	same, err := Compare(t.Context(), asC(), c, CompareOptions{}, Options{Threads: 2})
+	if err != nil || same.Unequal != 0 || same.Count != s.Len() {
+		t.Errorf("compared: %+v, %v", same, err)
+	}
+	other := randn(1, s...)
+	for _, at := range []int64{400000, 7, 300001} {
+		kernel.View[float32](other.data)[at] += 5
+	}
+	off, err := Compare(t.Context(), asC(), must(Transpose(ordered(other), reverse)), CompareOptions{}, Options{Threads: 2})
+	if err != nil || off.Unequal != 3 {
+		t.Errorf("compared: %+v, %v", off, err)
+	}
+}
+
+// permutedData is the elements of x, of float32, with its axes permuted.
+func permutedData(x *mem, perm []int) []byte {
+	src := kernel.View[float32](x.data)
+	data := kernel.Alloc(len(x.data))
+	dst, k := kernel.View[float32](data), 0
+	indices(x.s.Permute(perm), func(at []int) {
+		from := make([]int, len(at))
+		for i, p := range perm {
+			from[p] = at[i]
+		}
+		dst[k] = src[flatIndex(x.s, from)]
+		k++
+	})
+	return data
 }
 
 func TestConcatIsIndexing(t *testing.T) {

@@ -40,7 +40,7 @@ func (p *packed) Memory(n int64) int64 {
 
 func (p *packed) Read(ctx context.Context, dst []byte, off int64) error {
 	one := int64(p.k * p.panel)
-	return wholeRows(&p.scratch, dst, off, one, p.size(), func(dst []byte, first, n int64) error {
+	return wholeRows(dst, off, one, p.size(), func(dst []byte, first, n int64) error {
 		for i := range n {
 			if err := p.read(ctx, dst[i*one*p.size():(i+1)*one*p.size()], int(first+i)); err != nil {
 				return err
@@ -57,12 +57,12 @@ func (p *packed) read(ctx context.Context, dst []byte, i int) error {
 	cols := min(p.panel, p.n-j)
 	r := Region{Off: int64(group*p.n + j), Runs: int64(p.k), Len: int64(cols), Stride: int64(p.groups * p.n)}
 	if cols == p.panel {
-		return readRegion(ctx, &p.scratch, p.in[0], dst, r)
+		return readRegion(ctx, p.in[0], dst, r)
 	}
 	size := int(p.size())
-	part := p.get(int64(p.k * cols * size))
-	defer p.put(part)
-	if err := readRegion(ctx, &p.scratch, p.in[0], part, r); err != nil {
+	part := getBuffer(int64(p.k * cols * size))
+	defer putBuffer(part)
+	if err := readRegion(ctx, p.in[0], part, r); err != nil {
 		return err
 	}
 	clear(dst)

@@ -119,15 +119,15 @@ func (p *planar) block(ctx context.Context, dst []byte, image, out, rows, first,
 		from, run = first, cols
 	}
 	var src, buf []byte
-	defer func() { p.put(buf) }()
+	defer func() { putBuffer(buf) }()
 	stride := plane
 	at := image*int64(p.ch)*plane + from
 	if x, ok := p.in[0].(Resident); ok {
 		src = x.Bytes()[at*p.size():]
 	} else {
-		buf = p.get(int64(p.ch) * run * p.size())
+		buf = getBuffer(int64(p.ch) * run * p.size())
 		src, stride = buf, run
-		if err := readRegion(ctx, &p.scratch, p.in[0], src, Region{at, int64(p.ch), run, plane}); err != nil {
+		if err := readRegion(ctx, p.in[0], src, Region{at, int64(p.ch), run, plane}); err != nil {
 			return err
 		}
 	}

@@ -81,7 +81,7 @@ func (p *pooled) Memory(n int64) int64 {
 
 func (p *pooled) Read(ctx context.Context, dst []byte, off int64) error {
 	row := int64(p.ch)
-	return wholeRows(&p.scratch, dst, off, row, p.size(), func(dst []byte, first, n int64) error {
+	return wholeRows(dst, off, row, p.size(), func(dst []byte, first, n int64) error {
 		return p.images(first, n, func(image, first, n int64) error {
 			err := p.pool(ctx, dst[:n*row*p.size()], image, first, n)
 			dst = dst[n*row*p.size():]
@@ -92,8 +92,8 @@ func (p *pooled) Read(ctx context.Context, dst []byte, off int64) error {
 
 // pool computes n windows of one image from number first on.
 func (p *pooled) pool(ctx context.Context, dst []byte, image, first, n int64) error {
-	src, buf, lo, err := p.lines(ctx, &p.scratch, p.in[0], image, first, n)
-	defer p.put(buf)
+	src, buf, lo, err := p.lines(ctx, p.in[0], image, first, n)
+	defer putBuffer(buf)
 	if err != nil {
 		return err
 	}

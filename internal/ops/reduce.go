@@ -103,11 +103,11 @@ func (r *reduced) chunk(ctx context.Context, acc []byte, row, rows, col int64) e
 	size := int64(x.DType().Size())
 	cols := int64(len(acc)) / r.size()
 	per := max(pieceLen/cols, 1)
-	buf := r.get(min(per, rows) * cols * size)
-	defer r.put(buf)
+	buf := getBuffer(min(per, rows) * cols * size)
+	defer putBuffer(buf)
 	for i := int64(0); i < rows; i += per {
 		n := min(per, rows-i)
-		piece, err := r.at(ctx, x, buf[:n*cols*size], Region{(row+i)*r.g.Inner + col, n, cols, r.g.Inner})
+		piece, err := at(ctx, x, buf[:n*cols*size], Region{(row+i)*r.g.Inner + col, n, cols, r.g.Inner})
 		if err != nil {
 			return err
 		}

@@ -165,7 +165,7 @@ func (r *resized) Memory(n int64) int64 {
 }
 
 func (r *resized) Read(ctx context.Context, dst []byte, off int64) error {
-	return wholeRows(&r.scratch, dst, off, r.row(), r.size(), func(dst []byte, row, n int64) error {
+	return wholeRows(dst, off, r.row(), r.size(), func(dst []byte, row, n int64) error {
 		return r.rows(ctx, dst, row, n)
 	})
 }
@@ -192,7 +192,7 @@ type sourceRows struct {
 
 // open begins to read source rows, in a buffer to be put back.
 func (r *resized) open() sourceRows {
-	return sourceRows{r: r, buf: r.get(r.atOnce() * r.srcRow() * r.size())}
+	return sourceRows{r: r, buf: getBuffer(r.atOnce() * r.srcRow() * r.size())}
 }
 
 // row is source row number i, counted over all images and channels.
@@ -201,7 +201,7 @@ func (s *sourceRows) row(ctx context.Context, i int64) ([]byte, error) {
 	row, bytes := r.srcRow(), r.srcRow()*r.size()
 	if i < s.first || i >= s.first+s.n {
 		n := min(r.atOnce(), r.outer*int64(r.y.in)-i)
-		data, err := r.at(ctx, r.in[0], s.buf[:n*bytes], flat(i*row, n*row))
+		data, err := at(ctx, r.in[0], s.buf[:n*bytes], flat(i*row, n*row))
 		if err != nil {
 			return nil, err
 		}
@@ -216,8 +216,8 @@ func (s *sourceRows) row(ctx context.Context, i int64) ([]byte, error) {
 func (r *resized) rows(ctx context.Context, dst []byte, row, n int64) error {
 	bytes := r.row() * r.size()
 	src := r.open()
-	lo, hi := r.get(bytes), r.get(bytes)
-	defer func() { r.put(src.buf); r.put(lo); r.put(hi) }()
+	lo, hi := getBuffer(bytes), getBuffer(bytes)
+	defer func() { putBuffer(src.buf); putBuffer(lo); putBuffer(hi) }()
 	atLo, atHi := int64(-1), int64(-1)
 	height := int64(len(r.y.lo))
 	for i := range n {

@@ -29,6 +29,9 @@ func Measure(ctx context.Context, x Array, o Options) (Stats, error) {
 	if x.DType().IsComplex() {
 		return Stats{}, errorf(x, "dtype %v: statistics are of real numbers", x.DType())
 	}
+	if t, ok := x.(transposition); ok { // the order of axes says nothing
+		x, _ = t.from()
+	}
 	o.Tile = DefaultTile / 8 * int64(x.DType().Size()) // the tiles are the tree that sums are made in
 	p, err := NewPlan(o, x)
 	if err != nil {
@@ -70,16 +73,15 @@ func Values(ctx context.Context, x Array, o Options) ([]float64, error) {
 
 // statsTarget measures tiles in place of writing them.
 type statsTarget struct {
-	parts   []moments
-	t       dtype.Type
-	buffers scratch
+	parts []moments
+	t     dtype.Type
 }
 
 func (t *statsTarget) place(Region) []byte { return nil }
 func (t *statsTarget) fail(error)          {}
 func (t *statsTarget) put(i int64, r Region, tile []byte) error {
-	buf := t.buffers.get(r.Len * 8)
-	defer t.buffers.put(buf)
+	buf := getBuffer(r.Runs * r.Len * 8)
+	defer putBuffer(buf)
 	kernel.Active().Convert[t.t.Kind()][dtype.KindFloat64](buf, tile)
 	t.parts[i] = measure(kernel.View[float64](buf))
 	if t.t.IsInteger() {

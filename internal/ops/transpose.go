@@ -13,13 +13,12 @@ import (
 // inner] seen as [outer, B, A, inner].
 type swapped struct {
 	computed
-	s shape.Swap
+	perm []int
+	s    shape.Swap
 }
 
 // Transpose permutes the axes as numpy.transpose: axis i of the result is
-// axis perm[i] of x. One exchange of neighbouring blocks of axes, which is
-// what changes of layout are, streams; a permutation that takes several holds
-// x in memory.
+// axis perm[i] of x.
 func Transpose(x Array, perm []int) (Array, error) {
 	axes, err := shape.Axes(perm, len(x.Shape()))
 	if err != nil || len(axes) != len(x.Shape()) {
@@ -28,20 +27,78 @@ func Transpose(x Array, perm []int) (Array, error) {
 	return transpose(x, perm), nil
 }
 
+// transposition is a node that permutes the axes of another array.
+type transposition interface {
+	from() (x Array, perm []int)
+}
+
+func (t *swapped) from() (Array, []int) { return t.in[0], t.perm }
+
 // transpose is Transpose for what is known to be a permutation.
 func transpose(x Array, perm []int) Array {
+	if t, ok := x.(transposition); ok { // both at once
+		from, before := t.from()
+		both := make([]int, len(perm))
+		for i, a := range perm {
+			both[i] = before[a]
+		}
+		x, perm = from, both
+	}
 	out := x.Shape().Permute(perm)
-	if slices.IsSorted(perm) {
+	switch swaps := x.Shape().Swaps(perm); {
+	case slices.IsSorted(perm):
 		return x
+	case out.Len() == 0:
+		return empty(x.DType(), out)
+	case len(swaps) == 0:
+		return reshape(x, out)
+	case len(swaps) == 1:
+		return &swapped{computed{op: "transpose", dt: x.DType(), sh: out, in: []Array{x}}, perm, swaps[0]}
 	}
-	swaps := x.Shape().Swaps(perm)
-	if len(swaps) > 1 {
-		x = Hold(x)
+	if k, ok := x.(Keeper); ok {
+		if reading, _ := k.Keeps(); reading > 0 {
+			return newPermuted(Hold(x), perm) // it is best read in order
+		}
 	}
-	for _, s := range swaps {
-		x = &swapped{computed{op: "transpose", dt: x.DType(), sh: shape.Shape{int(s.Outer), int(s.B), int(s.A), int(s.Inner)}, in: []Array{x}}, s}
+	return newPermuted(holdComputed(x), perm)
+}
+
+// byRegion is a node that reads its operands by the regions that it is itself
+// read by.
+type byRegion interface{ byRegion() bool }
+
+// scattered reports whether tiles of x are cheap only in the form that x prefers.
+func scattered(x Array) bool {
+	if _, ok := x.(*permuted); ok {
+		return true
 	}
-	return reshape(x, out)
+	n, ok := x.(byRegion)
+	return ok && n.byRegion() && slices.ContainsFunc(x.(Node).Inputs(), scattered)
+}
+
+// holdScattered holds what is scattered below nodes that read by other regions
+// than they are read by.
+func holdScattered(xs []Array) {
+	seen := map[Node]bool{}
+	var walk func(Array)
+	walk = func(x Array) {
+		n, ok := x.(Node)
+		if !ok || seen[n] {
+			return
+		}
+		seen[n] = true
+		r, regions := n.(byRegion)
+		_, held := n.(*Held)
+		for i, in := range n.Inputs() {
+			walk(in)
+			if !held && (!regions || !r.byRegion()) && scattered(in) {
+				n.Inputs()[i] = Hold(in)
+			}
+		}
+	}
+	for _, x := range xs {
+		walk(x)
+	}
 }
 
 func (t *swapped) Memory(n int64) int64 { return borrows(t.in[0], n)*t.size() + memoryOf(t.in[0], n) }
@@ -105,12 +162,13 @@ func (t *swapped) box(ctx context.Context, dst []byte, outer, b, nb, a, na int64
 	s := t.s
 	src := Region{Off: ((outer*s.A+a)*s.B + b) * s.Inner, Runs: na, Len: nb * s.Inner, Stride: s.B * s.Inner}
 	if x, ok := t.in[0].(Resident); ok {
-		kernel.TransposeRows(dst, x.Bytes()[src.Off*t.size():], int(src.Stride*t.size()), int(na), int(nb), int(s.Inner)*t.dt.Size())
+		size := int(s.Inner * t.size())
+		kernel.TransposeRows(dst, int(na)*size, x.Bytes()[src.Off*t.size():], int(src.Stride*t.size()), int(na), int(nb), size)
 		return nil
 	}
-	buf := t.get(int64(len(dst)))
-	defer t.put(buf)
-	if err := readRegion(ctx, &t.scratch, t.in[0], buf, src); err != nil {
+	buf := getBuffer(int64(len(dst)))
+	defer putBuffer(buf)
+	if err := readRegion(ctx, t.in[0], buf, src); err != nil {
 		return err
 	}
 	kernel.Transpose(dst, buf, int(na), int(nb), int(s.Inner)*t.dt.Size())

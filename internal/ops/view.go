@@ -40,6 +40,9 @@ func (v *view) Memory(n int64) int64 {
 	return memoryOf(v.in[0], n*v.size()/int64(v.in[0].DType().Size()))
 }
 
+// byRegion is true where elements stay as large as they are.
+func (v *view) byRegion() bool { return v.in[0].DType().Size() == v.dt.Size() }
+
 func (v *view) Tiling() Tiling {
 	if v.in[0].DType() != v.dt {
 		return Tiling{}
@@ -55,8 +58,8 @@ func (v *view) Read(ctx context.Context, dst []byte, off int64) error {
 	}
 	// The run cuts a larger source element: fetch the whole ones around it.
 	from, to := at/size, ceilDiv(at+n, size)
-	buf := v.get((to - from) * size)
-	defer v.put(buf)
+	buf := getBuffer((to - from) * size)
+	defer putBuffer(buf)
 	if err := v.in[0].Read(ctx, buf, from); err != nil {
 		return err
 	}
@@ -66,7 +69,7 @@ func (v *view) Read(ctx context.Context, dst []byte, off int64) error {
 
 func (v *view) ReadRegion(ctx context.Context, dst []byte, r Region) error {
 	if v.in[0].DType().Size() == v.dt.Size() {
-		return readRegion(ctx, &v.scratch, v.in[0], dst, r)
+		return readRegion(ctx, v.in[0], dst, r)
 	}
 	return eachRun(ctx, v, dst, r)
 }

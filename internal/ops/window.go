@@ -124,7 +124,7 @@ func (w *windows) covered(n int64) int64 {
 
 // lines gives the source rows that n windows of an image lie over, the first of
 // them being row lo. buf is to be put back to s.
-func (w *windows) lines(ctx context.Context, s *scratch, x Array, image, first, n int64) (src, buf []byte, lo int, err error) {
+func (w *windows) lines(ctx context.Context, x Array, image, first, n int64) (src, buf []byte, lo int, err error) {
 	y0, _ := w.at(first)
 	y1, _ := w.at(first + n - 1)
 	lo = max(w.y.tap(y0, 0), 0)
@@ -135,11 +135,11 @@ func (w *windows) lines(ctx context.Context, s *scratch, x Array, image, first, 
 		return nil, nil, lo, nil
 	}
 	if _, ok := x.(Resident); ok {
-		src, _, err = s.borrow(ctx, x, at, rows*line)
+		src, _, err = borrow(ctx, x, at, rows*line)
 		return src, nil, lo, err
 	}
 	size := int64(x.DType().Size())
-	buf = s.get(max(w.covered(n), rows*line) * size) // as large for tiles at the border, so that buffers serve all
+	buf = getBuffer(max(w.covered(n), rows*line) * size) // as large for tiles at the border, so that buffers serve all
 	src = buf[:rows*line*size]
 	return src, buf, lo, x.Read(ctx, src, at)
 }
