@@ -124,8 +124,10 @@ func (e *env) diff(ctx context.Context, names []string, xs []ops.Array, o ops.Co
 	case xs[0].DType() != xs[1].DType():
 		r.Reason = "dtype"
 	default:
+		options, stop := e.measured(ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory, Only: true})
 		var err error
-		c, err = ops.Compare(ctx, xs[0], xs[1], o, ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory, Only: true})
+		c, err = ops.Compare(ctx, xs[0], xs[1], o, options)
+		stop()
 		if err != nil {
 			return err
 		}

@@ -423,12 +423,12 @@ func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) (er
 		}
 	}
 	meter := newMeter(e)
-	o := ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory + stepMemory*int64(len(e.reports)), InOrder: slices.ContainsFunc(paths, inOrder), Only: true, Progress: meter.add}
+	o := ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory + stepMemory*int64(len(e.reports)), InOrder: slices.ContainsFunc(paths, inOrder), Only: true}
+	meter.measure(&o)
 	plan, err := ops.NewPlan(o, outs...)
 	if err != nil {
 		return err
 	}
-	meter.total = plan.Work()
 	if e.dryRun {
 		for _, path := range paths {
 			if err := npyio.CheckFolder(path); err != nil {

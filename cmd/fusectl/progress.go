@@ -3,20 +3,23 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
+
+	"fusectl/internal/ops"
 )
 
 // meter shows progress on standard error while work lasts.
 type meter struct {
 	w     io.Writer
-	total int64
 	after time.Duration // before the first line: short work shows none
 	on    bool
-	done  atomic.Int64
+	mu    sync.Mutex
+	done  ops.Cost
+	all   ops.Cost
 	quit  chan struct{}
 	idle  sync.WaitGroup
 	once  sync.Once
@@ -35,7 +38,24 @@ func newMeter(e *env) *meter {
 	return m
 }
 
-func (m *meter) add(bytes int64) { m.done.Add(bytes) }
+// measure has the meter told of a computation, where it shows any.
+func (m *meter) measure(o *ops.Options) {
+	if m.on {
+		o.Progress = func(done, all ops.Cost) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.done, m.all = done, all
+		}
+	}
+}
+
+// measured is options with a meter that stop ends.
+func (e *env) measured(o ops.Options) (_ ops.Options, stop func()) {
+	m := newMeter(e)
+	m.measure(&o)
+	m.start()
+	return o, m.stop
+}
 
 func (m *meter) start() {
 	if !m.on {
@@ -65,10 +85,24 @@ func (m *meter) start() {
 	}()
 }
 
+// flopsOfByte is the operations that take about as long as a byte takes to move.
+const flopsOfByte = 16
+
+// show tells how far the work has come, by the bytes that it moves or by its
+// arithmetic, whichever takes longer.
 func (m *meter) show(begun time.Time) {
-	done, total := m.done.Load(), max(m.total, 1)
-	rate := float64(done) / time.Since(begun).Seconds() / (1 << 20)
-	fmt.Fprintf(m.w, "\r%3d%%  %d of %d MiB  %.0f MiB/s ", done*100/total, done>>20, total>>20, rate)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	done, all, unit, size := m.done.Moved, m.all.Moved, "MiB", float64(1<<20)
+	if m.all.Flops/flopsOfByte > all {
+		done, all, unit, size = m.done.Flops, m.all.Flops, "GFLOP", 1e9
+	}
+	part := 1.0
+	if all > 0 {
+		part = float64(done) / float64(all)
+	}
+	rate := float64(done) / size / time.Since(begun).Seconds()
+	fmt.Fprintf(m.w, "\r%3.0f%%  %.4g of %.4g %s  %.0f %s/s ", math.Floor(100*part), float64(done)/size, float64(all)/size, unit, rate, unit)
 }
 
 // stop ends the line, once.

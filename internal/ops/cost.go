@@ -1,8 +1,10 @@
 package ops
 
 import (
+	"math/bits"
 	"slices"
 	"strings"
+	"sync"
 
 	"fusectl/internal/kernel"
 )
@@ -74,6 +76,56 @@ func CostOf(x Array, given func(Array) bool) Cost {
 	walk(x)
 	return c
 }
+
+// progress is what a plan has done of its cost: of each stage as much as its tiles
+// that are done are of it. It is safe for concurrent use.
+type progress struct {
+	all    Cost
+	mu     sync.Mutex
+	done   Cost
+	stages map[Array]*stageProgress
+}
+
+type stageProgress struct {
+	all  Cost
+	done int64 // elements
+}
+
+func newProgress(stages []stage) *progress {
+	p := &progress{stages: map[Array]*stageProgress{}}
+	for _, s := range stages {
+		c := CostOf(s.x, isHeld)
+		p.all = p.all.plus(c)
+		p.stages[s.x] = &stageProgress{all: c}
+	}
+	return p
+}
+
+// tile counts n elements of the stage x, and tells what is done with them.
+func (p *progress) tile(x Array, n int64, tell func(done, all Cost)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.stages[x]
+	before := s.all.share(s.done, x.Shape().Len())
+	s.done += n
+	after := s.all.share(s.done, x.Shape().Len())
+	p.done = p.done.plus(Cost{after.Flops - before.Flops, after.Moved - before.Moved})
+	tell(p.done, p.all)
+}
+
+func (c Cost) plus(o Cost) Cost { return Cost{c.Flops + o.Flops, c.Moved + o.Moved} }
+
+// share is n of all parts of c.
+func (c Cost) share(n, all int64) Cost {
+	of := func(v int64) int64 {
+		hi, lo := bits.Mul64(uint64(v), uint64(n))
+		q, _ := bits.Div64(hi, lo, uint64(all))
+		return int64(q)
+	}
+	return Cost{of(c.Flops), of(c.Moved)}
+}
+
+func isHeld(x Array) bool { _, ok := x.(*Held); return ok }
 
 const (
 	// shareFlops is the operations an element from which on a value comes from
@@ -152,5 +204,5 @@ func share(xs []Array, memory int64) {
 
 // heldCost is the operations that computing x takes once what it needs held is.
 func heldCost(x Array) int64 {
-	return CostOf(x, func(in Array) bool { _, ok := in.(*Held); return ok }).Flops
+	return CostOf(x, isHeld).Flops
 }

@@ -88,3 +88,39 @@ func TestCostCountsEachNodeOnce(t *testing.T) {
 		t.Errorf("from y on: got %+v, want %+v", got, want)
 	}
 }
+
+// Progress counts what is read and computed, not what little comes out, rises
+// steadily and ends with all of it.
+func TestProgress(t *testing.T) {
+	x := randn(1, 1, 512, 512, 8)
+	for name, c := range map[string]struct {
+		out   Array
+		least Cost
+	}{
+		"gap":       {must(GlobalAvgPool(x, ReduceOptions{Layout: shape.NHWC})), Cost{Moved: sizeOf(x)}},
+		"attention": {must(Attention(randn(2, 1, 2048, 64), AttentionOptions{})), Cost{Flops: 2 * 2 * 2048 * 2048 * 64}},
+		"empty":     {randn(3, 0, 4), Cost{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var done, all Cost
+			told := 0
+			o := Options{Threads: 3, Progress: func(d, a Cost) {
+				if d.Moved < done.Moved || d.Flops < done.Flops {
+					t.Errorf("falls from %+v to %+v", done, d)
+				}
+				done, all = d, a
+				told++
+			}}
+			writeAt(t, c.out, o)
+			if all.Moved < c.least.Moved || all.Flops < c.least.Flops {
+				t.Errorf("counts to %+v: want %+v at least", all, c.least)
+			}
+			if done != all {
+				t.Errorf("ends with %+v of %+v", done, all)
+			}
+			if all.Moved > 0 && told < 4 {
+				t.Errorf("told %d times", told)
+			}
+		})
+	}
+}

@@ -15,13 +15,13 @@ import (
 
 // Options say how a graph is computed. No byte of the result depends on them.
 type Options struct {
-	Threads  int               // workers; at least 1
-	Memory   int64             // ceiling for what Plan.Memory counts; 0: none
-	Base     int64             // bytes that the program takes by itself
-	Tile     int64             // bytes a tile aims at; 0: DefaultTile
-	InOrder  bool              // results are written by WriteTo
-	Only     bool              // no other plan reads the sources after this one
-	Progress func(bytes int64) // told of each tile's bytes as it is done; may be nil
+	Threads  int                  // workers; at least 1
+	Memory   int64                // ceiling for what Plan.Memory counts; 0: none
+	Base     int64                // bytes that the program takes by itself
+	Tile     int64                // bytes a tile aims at; 0: DefaultTile
+	InOrder  bool                 // results are written by WriteTo
+	Only     bool                 // no other plan reads the sources after this one
+	Progress func(done, all Cost) // told at the beginning and after each tile, in turn; may be nil
 }
 
 // DefaultTile is the bytes a tile aims at: small enough to stay in the
@@ -40,6 +40,7 @@ type Plan struct {
 	o       Options
 	next    int   // the stage that comes next
 	garbage int64 // bytes let go of and not collected
+	work    *progress
 }
 
 // stage is an array that is computed as a whole: into memory, or as a result.
@@ -80,6 +81,10 @@ func NewPlan(o Options, outs ...Array) (*Plan, error) {
 	holdScattered(p.outs)
 	share(p.outs, o.Memory)
 	p.lay()
+	if o.Progress != nil {
+		p.work = newProgress(p.stages)
+		o.Progress(Cost{}, p.work.all)
+	}
 	if need := p.Memory(); o.Memory > 0 && need > o.Memory {
 		e := &Error{Msg: fmt.Sprintf("needs %d bytes of memory: --memory allows %d", need, o.Memory)}
 		return nil, e.hint("fewer --threads need less; %d bytes of it are arrays that must be held whole", p.Held())
@@ -223,15 +228,6 @@ func (p *Plan) peak(work func(int, stage) int64) int64 {
 	return most
 }
 
-// Work is the bytes that the tiles of all stages add up to, for Progress.
-func (p *Plan) Work() int64 {
-	n := int64(0)
-	for _, s := range p.stages {
-		n += sizeOf(s.x)
-	}
-	return n
-}
-
 // WriteAt computes the next result and writes its elements to w, whose offset
 // 0 is the first one. Tiles are written in no certain order, several at a time.
 func (p *Plan) WriteAt(ctx context.Context, w io.WriterAt) error {
@@ -360,7 +356,7 @@ func (p *Plan) compute(ctx context.Context, x Array, to target, inOrder bool) er
 				return err
 			}
 			if p.o.Progress != nil {
-				p.o.Progress(n)
+				p.work.tile(x, r.Runs*r.Len, p.o.Progress)
 			}
 		}
 	}
