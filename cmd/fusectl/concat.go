@@ -13,8 +13,8 @@ func newConcatCommand(e *env) *cobra.Command {
 		Use:   "concat A B...",
 		Short: "join arrays along one axis (U-Net, inception)",
 		Long: `Joins arrays along one axis, as numpy.concatenate does: all other axes must
-agree, and dtypes promote as NumPy 2 has it. Strings, dates and records join
-when their dtypes are the same.
+agree, and dtypes promote as NumPy 2 has it; texts, dates and records do so
+among their kind.
 
 --align brings feature maps of unequal heights and widths to one size first:
 crop takes the centre, to the smallest; pad surrounds by zeros and resize

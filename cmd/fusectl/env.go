@@ -280,7 +280,7 @@ func (e *env) operand(x ops.Array) (ops.Array, error) {
 	if t.IsFloat() && !x.DType().IsFloat() && !x.DType().IsComplex() {
 		t = dtype.Float64
 	}
-	if wide, odd := dtype.Result([]dtype.Type{x.DType(), t}); odd < 0 {
+	if wide, odd, _ := dtype.Result([]dtype.Type{x.DType(), t}); odd < 0 {
 		return ops.Cast(x, wide)
 	}
 	return x, nil

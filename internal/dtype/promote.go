@@ -3,37 +3,50 @@ package dtype
 // Promote returns the type that holds both a and b, as numpy.promote_types of
 // NumPy 2 does (NEP 50: every array counts with its dtype). bfloat16, which
 // NumPy lacks, takes float16's place in the table, and the two together give
-// float32, as in JAX. It reports false where there is none: an opaque type
-// promotes only with itself.
+// float32, as in JAX. Opaque types promote among their kind, to the byte order of
+// this machine: texts to the longest, with bytes to text; dates to the common unit,
+// and so durations; records, whose fields must have the same names, field by field,
+// without padding. It reports false where there is none; unlike NumPy's, numbers
+// don't become text.
 func Promote(a, b Type) (Type, bool) {
-	switch {
-	case a == b:
-		return a, true
-	case a.IsOpaque() || b.IsOpaque():
-		return Type{}, false
+	t, err := promoteWhy(a, b)
+	return t, err == nil
+}
+
+// promoteWhy is Promote with an error that says why there is none.
+func promoteWhy(a, b Type) (Type, error) {
+	if a.IsOpaque() || b.IsOpaque() {
+		return promoteOpaque(a, b)
+	}
+	return promoteNumbers(a, b), nil
+}
+
+func promoteNumbers(a, b Type) Type {
+	if a == b {
+		return a
 	}
 	if a.kind > b.kind {
 		a, b = b, a // only the order bool < signed < unsigned < float < complex is left
 	}
 	switch {
 	case a.kind == KindBool:
-		return b, true
+		return b
 	case b.IsComplex():
 		if a == Complex64 || realBits(a) <= 24 {
-			return b, true
+			return b
 		}
-		return Complex128, true
+		return Complex128
 	case b.IsFloat() && a.IsFloat():
 		if a == Float16 && b == BFloat16 {
-			return Float32, true
+			return Float32
 		}
-		return b, true
+		return b
 	case b.IsFloat():
-		return promoteIntFloat(a, b), true
+		return promoteIntFloat(a, b)
 	case a.IsUnsigned() == b.IsUnsigned():
-		return b, true // the kinds of one signedness stand in order of size
+		return b // the kinds of one signedness stand in order of size
 	default: // a signed, b unsigned
-		return promoteSigned(a, b), true
+		return promoteSigned(a, b)
 	}
 }
 
@@ -81,23 +94,23 @@ func promoteSigned(signed, unsigned Type) Type {
 // Result returns the type that holds all of types, as numpy.result_type does:
 // the types of the highest kind (complex, then float, then the rest) are
 // promoted first, so that int16, uint16 and float32 give float32 in any order.
-// odd is -1, or the index of a type that has none in common with the first.
-func Result(types []Type) (t Type, odd int) {
-	for i, x := range types {
-		if _, ok := Promote(types[0], x); !ok {
-			return Type{}, i
-		}
+// odd is -1, or the index of a type that has none in common with those before it, and
+// err says why.
+func Result(types []Type) (t Type, odd int, err error) {
+	if t = types[0]; t.IsOpaque() {
+		t = t.native()
 	}
-	t = types[0]
 	for _, x := range types {
-		if rank(x) > rank(t) {
+		if rank(x) > rank(t) && !t.IsOpaque() {
 			t = x
 		}
 	}
-	for _, x := range types {
-		t, _ = Promote(t, x) // none is opaque, or all are the same
+	for i, x := range types {
+		if t, err = promoteWhy(t, x); err != nil {
+			return Type{}, i, err
+		}
 	}
-	return t, -1
+	return t, -1, nil
 }
 
 func rank(t Type) int {

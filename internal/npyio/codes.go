@@ -6,49 +6,10 @@ import (
 	"fusectl/internal/dtype"
 )
 
-// codeOf is the code that NumPy writes for a type. bfloat16, which it doesn't
-// have, is written as its users write it with ml_dtypes: raw data of 2 bytes.
-// The name of an opaque type is its code.
-func codeOf(t dtype.Type) string {
-	switch t.Kind() {
-	case dtype.KindBool:
-		return "|b1"
-	case dtype.KindInt8:
-		return "|i1"
-	case dtype.KindInt16:
-		return "<i2"
-	case dtype.KindInt32:
-		return "<i4"
-	case dtype.KindInt64:
-		return "<i8"
-	case dtype.KindUint8:
-		return "|u1"
-	case dtype.KindUint16:
-		return "<u2"
-	case dtype.KindUint32:
-		return "<u4"
-	case dtype.KindUint64:
-		return "<u8"
-	case dtype.KindFloat16:
-		return "<f2"
-	case dtype.KindBFloat16:
-		return "<V2"
-	case dtype.KindFloat32:
-		return "<f4"
-	case dtype.KindFloat64:
-		return "<f8"
-	case dtype.KindComplex64:
-		return "<c8"
-	case dtype.KindComplex128:
-		return "<c16"
-	}
-	return t.String()
-}
-
 // literalOf is the Python literal of a type in a header. Only the code of a
 // record type is one already.
 func literalOf(t dtype.Type) string {
-	code := codeOf(t)
+	code := t.Code()
 	if strings.HasPrefix(code, "[") {
 		return code
 	}

@@ -10,10 +10,9 @@ import (
 
 // descr is an element type as a header describes it.
 type descr struct {
-	code  string // the Python literal that NumPy writes for it
-	typ   dtype.Type
-	big   bool // elements with arithmetic are stored big-endian
-	array bool // code is a pair of an element type and the shape of a sub-array
+	code string // the Python literal that NumPy writes for it
+	typ  dtype.Type
+	big  bool // elements with arithmetic are stored big-endian
 }
 
 // parseDescr reads the value that a header has under 'descr'.
@@ -62,7 +61,7 @@ func parseCode(s string) (descr, error) {
 		return descr{}, malformed("dtype %s is float8_e5m2 of ml_dtypes, which neither NumPy nor fusectl reads", quoted(s)).hint(
 			"save it from Python as float16 or float32")
 	case "c": // a single character, which NumPy writes so
-		return opaque("|S1", 1), nil
+		return opaque(dtype.BytesOf(1)), nil
 	}
 	if d, ok := parseTime(order, code); ok {
 		return d, nil
@@ -75,17 +74,15 @@ func parseCode(s string) (descr, error) {
 
 // plain is the descr of a type that has arithmetic.
 func plain(t dtype.Type, big bool) descr {
-	d := descr{code: pyString(codeOf(t)), typ: t, big: big && t.Size() > 1}
+	d := descr{code: pyString(t.Code()), typ: t, big: big && t.Size() > 1}
 	if d.big {
 		d.code = strings.Replace(d.code, "<", ">", 1)
 	}
 	return d
 }
 
-// opaque is the descr of a type known only by its code.
-func opaque(code string, size int) descr {
-	return descr{code: pyString(code), typ: dtype.Opaque(code, size)}
-}
+// opaque is the descr of a type without arithmetic, which has its byte order in itself.
+func opaque(t dtype.Type) descr { return descr{code: literalOf(t), typ: t} }
 
 // parseTime reads dates and durations: M8, m8[ns], datetime64[25s].
 func parseTime(order byte, code string) (descr, bool) {
@@ -93,43 +90,35 @@ func parseTime(order byte, code string) (descr, bool) {
 	if i := strings.IndexByte(code, '['); i >= 0 {
 		base, unit = code[:i], code[i:]
 	}
+	u, ok := timeUnit(unit)
 	switch {
 	case base == "M8", base == "datetime64", code == "M":
-		base = "M8"
+		return opaque(dtype.DateOf(u, order == '>')), ok
 	case base == "m8", base == "timedelta64", code == "m":
-		base = "m8"
-	default:
-		return descr{}, false
+		return opaque(dtype.DurationOf(u, order == '>')), ok
 	}
-	unit, ok := timeUnit(unit)
-	return opaque(orderOf(order)+base+unit, 8), ok
+	return descr{}, false
 }
 
-// timeUnit is a unit as NumPy writes it: [ns], [25s], nothing for the generic
-// one.
-func timeUnit(unit string) (string, bool) {
+// timeUnit reads a unit: [ns], [25s]; nothing and [generic] are the generic one.
+func timeUnit(unit string) (dtype.Unit, bool) {
 	if unit == "" {
-		return "", true
+		return dtype.Unit{}, true
 	}
 	unit, ok := strings.CutSuffix(unit[1:], "]")
 	name := strings.TrimLeft(unit, "0123456789")
-	count := strings.TrimLeft(unit[:len(unit)-len(name)], "0")
-	switch {
-	case unit != name && count == "":
-		count = "0"
-	case count == "1":
-		count = ""
+	count := int64(1)
+	if unit != name {
+		var err error
+		if count, err = strconv.ParseInt(unit[:len(unit)-len(name)], 10, 32); err != nil {
+			return dtype.Unit{}, false
+		}
 	}
-	if _, err := strconv.ParseInt("0"+count, 10, 32); err != nil {
-		return "", false
+	if name == "generic" {
+		return dtype.Unit{}, ok
 	}
-	switch name {
-	case "generic":
-		return "", ok
-	case "Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as":
-		return "[" + count + name + "]", ok
-	}
-	return "", false
+	u, known := dtype.UnitOf(count, name)
+	return u, ok && known
 }
 
 // parseSized reads bytes, text and raw data: S5, U3, V8.
@@ -137,26 +126,21 @@ func parseSized(order byte, code string) (descr, bool) {
 	if code == "" {
 		return descr{}, false
 	}
-	kind, mark, width := code[:1], "|", 1
-	switch kind {
-	case "S", "V":
-	case "a":
-		kind = "S"
-	case "U":
-		mark, width = orderOf(order), 4
-	default:
-		return descr{}, false
+	kind, width := code[:1], 1
+	if kind == "U" {
+		width = 4
 	}
 	n, err := strconv.Atoi("0" + code[1:])
 	if err != nil || n > math.MaxInt32/width {
 		return descr{}, false
 	}
-	return opaque(mark+kind+strconv.Itoa(n), n*width), true
-}
-
-func orderOf(order byte) string {
-	if order == '>' {
-		return ">"
+	switch kind {
+	case "S", "a":
+		return opaque(dtype.BytesOf(n)), true
+	case "V":
+		return opaque(dtype.RawOf(n)), true
+	case "U":
+		return opaque(dtype.TextOf(n, order == '>')), true
 	}
-	return "<"
+	return descr{}, false
 }

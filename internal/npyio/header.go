@@ -68,7 +68,7 @@ func ParseHeader(text []byte, major uint8, as dtype.Type) (Header, error) {
 	if err != nil {
 		return Header{}, err
 	}
-	if d.array {
+	if d.typ.Definition().Sort == dtype.SubArray {
 		return Header{}, malformed("dtype %s is a sub-array, which only a field can be", quoted(d.code))
 	}
 	h.Descr, h.DType, h.BigEndian = d.code, d.typ, d.big

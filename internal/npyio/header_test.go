@@ -32,7 +32,7 @@ func TestDescrSpellings(t *testing.T) {
 	} {
 		for _, s := range strings.Fields(c.spellings) {
 			h, err := ParseHeader([]byte(text("'"+s+"'", "False", "(2,)")), 1, dtype.Type{})
-			if err != nil || h.DType != c.want || h.BigEndian || h.Descr != pyString(codeOf(c.want)) {
+			if err != nil || h.DType != c.want || h.BigEndian || h.Descr != pyString(c.want.Code()) {
 				t.Errorf("%s: got %v, big-endian %v, descr %s, %v: want %v", s, h.DType, h.BigEndian, h.Descr, err, c.want)
 			}
 		}

@@ -1,7 +1,6 @@
 package npyio
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -10,16 +9,10 @@ import (
 	"fusectl/internal/shape"
 )
 
-// field is one field of a record type.
-type field struct {
-	label string // the Python literal of its name, or of its title and name
-	descr
-}
-
 // parseFields reads a record type: a list of (name, dtype) and (name, dtype,
 // shape), where a name may be a pair of title and name.
 func parseFields(v list) (descr, error) {
-	fields := make([]field, len(v))
+	fields := make([]dtype.Field, len(v))
 	seen := map[string]bool{}
 	for i, item := range v {
 		parts, _ := item.(tuple)
@@ -40,8 +33,8 @@ func parseFields(v list) (descr, error) {
 		if !ok {
 			return descr{}, malformed("field %d of descr has a name that is not a string", i)
 		}
-		fields[i] = field{label, d}
-		if fields[i].isPadding() {
+		fields[i] = d.field(label)
+		if fields[i].IsPadding() {
 			continue
 		}
 		for _, name := range names {
@@ -74,47 +67,41 @@ func parseName(v any) (names []string, label string, ok bool) {
 	return nil, "", false
 }
 
-// isPadding reports whether NumPy takes a field for bytes between others: it
-// has no name and is raw data or a sub-array.
-func (f field) isPadding() bool {
-	return f.label == "''" && (f.array || strings.HasPrefix(f.code, "'|V"))
+// field is a field of that type.
+func (d descr) field(label string) dtype.Field {
+	return dtype.Field{Label: label, Type: d.typ, BigEndian: d.big}
 }
 
 // record is the type made of the fields, with neighbouring padding in one
 // piece, as NumPy writes it.
-func record(fields []field) (descr, error) {
-	var parts []string
+func record(fields []dtype.Field) (descr, error) {
+	var parts []dtype.Field
 	size, padding := 0, 0
 	flush := func() {
 		if padding > 0 {
-			parts = append(parts, fmt.Sprintf("('', '|V%d')", padding))
+			parts = append(parts, dtype.Field{Label: "''", Type: dtype.RawOf(padding)})
 			padding = 0
 		}
 	}
 	for _, f := range fields {
-		if size += f.typ.Size(); size > math.MaxInt32 {
+		if size += f.Type.Size(); size > math.MaxInt32 {
 			return descr{}, malformed("descr is a record of more than 2^31-1 bytes")
 		}
-		if f.isPadding() {
-			padding += f.typ.Size()
+		if f.IsPadding() {
+			padding += f.Type.Size()
 			continue
 		}
 		flush()
-		code := f.code
-		if f.array {
-			code = code[1 : len(code)-1] // the pair's two values stand beside the name
-		}
-		parts = append(parts, "("+f.label+", "+code+")")
+		parts = append(parts, f)
 	}
 	flush()
-	code := "[" + strings.Join(parts, ", ") + "]"
-	return descr{code: code, typ: dtype.Opaque(code, size)}, nil
+	return opaque(dtype.RecordOf(parts)), nil
 }
 
 // parseCommas reads NumPy's shorthand for records, '<f4,3i2,(2,2)u1', whose
 // fields are named f0, f1 and so on. A single field is a type of its own.
 func parseCommas(s string) (descr, error) {
-	var fields []field
+	var fields []descr
 	for rest := strings.Trim(s, " "); rest != ""; {
 		var dims any
 		switch {
@@ -143,12 +130,16 @@ func parseCommas(s string) (descr, error) {
 		if err != nil {
 			return descr{}, err
 		}
-		fields = append(fields, field{"'f" + strconv.Itoa(len(fields)) + "'", d})
+		fields = append(fields, d)
 	}
 	if len(fields) == 1 {
-		return fields[0].descr, nil
+		return fields[0], nil
 	}
-	return record(fields)
+	named := make([]dtype.Field, len(fields))
+	for i, d := range fields {
+		named[i] = d.field("'f" + strconv.Itoa(i) + "'")
+	}
+	return record(named)
 }
 
 // subArray is the descr of a field that holds an array of elem. As in NumPy
@@ -182,8 +173,8 @@ func subArray(elem descr, dims any) (descr, error) {
 	if n*int64(elem.typ.Size()) > math.MaxInt32 {
 		return descr{}, malformed("descr is a record of more than 2^31-1 bytes")
 	}
-	code := "(" + elem.code + ", " + pyShape(s) + ")"
-	return descr{code: code, typ: dtype.Opaque(code, int(n)*elem.typ.Size()), array: true}, nil
+	t := dtype.SubArrayOf(elem.field(""), s, int(n))
+	return descr{code: t.Code(), typ: t}, nil
 }
 
 // integers is the shape that a tuple's items give, if all are integers.

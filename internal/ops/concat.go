@@ -18,7 +18,7 @@ type concat struct {
 
 // Concat joins xs along axis, which may count from the end, as
 // numpy.concatenate: the dtypes promote, and all other extents must agree.
-// Types without arithmetic join when they are the same.
+// Types without arithmetic promote among their kind, see dtype.Promote.
 func Concat(xs []Array, axis int) (Array, error) {
 	ax, err := shape.Axis(axis, len(xs[0].Shape()))
 	if err != nil {

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"errors"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/kernel"
@@ -91,15 +92,19 @@ func promote(xs []Array) ([]Array, dtype.Type, error) {
 	for i, x := range xs {
 		types[i] = x.DType()
 	}
-	t, odd := dtype.Result(types)
+	t, odd, err := dtype.Result(types)
 	if odd >= 0 {
 		e := errorf(xs[odd], "dtype %v has no common type with %v of %s", types[odd], types[0], NameOf(xs[0]))
+		if !errors.Is(err, dtype.ErrNone) {
+			e.Msg += ": " + err.Error()
+		}
 		return nil, t, hintBFloat16(e, types[0], types[odd])
 	}
 	out := make([]Array, len(xs))
 	for i, x := range xs {
-		out[i] = x
-		if x.DType() != t {
+		if t.IsOpaque() {
+			out[i] = promoteOpaque(x, t)
+		} else {
 			out[i] = cast(x, t)
 		}
 	}
