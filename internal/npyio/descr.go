@@ -54,10 +54,10 @@ func parseCode(s string) (descr, error) {
 	switch code {
 	case "O", "O4", "O8", "object", "object_", "object0":
 		return descr{}, malformed("holds Python objects, which are pickled: fusectl never runs pickles").hint(
-			"if you trust the file, save its numbers in Python: np.load(FILE, allow_pickle=True), and np.save or np.savez of what can be an array of numbers")
+			"if you trust the file, save its numbers in Python: np.load(FILE, allow_pickle=True), and np.save or np.savez of what in it can be an array of numbers")
 	case "f16", "c32", "f12", "c24", "g", "G", "longdouble", "clongdouble", "longfloat", "longcomplex", "float128", "complex256", "float96", "complex192":
 		return descr{}, malformed("dtype %s is long double, whose format differs between machines", quoted(s)).hint(
-			"re-save it in Python as float64 or complex128: np.save(out, np.load(path).astype(np.float64))")
+			"re-save it in Python as float64 or complex128: np.save(OUT, np.load(FILE).astype(np.float64))")
 	case "f1":
 		return descr{}, malformed("dtype %s is float8_e5m2 of ml_dtypes, which neither NumPy nor fusectl reads", quoted(s)).hint(
 			"save it from Python as float16 or float32")
