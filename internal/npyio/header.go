@@ -71,6 +71,9 @@ func ParseHeader(text []byte, major uint8, as dtype.Type) (Header, error) {
 		return Header{}, malformed("dtype %s is a sub-array, which only a field can be", quoted(d.code))
 	}
 	h.Descr, h.DType, h.BigEndian = d.code, d.typ, d.big
+	if h.DType == dtype.BFloat16 {
+		h.Descr = literalOf(h.DType)
+	}
 	if err := h.reinterpret(as); err != nil {
 		return Header{}, err
 	}

@@ -104,10 +104,15 @@ func TestHeaderRefused(t *testing.T) {
 		{text("''", "False", "(2,)"), "unknown dtype"},
 		{text("None", "False", "(2,)"), "descr is not a dtype"},
 		{text("'<f4x'", "False", "(2,)"), `unknown dtype "<f4x"`},
-		{text("'bfloat16'", "False", "(2,)"), "unknown dtype"},
+		{text("'>bfloat16'", "False", "(2,)"), "unknown dtype"},
+		{text("'float8_e4m3fn'", "False", "(2,)"), `dtype "float8_e4m3fn" is float8_e4m3fn of ml_dtypes`},
+		{text("'<float8_e5m2'", "False", "(2,)"), `dtype "<float8_e5m2" is float8_e5m2 of ml_dtypes`},
+		{text("'uint4'", "False", "(2,)"), `dtype "uint4" is uint4 of ml_dtypes`},
+		{text("[('a','int4')]", "False", "(2,)"), `dtype "int4" is int4 of ml_dtypes`},
+		{text("'float8_\x1b[31m'", "False", "(2,)"), `unknown dtype "float8_\x1b[31m"`},
 		{text(`'\x1b[31m\u202e'`, "False", "(2,)"), `unknown dtype "\x1b[31m\u202e"`},
 		{text("'"+strings.Repeat("x", 5000)+"'", "False", "(2,)"), "unknown dtype"},
-		{text("'<f1'", "False", "(2,)"), "float8_e5m2"},
+		{text("'<f1'", "False", "(2,)"), `dtype "<f1" is float8_e5m2 of ml_dtypes`},
 		{text("'<f16'", "False", "(2,)"), "long double"},
 		{text("[('a','<c32')]", "False", "(2,)"), "long double"},
 		{text("'|O'", "False", "(2,)"), "never runs pickles"},
@@ -160,6 +165,11 @@ func TestAs(t *testing.T) {
 		{"'<V2'", dtype.BFloat16, dtype.BFloat16, false},
 		{"'|V2'", dtype.BFloat16, dtype.BFloat16, false},
 		{"'<f4'", dtype.Float32, dtype.Float32, false},
+		{"'bfloat16'", dtype.Type{}, dtype.BFloat16, false},
+		{`"<bfloat16"`, dtype.Type{}, dtype.BFloat16, false},
+		{"'=bfloat16'", dtype.BFloat16, dtype.BFloat16, false},
+		{"'bfloat16'", dtype.Float32, dtype.Type{}, true},
+		{"[('a','bfloat16')]", dtype.Type{}, dtype.Opaque("[('a', '|V2')]", 2), false},
 		{"'<f4'", dtype.BFloat16, dtype.Type{}, true},
 		{"'|V4'", dtype.BFloat16, dtype.Type{}, true},
 		{"'|V2'", dtype.Float16, dtype.Type{}, true},
@@ -209,7 +219,11 @@ func FuzzHeader(f *testing.F) {
 			return
 		}
 		// What is accepted means the same when it is written and read again.
-		again, err := readHeader(bytes.NewReader(h.Encode()), 1<<30, dtype.Type{})
+		var as dtype.Type
+		if h.DType == dtype.BFloat16 { // which is written as raw data
+			as = h.DType
+		}
+		again, err := readHeader(bytes.NewReader(h.Encode()), 1<<30, as)
 		if err != nil {
 			t.Fatalf("%q is written as %q: %v", b, h.Encode(), err)
 		}
