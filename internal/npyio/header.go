@@ -77,13 +77,10 @@ func ParseHeader(text []byte, major uint8, as dtype.Type) (Header, error) {
 	if err := h.reinterpret(as); err != nil {
 		return Header{}, err
 	}
-	if h.DType.Size() == 0 {
-		return Header{}, malformed("dtype %s has elements of 0 bytes", quoted(h.Descr))
-	}
 	if _, err := h.Shape.Check(h.DType.Size()); err != nil {
 		return Header{}, malformed("%v", err)
 	}
-	h.FortranOrder = h.FortranOrder && !oneOrder(h.Shape)
+	h.FortranOrder = h.FortranOrder && !oneOrder(h.DType, h.Shape)
 	return h, nil
 }
 
@@ -147,8 +144,12 @@ func (h *Header) reinterpret(as dtype.Type) error {
 }
 
 // oneOrder reports whether C order and Fortran order are the same, as they are
-// where at most one axis is longer than 1. NumPy then calls it C order.
-func oneOrder(s shape.Shape) bool {
+// where at most one axis is longer than 1, or elements have no bytes. NumPy then
+// calls it C order.
+func oneOrder(t dtype.Type, s shape.Shape) bool {
+	if t.Size() == 0 {
+		return true
+	}
 	long := 0
 	for _, d := range s {
 		if d == 0 {

@@ -61,6 +61,8 @@ func TestDescrOpaque(t *testing.T) {
 		{"'<f4,>i2'", "[('f0', '<f4'), ('f1', '>i2')]", 6},
 		{"'2f4, (2,3)u1'", "[('f0', '<f4', (2,)), ('f1', '|u1', (2, 3))]", 14},
 		{`[("it's",'f4')]`, `[("it's", '<f4')]`, 4},
+		{"'S0'", "|S0", 0}, {"'S'", "|S0", 0}, {"'<U0'", "<U0", 0}, {"'V'", "|V0", 0}, {"[]", "[]", 0}, {"[('a',[])]", "[('a', [])]", 0},
+		{"[('a','S0'),('b','f4',(0,))]", "[('a', '|S0'), ('b', '<f4', (0,))]", 0}, {"[('','V0')]", "[]", 0}, {"[('a','V0'),('b','f4')]", "[('a', '|V0'), ('b', '<f4')]", 4},
 	} {
 		h, err := ParseHeader([]byte(text(c.literal, "False", "(2,)")), 1, dtype.Type{})
 		if err != nil || h.DType != dtype.Opaque(c.name, c.size) || h.BigEndian {
@@ -121,8 +123,7 @@ func TestHeaderRefused(t *testing.T) {
 		{text("'f4,O'", "False", "(2,)"), "never runs pickles"},
 		{text("('<f4',(2,))", "False", "(2,)"), "sub-array"},
 		{text("'(2,)<f4'", "False", "(2,)"), "sub-array"},
-		{text("'V0'", "False", "(2,)"), "0 bytes"},
-		{text("[]", "False", "(2,)"), "0 bytes"},
+		{text("'V0'", "False", "(4294967296,4294967296)"), "shape (4294967296,4294967296) has more than 2^63-1 elements"},
 		{text("'S2147483648'", "False", "(2,)"), "unknown dtype"},
 		{text("[('a','<f4'),('a','<f4')]", "False", "(2,)"), `two fields or titles named "a"`},
 		{text("[('a','<f4',(2147483647,2))]", "False", "(2,)"), "2^31-1"},
@@ -169,6 +170,7 @@ func TestAs(t *testing.T) {
 		{`"<bfloat16"`, dtype.Type{}, dtype.BFloat16, false},
 		{"'=bfloat16'", dtype.BFloat16, dtype.BFloat16, false},
 		{"'bfloat16'", dtype.Float32, dtype.Type{}, true},
+		{"'|V0'", dtype.BFloat16, dtype.Type{}, true},
 		{"[('a','bfloat16')]", dtype.Type{}, dtype.Opaque("[('a', '|V2')]", 2), false},
 		{"'<f4'", dtype.BFloat16, dtype.Type{}, true},
 		{"'|V4'", dtype.BFloat16, dtype.Type{}, true},

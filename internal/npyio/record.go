@@ -154,6 +154,13 @@ func parseCommas(s string) (descr, error) {
 // subArray is the descr of a field that holds an array of elem. As in NumPy
 // the shapes () and 1 say nothing.
 func subArray(elem descr, dims any) (descr, error) {
+	if elem.typ.Size() == 0 && !strings.HasPrefix(elem.code, "[") { // to NumPy it is without a size, and a number is one
+		n, _ := dims.(int64)
+		if d, ok := parseSized(elem.code[1], elem.code[2:3]+strconv.FormatInt(n, 10)); ok && !elem.array && dims == any(n) {
+			return d, nil
+		}
+		return descr{}, malformed("descr has a sub-array of %s, which has no size", quoted(elem.code))
+	}
 	var s shape.Shape
 	ok := true
 	switch v := dims.(type) {
