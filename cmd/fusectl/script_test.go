@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"fusectl": ma
 //	fails STATUS [<FILE] ARG...   fusectl ARG... fails as the contract has it
 //	interrupt SIGNAL STATUS [stdin=open] ARG...
 //	png FILE                      FILE is a picture
+//	zip FILE ENTRY=FILE...        a zip archive of files, by the names of its entries
 //
 // SHAPE is 2,3 or () for a 0-d array.
 func TestScript(t *testing.T) {
@@ -45,7 +47,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"npy": cmdNpy, "npycheck": cmdNpyCheck, "fails": cmdFails, "interrupt": cmdInterrupt,
-			"png": cmdPNG,
+			"png": cmdPNG, "zip": cmdZip,
 		},
 	})
 }
@@ -56,6 +58,21 @@ func cmdPNG(ts *testscript.TestScript, neg bool, args []string) {
 	defer f.Close()
 	_, err = png.Decode(f)
 	ts.Check(err)
+}
+
+func cmdZip(ts *testscript.TestScript, neg bool, args []string) {
+	f, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer f.Close()
+	z := zip.NewWriter(f)
+	for _, a := range args[1:] {
+		entry, from, _ := strings.Cut(a, "=")
+		w, err := z.Create(entry)
+		ts.Check(err)
+		_, err = io.WriteString(w, ts.ReadFile(from))
+		ts.Check(err)
+	}
+	ts.Check(z.Close())
 }
 
 func cmdNpy(ts *testscript.TestScript, neg bool, args []string) {

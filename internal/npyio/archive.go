@@ -79,6 +79,13 @@ func newArchive(f *os.File, path string, o Options) (*Archive, error) {
 	if err != nil {
 		return nil, damaged(file, err)
 	}
+	entries := make([]string, len(r.File))
+	for i, e := range r.File {
+		entries[i] = e.Name
+	}
+	if err := foreignZip(entries); err != nil {
+		return nil, err
+	}
 	a := &Archive{name: path, opt: o, f: file, size: info.Size(), zip: r, entries: map[string]*zip.File{}, bare: map[string]*zip.File{}}
 	for _, e := range r.File {
 		if strings.HasSuffix(e.Name, "/") { // a folder
@@ -104,8 +111,10 @@ func notRegular(msg string) *ReadError {
 
 // damaged says why f is no archive that can be read.
 func damaged(f io.ReaderAt, err error) error {
-	if !isZip(f) && errors.Is(err, zip.ErrFormat) {
-		return malformed("is not a .npz archive: it has no directory of a zip archive")
+	if errors.Is(err, zip.ErrFormat) && !isZip(f) {
+		start := make([]byte, peekBytes)
+		n, _ := f.ReadAt(start, 0)
+		return foreign(start[:n], anArchive)
 	}
 	if errors.Is(err, zip.ErrFormat) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return malformed("is a zip archive that is truncated or damaged: its directory, which stands at the end, can't be read").hint("copy or save the archive again")
@@ -117,7 +126,7 @@ func damaged(f io.ReaderAt, err error) error {
 func isZip(f io.ReaderAt) bool {
 	b := make([]byte, 4)
 	n, _ := f.ReadAt(b, 0)
-	return string(b[:n]) == "PK\x03\x04" || string(b[:n]) == "PK\x05\x06"
+	return isZipMagic(string(b[:n]))
 }
 
 // Names are the keys of the members, in the order of the archive: the names of
@@ -143,7 +152,7 @@ func (a *Archive) Open(name string) (*File, error) {
 	}
 	f := &File{name: a.name + ":" + name}
 	if err := a.open(f, e); err != nil {
-		return nil, readFailed(f.name, err)
+		return nil, ofMember(readFailed(f.name, err))
 	}
 	return f, nil
 }

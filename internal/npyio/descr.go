@@ -50,16 +50,20 @@ func parseCode(s string) (descr, error) {
 	if t, ok := typeCoded(code); ok {
 		return plain(t, order == '>'), nil
 	}
+	if code == dtype.BFloat16.String() && order != '>' { // as some write it who have ml_dtypes; np.save writes <V2
+		return descr{code: pyString("|V2"), typ: dtype.BFloat16}, nil // raw data, as a field
+	}
+	if name, ok := tinyType(code); ok {
+		return descr{}, malformed("dtype %s is %s of ml_dtypes, of whose types fusectl reads bfloat16 alone", quoted(s), name).hint(
+			"cast it in Python before it is saved: np.save(OUT, x.astype('float32'))")
+	}
 	switch code {
 	case "O", "O4", "O8", "object", "object_", "object0":
 		return descr{}, malformed("holds Python objects, which are pickled: fusectl never runs pickles").hint(
-			"if you trust the file, save its numbers in Python: np.load(FILE, allow_pickle=True), and np.save or np.savez of what can be an array of numbers")
+			"if you trust the file, save its numbers in Python: np.load(FILE, allow_pickle=True), and np.save or np.savez of what in it can be an array of numbers")
 	case "f16", "c32", "f12", "c24", "g", "G", "longdouble", "clongdouble", "longfloat", "longcomplex", "float128", "complex256", "float96", "complex192":
 		return descr{}, malformed("dtype %s is long double, whose format differs between machines", quoted(s)).hint(
-			"re-save it in Python as float64 or complex128: np.save(out, np.load(path).astype(np.float64))")
-	case "f1":
-		return descr{}, malformed("dtype %s is float8_e5m2 of ml_dtypes, which neither NumPy nor fusectl reads", quoted(s)).hint(
-			"save it from Python as float16 or float32")
+			"re-save it in Python as float64 or complex128: np.save(OUT, np.load(FILE).astype(np.float64))")
 	case "c": // a single character, which NumPy writes so
 		return opaque(dtype.BytesOf(1)), nil
 	}
@@ -70,6 +74,19 @@ func parseCode(s string) (descr, error) {
 		return d, nil
 	}
 	return descr{}, malformed("unknown dtype %s", quoted(s))
+}
+
+// tinyType is the name of a type of ml_dtypes, by that or by the code that np.save
+// writes for the one of them that it doesn't save as raw data.
+func tinyType(code string) (name string, ok bool) {
+	switch code {
+	case "f1":
+		return "float8_e5m2", true
+	case "float8_e3m4", "float8_e4m3", "float8_e4m3b11", "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
+		"float6_e2m3fn", "float6_e3m2fn", "float4_e2m1fn", "int1", "int2", "int4", "uint1", "uint2", "uint4":
+		return code, true
+	}
+	return "", false
 }
 
 // plain is the descr of a type that has arithmetic.

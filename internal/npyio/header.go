@@ -1,7 +1,6 @@
 package npyio
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -72,16 +71,16 @@ func ParseHeader(text []byte, major uint8, as dtype.Type) (Header, error) {
 		return Header{}, malformed("dtype %s is a sub-array, which only a field can be", quoted(d.code))
 	}
 	h.Descr, h.DType, h.BigEndian = d.code, d.typ, d.big
+	if h.DType == dtype.BFloat16 {
+		h.Descr = literalOf(h.DType)
+	}
 	if err := h.reinterpret(as); err != nil {
 		return Header{}, err
-	}
-	if h.DType.Size() == 0 {
-		return Header{}, malformed("dtype %s has elements of 0 bytes", quoted(h.Descr))
 	}
 	if _, err := h.Shape.Check(h.DType.Size()); err != nil {
 		return Header{}, malformed("%v", err)
 	}
-	h.FortranOrder = h.FortranOrder && !oneOrder(h.Shape)
+	h.FortranOrder = h.FortranOrder && !oneOrder(h.DType, h.Shape)
 	return h, nil
 }
 
@@ -145,8 +144,12 @@ func (h *Header) reinterpret(as dtype.Type) error {
 }
 
 // oneOrder reports whether C order and Fortran order are the same, as they are
-// where at most one axis is longer than 1. NumPy then calls it C order.
-func oneOrder(s shape.Shape) bool {
+// where at most one axis is longer than 1, or elements have no bytes. NumPy then
+// calls it C order.
+func oneOrder(t dtype.Type, s shape.Shape) bool {
+	if t.Size() == 0 {
+		return true
+	}
 	long := 0
 	for _, d := range s {
 		if d == 0 {
@@ -163,11 +166,17 @@ func oneOrder(s shape.Shape) bool {
 // text, and leaves r at the first element.
 func readHeader(r io.Reader, limit int, as dtype.Type) (Header, error) {
 	prefix := make([]byte, len(magic)+2, len(magic)+6)
-	if n, err := io.ReadFull(r, prefix); err != nil {
-		return Header{}, notNpy(prefix[:n], err)
-	}
-	if string(prefix[:len(magic)]) != magic {
-		return Header{}, notNpy(prefix, nil)
+	n, err := io.ReadFull(r, prefix)
+	switch start := string(prefix[:n]); {
+	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return Header{}, err
+	case err != nil && n > 0 && (strings.HasPrefix(magic, start) || strings.HasPrefix(start, magic)):
+		return Header{}, shortHeader(len(prefix), n, err)
+	case !strings.HasPrefix(start, magic):
+		// One more read, not all that it takes: it waits for nothing that may never come.
+		more := make([]byte, peekBytes-n)
+		m, _ := r.Read(more)
+		return Header{}, foreign(append(prefix[:n], more[:m]...), anArray)
 	}
 	major, minor := prefix[len(magic)], prefix[len(magic)+1]
 	if major < 1 || major > 3 || minor != 0 {
@@ -200,22 +209,4 @@ func shortHeader(want, got int, err error) error {
 		return malformed("is truncated: expected %d bytes of header, found %d", want, got)
 	}
 	return err
-}
-
-// notNpy says what a file that doesn't start as a .npy file is instead.
-func notNpy(start []byte, err error) error {
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return err
-	}
-	switch {
-	case len(start) == 0:
-		return malformed("is empty: want a .npy array")
-	case strings.HasPrefix(magic, string(start)) || err != nil && bytes.HasPrefix(start, []byte(magic)):
-		return malformed("is truncated: expected %d bytes of header, found %d", len(magic)+2, len(start))
-	case bytes.HasPrefix(start, []byte("PK\x03\x04")), bytes.HasPrefix(start, []byte("PK\x05\x06")):
-		return notRegular("is a zip archive, which can be read only from a file")
-	case bytes.HasPrefix(start, []byte("\x1f\x8b")):
-		return malformed("is compressed with gzip, not a .npy array").hint("unpack it into a pipe: gunzip -c FILE | fusectl COMMAND -")
-	}
-	return malformed("is not a .npy array: it starts with %s", quoted(string(start)))
 }

@@ -96,6 +96,13 @@ for dt in [
         save(a)
         if a.ndim > 1:
             save(np.asfortranarray(a))
+# elements of no bytes
+for s in [(), (0,), (3,), (2, 3), (2, 0, 5), (1 << 40,)]:
+    z = np.lib.stride_tricks.as_strided(np.zeros((), [('a', 'S0'), ('b', 'U0'), ('c', 'V0'), ('d', 'f4', (0,)), ('e', [])]), s, (0,) * len(s))
+    save(z)
+    for k in 'abce':
+        save(z[k])
+    save(np.asfortranarray(z[['a', 'd']]))
 # every length around a multiple of 64 and around the end of version 1
 for n in range(130):
     save(fill((2,), [('x' * (n + 1), 'f4')]))

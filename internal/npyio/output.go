@@ -21,7 +21,7 @@ type CreateOptions struct {
 // header is that of an array of dtype t and logical shape s.
 func (opt CreateOptions) header(t dtype.Type, s shape.Shape) Header {
 	h := NewHeader(t, s)
-	h.FortranOrder = opt.Fortran && !oneOrder(s)
+	h.FortranOrder = opt.Fortran && !oneOrder(t, s)
 	if opt.BigEndian && t.Kind() != dtype.KindOpaque && t != dtype.BFloat16 {
 		d := plain(t, true)
 		h.Descr, h.BigEndian = d.code, d.big

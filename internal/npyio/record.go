@@ -67,8 +67,11 @@ func parseName(v any) (names []string, label string, ok bool) {
 	return nil, "", false
 }
 
-// field is a field of that type.
+// field is a field of that type; bfloat16, which is none of NumPy's, is raw data there.
 func (d descr) field(label string) dtype.Field {
+	if d.typ == dtype.BFloat16 {
+		return dtype.Field{Label: label, Type: dtype.RawOf(d.typ.Size())}
+	}
 	return dtype.Field{Label: label, Type: d.typ, BigEndian: d.big}
 }
 
@@ -145,6 +148,13 @@ func parseCommas(s string) (descr, error) {
 // subArray is the descr of a field that holds an array of elem. As in NumPy
 // the shapes () and 1 say nothing.
 func subArray(elem descr, dims any) (descr, error) {
+	if elem.typ.Size() == 0 && !strings.HasPrefix(elem.code, "[") { // to NumPy it is without a size, and a number is one
+		n, _ := dims.(int64)
+		if d, ok := parseSized(elem.code[1], elem.code[2:3]+strconv.FormatInt(n, 10)); ok && elem.typ.Definition().Sort != dtype.SubArray && dims == any(n) {
+			return d, nil
+		}
+		return descr{}, malformed("descr has a sub-array of %s, which has no size", quoted(elem.code))
+	}
 	var s shape.Shape
 	ok := true
 	switch v := dims.(type) {

@@ -320,10 +320,10 @@ type target interface {
 }
 
 func (p *Plan) compute(ctx context.Context, x Array, to target, inOrder bool) error {
-	if x.Shape().Len() == 0 {
+	tiles := newTiles(x, p.o, inOrder)
+	if tiles.count == 0 {
 		return nil
 	}
-	tiles := newTiles(x, p.o, inOrder)
 	size := int64(x.DType().Size())
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)

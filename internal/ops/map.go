@@ -98,7 +98,7 @@ func promote(xs []Array) ([]Array, dtype.Type, error) {
 		if !errors.Is(err, dtype.ErrNone) {
 			e.Msg += ": " + err.Error()
 		}
-		return nil, t, hintBFloat16(e, types[0], types[odd])
+		return nil, t, hintRaw(e, types[0], types[odd])
 	}
 	out := make([]Array, len(xs))
 	for i, x := range xs {
@@ -111,11 +111,15 @@ func promote(xs []Array) ([]Array, dtype.Type, error) {
 	return out, t, nil
 }
 
-// hintBFloat16 adds what to do about a type that may be bfloat16.
-func hintBFloat16(e *Error, types ...dtype.Type) *Error {
+// hintRaw adds what to do about raw data that may be numbers of a type that NumPy
+// doesn't have.
+func hintRaw(e *Error, types ...dtype.Type) *Error {
 	for _, t := range types {
-		if t.IsOpaque() && t.Size() == 2 {
+		switch t {
+		case dtype.Opaque("|V2", 2):
 			return e.hint("a bfloat16 array is stored as raw 2-byte void: read it with --as bfloat16")
+		case dtype.Opaque("|V1", 1):
+			return e.hint("a float8 or int4 array of ml_dtypes is stored as raw 1-byte void: cast it in Python before it is saved, x.astype('float32')")
 		}
 	}
 	return e
@@ -125,7 +129,7 @@ func hintBFloat16(e *Error, types ...dtype.Type) *Error {
 func needArithmetic(xs []Array) error {
 	for _, x := range xs {
 		if t := x.DType(); t.IsOpaque() {
-			return hintBFloat16(errorf(x, "dtype %v has no arithmetic", t), t)
+			return hintRaw(errorf(x, "dtype %v has no arithmetic", t), t)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -229,5 +230,79 @@ func TestReshapeKeepsBytes(t *testing.T) {
 	}
 	if _, err := Reshape(x, shape.Shape{7, 7}); err == nil {
 		t.Fatal("60 elements were seen as 49")
+	}
+}
+
+// sizeless is an array whose elements have no bytes: there is nothing to read.
+type sizeless struct{ s shape.Shape }
+
+func (z *sizeless) DType() dtype.Type  { return dtype.Opaque("|S0", 0) }
+func (z *sizeless) Shape() shape.Shape { return z.s }
+func (z *sizeless) Read(_ context.Context, dst []byte, off int64) error {
+	if len(dst) > 0 || off < 0 || off > z.s.Len() {
+		return fmt.Errorf("read of %d bytes at element %d", len(dst), off)
+	}
+	return nil
+}
+
+// What moves elements moves those of no bytes, as a result and as the operand of
+// something that has bytes, and divides by their size nowhere.
+func TestElementsOfNoBytes(t *testing.T) {
+	x := &sizeless{shape.Shape{2, 3, 4, 5}}
+	swapped, err := Transpose(x, []int{0, 3, 1, 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	turned, err := Transpose(x, []int{3, 2, 1, 0}) // held in between
+	if err != nil {
+		t.Fatal(err)
+	}
+	joined, err := Concat([]Array{x, x}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, err := Reshape(x, shape.Shape{6, 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	aligned, err := Align([]Array{x, &sizeless{shape.Shape{2, 5, 2, 5}}}, "crop", ResizeOptions{Layout: shape.NHWC})
+	if err != nil {
+		t.Fatal(err)
+	}
+	padded, err := Align([]Array{x, &sizeless{shape.Shape{2, 5, 2, 5}}}, "pad", ResizeOptions{Layout: shape.NHWC})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, y := range append(append([]Array{x, swapped, turned, joined, seen}, aligned...), padded...) {
+		for _, inOrder := range []bool{false, true} {
+			p, err := NewPlan(Options{Threads: 2, InOrder: inOrder, Only: true}, y)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := p.Memory(); n < 0 || n > 1<<20 {
+				t.Errorf("%v: plans %d bytes", y.Shape(), n)
+			}
+			if err := p.Into(context.Background(), nil); err != nil {
+				t.Errorf("%v: %v", y.Shape(), err)
+			}
+		}
+		wide := mapTo("widen", dtype.Uint8, y, func(dst, src []byte) {
+			if len(src) > 0 {
+				t.Errorf("%d bytes of nothing", len(src))
+			}
+			for i := range dst {
+				dst[i] = 7
+			}
+		})
+		for _, b := range writeAt(t, wide, Options{Threads: 2, Tile: 16}) {
+			if b != 7 {
+				t.Fatalf("%v: got %d", y.Shape(), b)
+			}
+		}
+	}
+	for _, stride := range []int64{3, 5, 1 << 20} {
+		if err := readRegion(context.Background(), &sizeless{shape.Shape{1 << 30}}, nil, Region{Off: 1, Runs: 4, Len: 3, Stride: stride}); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -33,8 +33,8 @@ const blockMost = 16 << 20
 func newTiles(x Array, o Options, inOrder bool) tiles {
 	size := int64(x.DType().Size())
 	t := tiles{total: x.Shape().Len()}
-	if t.total == 0 {
-		return t
+	if t.total == 0 || size == 0 { // nothing is read or written
+		return tiles{}
 	}
 	t.Tiling = tilingOf(x)
 	aim := max(o.Tile/size, 1)

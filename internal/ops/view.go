@@ -37,7 +37,7 @@ func reinterpret(x Array, t dtype.Type, s shape.Shape) Array {
 }
 
 func (v *view) Memory(n int64) int64 {
-	return memoryOf(v.in[0], n*v.size()/int64(v.in[0].DType().Size()))
+	return memoryOf(v.in[0], n*v.size()/max(int64(v.in[0].DType().Size()), 1))
 }
 
 // byRegion is true where elements stay as large as they are.

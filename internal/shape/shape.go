@@ -35,8 +35,8 @@ func (s Shape) Clone() Shape { return slices.Clone(s) }
 func (s Shape) Equal(t Shape) bool { return slices.Equal(s, t) }
 
 // Check returns the number of elements, or an error if a dimension is
-// negative, there are more than MaxDims of them, or the array would take more
-// than 2^63-1 bytes at size bytes an element. As in NumPy, the product of the
+// negative, there are more than MaxDims of them, or the array would have more
+// than 2^63-1 elements or bytes, at size bytes an element. As in NumPy, the product of the
 // non-zero dimensions must fit even where another one is zero.
 func (s Shape) Check(size int) (int64, error) {
 	if len(s) > MaxDims {
@@ -53,6 +53,9 @@ func (s Shape) Check(size int) (int64, error) {
 		}
 		hi, lo := bits.Mul64(product, uint64(d))
 		if hi != 0 || lo > math.MaxInt64 {
+			if size == 0 {
+				return 0, fmt.Errorf("shape %v has more than 2^63-1 elements", s)
+			}
 			return 0, fmt.Errorf("shape %v at %d bytes an element takes more than 2^63-1 bytes", s, size)
 		}
 		product = lo
