@@ -3,6 +3,7 @@ package dtype
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -221,6 +222,14 @@ var ErrNone = errors.New("there is no type in common")
 // promoteOpaque is Promote for two types of which one or both are opaque. Where there
 // is none it gives an error that says why.
 func promoteOpaque(a, b Type) (Type, error) {
+	t, err := commonOpaque(a, b)
+	if err == nil && t.size > math.MaxInt32 {
+		return Type{}, errors.New("an element would take more than 2^31-1 bytes")
+	}
+	return t, err
+}
+
+func commonOpaque(a, b Type) (Type, error) {
 	x, y := a.Definition(), b.Definition()
 	switch {
 	case a.name == b.name:
@@ -280,9 +289,9 @@ func promoteRecords(x, y Definition) (Type, error) {
 		t, err := promoteWhy(a[i].Type, b[i].Type)
 		if err != nil {
 			if errors.Is(err, ErrNone) {
-				err = fmt.Errorf("%v and %v", a[i].Type, b[i].Type)
+				return Type{}, fmt.Errorf("field %s is %v and %v", a[i].Label, a[i].Type, b[i].Type)
 			}
-			return Type{}, fmt.Errorf("field %s is %w", a[i].Label, err)
+			return Type{}, fmt.Errorf("field %s: %w", a[i].Label, err)
 		}
 		a[i].Type = t
 	}

@@ -103,10 +103,12 @@ func TestOpaquePromotion(t *testing.T) {
 		{record("'a'", Int16), record("'b'", Int16), "", "the fields are named 'a' and 'b'"},
 		{record("'a'", Int16), record("('T', 'a')", Int16), "", "the fields are named 'a' and ('T', 'a')"},
 		{record("'a'", Int16), record("'a'", BytesOf(1)), "", "field 'a' is int16 and |S1"},
-		{record("'a'", record("'b'", RawOf(1))), record("'a'", record("'b'", RawOf(2))), "", "field 'a' is field 'b' is |V1 and |V2"},
+		{record("'a'", record("'b'", RawOf(1))), record("'a'", record("'b'", RawOf(2))), "", "field 'a': field 'b' is |V1 and |V2"},
 		{record("'a'", SubArrayOf(Field{Type: Int8}, []int{2}, 2)), record("'a'", SubArrayOf(Field{Type: Int8}, []int{3}, 3)), "", "field 'a' is ('|i1', (2,)) and ('|i1', (3,))"},
 		{record("'a'", SubArrayOf(Field{Type: BytesOf(1)}, []int{2, 2}, 4)), record("'a'", SubArrayOf(Field{Type: TextOf(3, true)}, []int{2, 2}, 4)), "[('a', '<U3', (2, 2))]", ""},
 		{record("'a'", Int16), Int16, "", ""},
+		{BytesOf(2_000_000_000), TextOf(3, false), "", "an element would take more than 2^31-1 bytes"},
+		{RecordOf([]Field{{Label: "'a'", Type: BytesOf(1_500_000_000)}, {Label: "'b'", Type: BytesOf(1)}}), RecordOf([]Field{{Label: "'a'", Type: BytesOf(1)}, {Label: "'b'", Type: BytesOf(1_500_000_000)}}), "", "an element would take more than 2^31-1 bytes"},
 	} {
 		for _, pair := range [][2]Type{{c.a, c.b}, {c.b, c.a}} {
 			got, ok := Promote(pair[0], pair[1])

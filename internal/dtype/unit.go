@@ -50,13 +50,13 @@ func (u Unit) String() string {
 	return "[" + strconv.FormatInt(u.Count, 10) + u.Base + "]"
 }
 
-// times is how often base unit to goes into base unit from, if that is a number of
-// 64 bits.
+// times is how often base unit to goes into base unit from, if that is less than
+// NumPy's limit of 2^56.
 func times(from, to int) (n uint64, ok bool) {
 	n = 1
 	for _, u := range units[from:to] {
 		hi, lo := bits.Mul64(n, u.next)
-		if hi != 0 || lo == 0 {
+		if hi != 0 || lo == 0 || lo >= 1<<56 {
 			return 0, false
 		}
 		n = lo
@@ -65,7 +65,7 @@ func times(from, to int) (n uint64, ok bool) {
 }
 
 // common is the coarsest unit of which both are multiples, as NumPy has it. With a
-// calendar, a count of years or months becomes one of the other's unit.
+// calendar, a year or a month beside a finer unit counts as a week.
 func (u Unit) common(v Unit, calendar bool) (Unit, bool) {
 	switch {
 	case u == Unit{} || u == v:
@@ -78,15 +78,16 @@ func (u Unit) common(v Unit, calendar bool) (Unit, bool) {
 	if u.index() > v.index() {
 		u, v = v, u
 	}
-	a := uint64(u.Count)
-	if u.index() > month || v.index() <= month {
-		n, ok := times(u.index(), v.index())
-		hi, lo := bits.Mul64(n, a)
-		if !ok || hi != 0 {
+	from := u.index()
+	if from <= month && v.index() > month {
+		if !calendar {
 			return Unit{}, false
 		}
-		a = lo
-	} else if !calendar {
+		from = month + 1
+	}
+	n, ok := times(from, v.index())
+	hi, a := bits.Mul64(n, uint64(u.Count))
+	if !ok || hi != 0 {
 		return Unit{}, false
 	}
 	b := uint64(v.Count)
@@ -97,7 +98,8 @@ func (u Unit) common(v Unit, calendar bool) (Unit, bool) {
 }
 
 // Converted is n counts of u in another unit that u promotes to, of dates since 1970 if
-// calendar. It reports false where the number doesn't fit.
+// calendar: rounded down where a month begins within a count. It reports false where
+// the number doesn't fit.
 func (u Unit) Converted(n int64, to Unit, calendar bool) (int64, bool) {
 	if u == to || u == (Unit{}) {
 		return n, true
@@ -116,14 +118,9 @@ func (u Unit) Converted(n int64, to Unit, calendar bool) (int64, bool) {
 		if at < day { // weeks
 			return floor(days, 7*to.Count), true
 		}
-		times, ok := times(day, at)
-		if !ok || times > 1<<63-1 {
-			return 0, false
-		}
-		if n, ok = product(days, int64(times)); !ok {
-			return 0, false
-		}
-		return floor(n, to.Count), true
+		times, fits := times(day, at)
+		n, ok = product(days, int64(times))
+		return floor(n, to.Count), ok && fits
 	}
 	times, ok := times(from, at)
 	hi, lo := bits.Mul64(times, uint64(u.Count))

@@ -13,15 +13,15 @@ import (
 // recast is an array of an opaque type in another one that it promotes to.
 type recast struct {
 	computed
-	columns []column
+	conversion
 }
 
-// column is what becomes of some bytes of each element: those of a field, or all.
-type column struct {
-	src, dst, srcSize, dstSize int // where they are, in bytes
-	// convert turns whole columns into one another, each without gaps. It may spoil
-	// src, and its errors say what a value is that has no place in the result.
-	convert func(dst, src []byte) error
+// conversion turns values that lie side by side into others.
+type conversion struct {
+	// apply may spoil src, and its errors say what a value is that has no place in
+	// the result.
+	apply func(dst, src []byte) error
+	holds int // bytes that it holds meanwhile, for each value
 }
 
 // promoteOpaque is x in an opaque type that its own promotes to.
@@ -29,9 +29,8 @@ func promoteOpaque(x Array, t dtype.Type) Array {
 	if x.DType() == t {
 		return x
 	}
-	r := &recast{computed: computed{op: "cast", dt: t, sh: x.Shape(), in: []Array{x}}}
-	r.columns = columnsOf(nil, dtype.Field{Type: x.DType()}, dtype.Field{Type: t}, 0, 0, 1)
-	return r
+	c := convert(dtype.Field{Type: x.DType()}, dtype.Field{Type: t})
+	return &recast{computed{op: "cast", dt: t, sh: x.Shape(), in: []Array{x}}, c}
 }
 
 func (*recast) byRegion() bool { return true }
@@ -40,15 +39,8 @@ func (r *recast) Tiling() Tiling { return tilingOf(r.in[0]) }
 
 func (r *recast) once(_ int, unit int64) (int64, bool) { return unit, true }
 
-// Memory is the source, and one column before and after it is converted.
 func (r *recast) Memory(n int64) int64 {
-	size, widest := int64(r.in[0].DType().Size()), 0
-	if len(r.columns) > 1 {
-		for _, c := range r.columns {
-			widest = max(widest, c.srcSize+c.dstSize)
-		}
-	}
-	return n*(size+int64(widest)) + memoryOf(r.in[0], n)
+	return n*int64(r.in[0].DType().Size()+r.holds) + memoryOf(r.in[0], n)
 }
 
 func (r *recast) Read(ctx context.Context, dst []byte, off int64) error {
@@ -56,63 +48,79 @@ func (r *recast) Read(ctx context.Context, dst []byte, off int64) error {
 }
 
 func (r *recast) ReadRegion(ctx context.Context, dst []byte, region Region) error {
-	n := region.Runs * region.Len
-	size := int64(r.in[0].DType().Size())
-	src := getBuffer(n * size)
+	src := getBuffer(region.Runs * region.Len * int64(r.in[0].DType().Size()))
 	defer putBuffer(src)
 	if err := readRegion(ctx, r.in[0], src, region); err != nil {
 		return err
 	}
-	for _, c := range r.columns {
-		if err := c.apply(dst, src, int(n), int(r.size()), int(size)); err != nil {
-			return errorf(r.in[0], "holds %v", err)
-		}
+	if err := r.apply(dst, src); err != nil {
+		return errorf(r.in[0], "holds %v", err)
 	}
 	return nil
 }
 
-// apply converts a column of n elements.
-func (c column) apply(dst, src []byte, n, dstStride, srcStride int) error {
-	if c.srcSize == srcStride && c.dstSize == dstStride {
-		return c.convert(dst, src)
-	}
-	from, to := getBuffer(int64(n*c.srcSize)), getBuffer(int64(n*c.dstSize))
-	defer putBuffer(from)
-	defer putBuffer(to)
-	kernel.CopyRows(from, c.srcSize, src[c.src:], srcStride, c.srcSize, n)
-	if err := c.convert(to, from); err != nil {
-		return err
-	}
-	kernel.CopyRows(dst[c.dst:], dstStride, to, c.dstSize, c.dstSize, n)
-	return nil
-}
-
-// columnsOf adds the columns that take n values side by side of one field to those
-// of another, which begin at some byte of an element.
-func columnsOf(columns []column, from, to dtype.Field, src, dst, n int) []column {
+// convert is the conversion of a field's values into those of another.
+func convert(from, to dtype.Field) conversion {
 	x, y := from.Type.Definition(), to.Type.Definition()
 	switch x.Sort {
 	case dtype.SubArray:
-		return columnsOf(columns, x.Elem, y.Elem, src, dst, n*x.Len())
+		c := convert(x.Elem, y.Elem)
+		c.holds *= x.Len()
+		return c
 	case dtype.Record:
-		for i := range n {
-			s, d, k := src+i*from.Type.Size(), dst+i*to.Type.Size(), 0
-			for _, f := range x.Fields {
-				if !f.IsPadding() {
-					columns = columnsOf(columns, f, y.Fields[k], s, d, 1)
-					d += y.Fields[k].Type.Size()
-					k++
-				}
-				s += f.Type.Size()
-			}
-		}
-		return columns
+		return convertRecords(x.Fields, y.Fields, from.Type.Size(), to.Type.Size())
 	}
-	return append(columns, column{src, dst, n * from.Type.Size(), n * to.Type.Size(), conversion(from, to)})
+	return conversion{apply: convertValues(from, to)}
 }
 
-// conversion is a column's convert for values of sorts other than records.
-func conversion(from, to dtype.Field) func(dst, src []byte) error {
+// convertRecords converts field by field: each is taken out of all records, and put
+// into those of the result, which have no padding.
+func convertRecords(from, to []dtype.Field, size, width int) conversion {
+	type column struct {
+		conversion
+		src, dst, size, width int // where the field is, and its bytes
+	}
+	var columns []column
+	all := conversion{}
+	src, dst := 0, 0
+	for _, f := range from {
+		n := f.Type.Size()
+		if !f.IsPadding() {
+			t := to[len(columns)]
+			c := column{convert(f, t), src, dst, n, t.Type.Size()}
+			columns = append(columns, c)
+			dst += c.width
+			all.holds = max(all.holds, c.size+c.width+c.holds)
+		}
+		src += n
+	}
+	all.apply = func(dst, src []byte) error {
+		if width == 0 {
+			return nil
+		}
+		n := len(dst) / width
+		for _, c := range columns {
+			if err := func() error {
+				out, in := getBuffer(int64(n*c.width)), getBuffer(int64(n*c.size))
+				defer putBuffer(out)
+				defer putBuffer(in)
+				kernel.CopyRows(in, c.size, src[c.src:], size, c.size, n)
+				if err := c.apply(out, in); err != nil {
+					return err
+				}
+				kernel.CopyRows(dst[c.dst:], width, out, c.width, c.width, n)
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return all
+}
+
+// convertValues converts values of sorts that aren't made of others.
+func convertValues(from, to dtype.Field) func(dst, src []byte) error {
 	x, y := from.Type.Definition(), to.Type.Definition()
 	size, width := from.Type.Size(), to.Type.Size()
 	native := orderFix(from, x)
@@ -191,7 +199,11 @@ func convertTimes(dst, src []byte, x, y dtype.Definition) error {
 		if n != math.MinInt64 { // NaT
 			to, ok := x.Unit.Converted(n, y.Unit, x.Sort == dtype.Date)
 			if !ok {
-				return fmt.Errorf("a time of %d%v, which is beyond what 64 bits hold of %v", n, x.Unit, y.Unit)
+				what := "the duration"
+				if x.Sort == dtype.Date {
+					what = "the date 1970 +"
+				}
+				return fmt.Errorf("%s %d%v, which is beyond what 64 bits hold of %v", what, n, x.Unit, y.Unit)
 			}
 			n = to
 		}

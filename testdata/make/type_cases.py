@@ -64,7 +64,8 @@ for kind in ("M8", "m8"):
             joined(f"{'dates' if kind == 'M8' else 'durations'}-{u}-{v}", counts(f"{kind}[{u}]"), counts(f"{kind}[{v}]"))
     for u, v in (("25s", "10s"), ("2W", "3D"), ("7ms", "3s"), ("90m", "2h")):
         joined(f"{'dates' if kind == 'M8' else 'durations'}-{u}-{v}", counts(f"{kind}[{u}]"), counts(f"{kind}[{v}]"))
-joined("dates-3Y-6D", counts("M8[3Y]"), counts("M8[6D]"))
+joined("dates-3Y-7D", counts("M8[3Y]"), counts("M8[7D]"))
+joined("dates-10us-M", counts("M8[10us]"), counts("M8[M]"))
 joined("dates-2M-1W", counts("M8[2M]"), counts("M8[W]"))
 joined("dates-orders", counts(">M8[s]"), counts("M8[ms]"))
 joined("dates-big", counts(">M8[D]"), counts(">M8[D]"))
