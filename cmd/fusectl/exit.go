@@ -71,10 +71,10 @@ func classify(err error) (status int, hints []string) {
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage, usage.hints
+	case errors.As(err, &write): // which may wrap why an old archive can't be read
+		return exitOutput, write.Hints
 	case errors.As(err, &read):
 		return exitInput, read.Hints
-	case errors.As(err, &write):
-		return exitOutput, write.Hints
 	case errors.As(err, &mismatch):
 		return exitMismatch, mismatch.Hints
 	case errors.As(err, &text):

@@ -242,7 +242,7 @@ func oldArchive(path string) (*Archive, error) {
 // noArchive says that a member can't be added to what stands at its path.
 func noArchive(name string, err error) error {
 	e := &WriteError{Name: name, Msg: "the archive that stands there can't be read: " + Bare(err), Err: err}
-	if r := (*ReadError)(nil); errors.As(err, &r) {
+	if r := (*ReadError)(nil); errors.As(err, &r) && r.Err == nil {
 		e.Msg = "the archive that stands there " + r.Msg
 	}
 	e.Hints = []string{"the path of the archive alone replaces it"}
