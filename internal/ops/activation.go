@@ -83,6 +83,8 @@ func (r *rowwise) Tiling() Tiling { return Tiling{Unit: r.cols} }
 
 func (r *rowwise) Flops() int64 { return elementary * r.sh.Len() }
 
+func (r *rowwise) once(_ int, unit int64) (int64, bool) { return unit, unit%max(r.cols, 1) == 0 }
+
 func (r *rowwise) Memory(n int64) int64 {
 	whole := max(n, wholeRowsMemory(n, r.cols))
 	return wholeRowsMemory(n, r.cols)*r.size() + memoryOf(r.in[0], whole)

@@ -34,6 +34,8 @@ func (a *argmax) Flops() int64 { return a.in[0].Shape().Len() }
 
 func (a *argmax) Tiling() Tiling { return Tiling{Most: max(pieceLen/a.cols, 1)} }
 
+func (a *argmax) once(_ int, unit int64) (int64, bool) { return unit * a.cols, true }
+
 func (a *argmax) Memory(n int64) int64 { return n*a.cols*8 + memoryOf(a.in[0], n*a.cols) }
 
 func (a *argmax) Read(ctx context.Context, dst []byte, off int64) error {

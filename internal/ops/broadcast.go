@@ -53,6 +53,8 @@ func repeat(x Array, s shape.Shape) Array {
 	return b
 }
 
+func (*broadcast) Flops() int64 { return 0 }
+
 // Memory counts the source rows under a run, never more than the run itself.
 func (b *broadcast) Memory(n int64) int64 { return n*b.size() + memoryOf(b.in[0], n) }
 

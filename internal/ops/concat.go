@@ -57,6 +57,15 @@ func Concat(xs []Array, axis int) (Array, error) {
 
 func (*concat) byRegion() bool { return true }
 
+func (c *concat) once(i int, unit int64) (int64, bool) {
+	if unit%c.row == 0 {
+		return unit / c.row * c.part[i], true
+	}
+	return 1, true
+}
+
+func (*concat) Flops() int64 { return 0 }
+
 func (c *concat) Memory(n int64) int64 {
 	blocked := c.Tiling().Rows > 1
 	most := int64(0)

@@ -389,6 +389,8 @@ type stuffed struct {
 	stride, before [2]int
 }
 
+func (*stuffed) Flops() int64 { return 0 }
+
 func (z *stuffed) Memory(n int64) int64 {
 	line := z.in[0].Shape().Product(2, 4)
 	return (line+2*z.sh.Product(2, 4))*z.size() + memoryOf(z.in[0], line)
@@ -447,6 +449,8 @@ type part struct {
 	computed
 	from int64
 }
+
+func (*part) Flops() int64 { return 0 }
 
 func (p *part) Memory(n int64) int64 { return memoryOf(p.in[0], n) }
 func (p *part) Read(ctx context.Context, dst []byte, off int64) error {

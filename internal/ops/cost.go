@@ -23,17 +23,6 @@ func flopsOf(n Node) int64 {
 	return n.Shape().Len()
 }
 
-// What moves data computes nothing.
-func (*Held) Flops() int64      { return 0 }
-func (*constant) Flops() int64  { return 0 }
-func (*view) Flops() int64      { return 0 }
-func (*swapped) Flops() int64   { return 0 }
-func (*permuted) Flops() int64  { return 0 }
-func (*concat) Flops() int64    { return 0 }
-func (*broadcast) Flops() int64 { return 0 }
-func (*part) Flops() int64      { return 0 }
-func (*stuffed) Flops() int64   { return 0 }
-
 // elementary is the operations that an exponential or the like counts for.
 const elementary = 10
 

@@ -21,6 +21,8 @@ type fold struct {
 
 func (f *fold) Flops() int64 { return int64(len(f.in)-1) * f.sh.Len() }
 
+func (f *fold) once(_ int, unit int64) (int64, bool) { return unit, true }
+
 func (f *fold) Memory(n int64) int64 {
 	most := int64(0)
 	for i, x := range f.in {

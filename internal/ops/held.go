@@ -56,6 +56,8 @@ func holdSmall(x Array) Array {
 	return holdComputed(x)
 }
 
+func (*Held) Flops() int64 { return 0 }
+
 // Memory is 0: what is held is counted once, by the plan.
 func (h *Held) Memory(int64) int64 { return 0 }
 
@@ -94,6 +96,8 @@ func Constant(t dtype.Type, value float64) Array {
 func empty(t dtype.Type, s shape.Shape) Array {
 	return &constant{computed: computed{op: "empty", dt: t, sh: s}}
 }
+
+func (*constant) Flops() int64 { return 0 }
 
 func (c *constant) Memory(int64) int64 { return 0 }
 

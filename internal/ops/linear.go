@@ -255,6 +255,17 @@ func (p *product) Tiling() Tiling { return Tiling{Unit: p.n, Size: p.productRows
 
 func (p *product) Flops() int64 { return (2*p.k + p.end.flops) * p.sh.Len() }
 
+// once is of the rows and of the residual; weights are held.
+func (p *product) once(i int, unit int64) (int64, bool) {
+	switch {
+	case unit%p.n != 0:
+		return 0, false
+	case i == 0:
+		return unit / p.n * p.k, true
+	}
+	return unit, p.end.residual != nil && i == len(p.in)-1
+}
+
 func (p *product) Memory(n int64) int64 {
 	whole := max(n, wholeRowsMemory(n, p.n))
 	read := whole / max(p.n, 1) * p.k

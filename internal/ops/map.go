@@ -26,6 +26,8 @@ func (m *mapped) Tiling() Tiling { return tilingOf(m.in[0]) }
 
 func (m *mapped) Flops() int64 { return activationFlops(m.op) * m.sh.Len() }
 
+func (m *mapped) once(_ int, unit int64) (int64, bool) { return unit, true }
+
 func (m *mapped) Memory(n int64) int64 {
 	in := memoryOf(m.in[0], n)
 	if m.in[0].DType().Size() == m.dt.Size() {

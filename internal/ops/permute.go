@@ -47,6 +47,8 @@ func newPermuted(x Array, perm []int) *permuted {
 
 func (p *permuted) from() (Array, []int) { return p.in[0], p.perm }
 
+func (*permuted) Flops() int64 { return 0 }
+
 func (p *permuted) Memory(n int64) int64 {
 	return borrows(p.in[0], n)*p.size() + memoryOf(p.in[0], n)
 }

@@ -76,6 +76,10 @@ func (r *reduced) Tiling() Tiling {
 
 func (r *reduced) Flops() int64 { return r.in[0].Shape().Len() }
 
+func (r *reduced) once(_ int, unit int64) (int64, bool) {
+	return r.g.Inner, unit%r.g.Inner == 0
+}
+
 func (r *reduced) Memory(n int64) int64 {
 	piece := max(pieceLen, min(n, r.g.Inner))
 	return piece*int64(r.in[0].DType().Size()) + memoryOf(r.in[0], piece)

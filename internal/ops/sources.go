@@ -138,38 +138,3 @@ func sourcesUnder(x Array, f func(Array)) {
 		}
 	})
 }
-
-func (m *mapped) once(_ int, unit int64) (int64, bool) { return unit, true }
-
-func (f *fold) once(_ int, unit int64) (int64, bool) { return unit, true }
-
-func (v *view) once(_ int, unit int64) (int64, bool) {
-	size := int64(v.in[0].DType().Size())
-	return unit * v.size() / max(size, 1), size > 0 && unit*v.size()%size == 0
-}
-
-func (r *rowwise) once(_ int, unit int64) (int64, bool) { return unit, unit%max(r.cols, 1) == 0 }
-
-func (a *argmax) once(_ int, unit int64) (int64, bool) { return unit * a.cols, true }
-
-func (c *concat) once(i int, unit int64) (int64, bool) {
-	if unit%c.row == 0 {
-		return unit / c.row * c.part[i], true
-	}
-	return 1, true
-}
-
-// once is of the rows and of the residual; weights are held.
-func (p *product) once(i int, unit int64) (int64, bool) {
-	switch {
-	case unit%p.n != 0:
-		return 0, false
-	case i == 0:
-		return unit / p.n * p.k, true
-	}
-	return unit, p.end.residual != nil && i == len(p.in)-1
-}
-
-func (r *reduced) once(_ int, unit int64) (int64, bool) {
-	return r.g.Inner, unit%r.g.Inner == 0
-}

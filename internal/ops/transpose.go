@@ -99,6 +99,8 @@ func holdScattered(xs []Array) {
 	}
 }
 
+func (*swapped) Flops() int64 { return 0 }
+
 func (t *swapped) Memory(n int64) int64 { return borrows(t.in[0], n)*t.size() + memoryOf(t.in[0], n) }
 
 // Tiling takes all of B with a range of A, since the source then gives one

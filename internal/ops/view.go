@@ -36,6 +36,13 @@ func reinterpret(x Array, t dtype.Type, s shape.Shape) Array {
 	return &view{computed{op: "view", dt: t, sh: s, in: []Array{x}}}
 }
 
+func (v *view) once(_ int, unit int64) (int64, bool) {
+	size := int64(v.in[0].DType().Size())
+	return unit * v.size() / max(size, 1), size > 0 && unit*v.size()%size == 0
+}
+
+func (*view) Flops() int64 { return 0 }
+
 func (v *view) Memory(n int64) int64 {
 	return memoryOf(v.in[0], n*v.size()/max(int64(v.in[0].DType().Size()), 1))
 }
