@@ -62,7 +62,7 @@ func activate(name string, x Array, l shape.Layout) (Array, error) {
 
 // rowwise applies a loop to whole rows along the last axis.
 type rowwise struct {
-	computed
+	unary
 	cols int64
 	loop func(dst, src []byte, cols int)
 }
@@ -76,23 +76,27 @@ func softmax(x Array) Array {
 
 // eachRow is x through loop, row by row along the last axis.
 func eachRow(op string, x Array, loop func(dst, src []byte, cols int)) Array {
-	return &rowwise{computed{op: op, dt: x.DType(), sh: x.Shape(), in: []Array{x}}, int64(last(x)), loop}
+	return &rowwise{unary{computed{op: op, dt: x.DType(), sh: x.Shape()}, x}, int64(last(x)), loop}
 }
 
 func (r *rowwise) Tiling() Tiling { return Tiling{Unit: r.cols} }
 
 func (r *rowwise) Flops() int64 { return elementary * r.sh.Len() }
 
-func (r *rowwise) once(_ int, unit int64) (int64, bool) { return unit, unit%max(r.cols, 1) == 0 }
+func (r *rowwise) readsOnce(unit int64, say func(*Array, int64)) {
+	if unit%max(r.cols, 1) == 0 {
+		say(&r.x, unit)
+	}
+}
 
 func (r *rowwise) Memory(n int64) int64 {
 	whole := max(n, wholeRowsMemory(n, r.cols))
-	return wholeRowsMemory(n, r.cols)*r.size() + memoryOf(r.in[0], whole)
+	return wholeRowsMemory(n, r.cols)*r.size() + memoryOf(r.x, whole)
 }
 
 func (r *rowwise) Read(ctx context.Context, dst []byte, off int64) error {
 	return wholeRows(dst, off, r.cols, r.size(), func(dst []byte, row, n int64) error {
-		if err := r.in[0].Read(ctx, dst, row*r.cols); err != nil {
+		if err := r.x.Read(ctx, dst, row*r.cols); err != nil {
 			return err
 		}
 		r.loop(dst, dst, int(r.cols))

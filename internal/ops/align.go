@@ -101,22 +101,22 @@ func pad(x Array, to [2]int, l shape.Layout) (Array, error) {
 	p := asPlanes(x, l)
 	s := p.Shape()
 	z := &stuffed{stride: [2]int{1, 1}, before: [2]int{(to[0] - s[1]) / 2, (to[1] - s[2]) / 2}}
-	z.computed = computed{op: "pad", dt: x.DType(), sh: shape.Shape{s[0], to[0], to[1], s[3]}, in: []Array{p}}
+	z.unary = unary{computed{op: "pad", dt: x.DType(), sh: shape.Shape{s[0], to[0], to[1], s[3]}}, p}
 	return reshape(z, out), nil
 }
 
 // cropped is the middle of planes [N,H,W,C].
 type cropped struct {
-	computed
-	y, x int
+	unary
+	top, left int
 }
 
 // crop is the middle of x.
 func crop(x Array, to [2]int, l shape.Layout) Array {
 	p := asPlanes(x, l)
 	s := p.Shape()
-	c := &cropped{y: (s[1] - to[0]) / 2, x: (s[2] - to[1]) / 2}
-	c.computed = computed{op: "crop", dt: x.DType(), sh: shape.Shape{s[0], to[0], to[1], s[3]}, in: []Array{p}}
+	c := &cropped{top: (s[1] - to[0]) / 2, left: (s[2] - to[1]) / 2}
+	c.unary = unary{computed{op: "crop", dt: x.DType(), sh: shape.Shape{s[0], to[0], to[1], s[3]}}, p}
 	return reshape(c, withSize(x, to, l))
 }
 
@@ -128,22 +128,22 @@ func (c *cropped) Tiling() Tiling { return Tiling{Unit: c.row()} }
 
 func (c *cropped) Memory(n int64) int64 {
 	rows := n/max(c.row(), 1) + 1
-	return wholeRowsMemory(n, c.row())*c.size() + memoryOf(c.in[0], rows*c.in[0].Shape().Product(2, 4))
+	return wholeRowsMemory(n, c.row())*c.size() + memoryOf(c.x, rows*c.x.Shape().Product(2, 4))
 }
 
 func (c *cropped) Read(ctx context.Context, dst []byte, off int64) error {
-	s := c.in[0].Shape()
+	s := c.x.Shape()
 	line, height := s.Product(2, 4), int64(c.sh[1])
 	return wholeRows(dst, off, c.row(), c.size(), func(dst []byte, row, n int64) error {
 		for n > 0 {
 			image, y := row/height, row%height
 			take := min(n, height-y)
 			r := Region{
-				Off:  (image*int64(s[1])+y+int64(c.y))*line + int64(c.x*s[3]),
+				Off:  (image*int64(s[1])+y+int64(c.top))*line + int64(c.left*s[3]),
 				Runs: take, Len: c.row(), Stride: line,
 			}
 			part := dst[:take*c.row()*c.size()]
-			if err := readRegion(ctx, c.in[0], part, r); err != nil {
+			if err := readRegion(ctx, c.x, part, r); err != nil {
 				return err
 			}
 			dst, row, n = dst[len(part):], row+take, n-take

@@ -9,7 +9,7 @@ import (
 
 // argmax is the index of the largest element of each row.
 type argmax struct {
-	computed
+	unary
 	cols int64
 }
 
@@ -27,22 +27,22 @@ func ArgMax(x Array) (Array, error) {
 	case len(s) == 0 || s[len(s)-1] == 0:
 		return nil, errorf(x, "shape %v has no last axis of classes", s)
 	}
-	return &argmax{computed{op: "argmax", dt: dtype.Int64, sh: s[:len(s)-1].Clone(), in: []Array{cast(x, dtype.Float64)}}, int64(s[len(s)-1])}, nil
+	return &argmax{unary{computed{op: "argmax", dt: dtype.Int64, sh: s[:len(s)-1].Clone()}, cast(x, dtype.Float64)}, int64(s[len(s)-1])}, nil
 }
 
-func (a *argmax) Flops() int64 { return a.in[0].Shape().Len() }
+func (a *argmax) Flops() int64 { return a.x.Shape().Len() }
 
 func (a *argmax) Tiling() Tiling { return Tiling{Most: max(pieceLen/a.cols, 1)} }
 
-func (a *argmax) once(_ int, unit int64) (int64, bool) { return unit * a.cols, true }
+func (a *argmax) readsOnce(unit int64, say func(*Array, int64)) { say(&a.x, unit*a.cols) }
 
-func (a *argmax) Memory(n int64) int64 { return n*a.cols*8 + memoryOf(a.in[0], n*a.cols) }
+func (a *argmax) Memory(n int64) int64 { return n*a.cols*8 + memoryOf(a.x, n*a.cols) }
 
 func (a *argmax) Read(ctx context.Context, dst []byte, off int64) error {
 	n := int64(len(dst)) / a.size()
 	buf := getBuffer(n * a.cols * 8)
 	defer putBuffer(buf)
-	if err := a.in[0].Read(ctx, buf, off*a.cols); err != nil {
+	if err := a.x.Read(ctx, buf, off*a.cols); err != nil {
 		return err
 	}
 	rows, out := kernel.View[float64](buf), kernel.View[int64](dst)

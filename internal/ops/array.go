@@ -27,8 +27,9 @@ type Node interface {
 	Array
 	// Op is the operation's name, as --dry-run shows it.
 	Op() string
-	// Inputs are the arrays it reads.
-	Inputs() []Array
+	// Operands shows each field that holds an array that the node reads. Another array
+	// of the same elements may be put there, as long as nothing is computed.
+	Operands(visit func(*Array))
 	// Memory is the bytes that a Read of n elements holds while it runs,
 	// those of the inputs it reads included, and dst not.
 	Memory(n int64) int64
@@ -95,10 +96,14 @@ func NameOf(x Array) string {
 func sourceOf(x Array) Array {
 	for {
 		n, ok := x.(Node)
-		if !ok || len(n.Inputs()) == 0 {
+		if !ok {
 			return x
 		}
-		x = n.Inputs()[0]
+		xs := operands(n)
+		if len(xs) == 0 {
+			return x
+		}
+		x = xs[0]
 	}
 }
 
@@ -122,13 +127,25 @@ type computed struct {
 	op string
 	dt dtype.Type
 	sh shape.Shape
-	in []Array
 }
 
 func (c *computed) DType() dtype.Type  { return c.dt }
 func (c *computed) Shape() shape.Shape { return c.sh }
 func (c *computed) Op() string         { return c.op }
-func (c *computed) Inputs() []Array    { return c.in }
+
+// unary is what nodes of one operand have in common.
+type unary struct {
+	computed
+	x Array
+}
+
+func (u *unary) Operands(visit func(*Array)) { visit(&u.x) }
+
+// operands are the arrays that a node reads.
+func operands(n Node) (xs []Array) {
+	n.Operands(func(x *Array) { xs = append(xs, *x) })
+	return xs
+}
 
 func (c *computed) size() int64 { return int64(c.dt.Size()) }
 

@@ -15,12 +15,13 @@ import (
 // on those computed with it.
 type attention struct {
 	computed
+	q, k, v, mask Array // mask: nil if there is none
 	nq, nk, d, dv int64
 	group         int64 // heads of queries that share one of keys
 	lead          int   // leading axes of keys that are batch like the queries'
 	scale         float64
 	causal        bool
-	boolean       bool // the mask, input 3, says where to attend; otherwise it is added
+	boolean       bool // the mask says where to attend; otherwise it is added
 	form          string
 }
 
@@ -43,9 +44,17 @@ func (a *attention) Tiling() Tiling {
 	return Tiling{Unit: unit, Size: unit}
 }
 
+func (a *attention) Operands(visit func(*Array)) {
+	for _, x := range []*Array{&a.q, &a.k, &a.v, &a.mask} {
+		if *x != nil {
+			visit(x)
+		}
+	}
+}
+
 // streams reports whether keys and values are read batch by batch.
 func (a *attention) streams() bool {
-	_, held := a.in[1].(Resident)
+	_, held := a.k.(Resident)
 	return !held
 }
 
@@ -60,7 +69,7 @@ func (a *attention) Memory(n int64) int64 {
 	if a.streams() {
 		m += a.nk * (a.d + a.dv)
 	}
-	for _, x := range a.in {
+	for _, x := range operands(a) {
 		m += memoryOf(x, rows*a.d) / a.size()
 	}
 	return m * a.size()
@@ -211,12 +220,12 @@ func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, batch, 
 		borrowed = append(borrowed, b)
 		return kernel.View[T](b)
 	}
-	keys := func(input int, width int64) (v []T) {
+	keys := func(x Array, width int64) (v []T) {
 		if err != nil {
 			return nil
 		}
 		var data, buf []byte
-		data, buf, err = borrow(ctx, a.in[input], batch/a.group*a.nk*width, a.nk*width)
+		data, buf, err = borrow(ctx, x, batch/a.group*a.nk*width, a.nk*width)
 		borrowed = append(borrowed, buf)
 		return kernel.View[T](data)
 	}
@@ -224,16 +233,16 @@ func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, batch, 
 	w = attentionWork[T]{
 		q: take(int(rows * a.d)), scores: take(queryBlock * keyBlock), peak: take(int(rows)), sum: take(int(rows)), work: take(2 * queryBlock),
 		keys: take(kernel.PackedLen[T](t, int(a.d), int(min(keyBlock, a.nk)))),
-		k:    keys(1, a.d), v: keys(2, a.dv),
+		k:    keys(a.k, a.d), v: keys(a.v, a.dv),
 	}
-	if len(a.in) > 3 {
+	if a.mask != nil {
 		w.mask = take(queryBlock * keyBlock)
 	}
 	if !t.InPlace(a.dt.Kind()) {
 		w.values = take(kernel.PackedLen[T](t, int(min(keyBlock, a.nk)), int(a.dv)))
 	}
 	if err == nil {
-		err = a.in[0].Read(ctx, kernel.Bytes(w.q), (batch*a.nq+q0)*a.d)
+		err = a.q.Read(ctx, kernel.Bytes(w.q), (batch*a.nq+q0)*a.d)
 	}
 	if a.scale != 1 {
 		kernel.Scale(t, w.q, T(a.scale))
@@ -261,9 +270,9 @@ func (w *attentionWork[T]) rightValues(t *kernel.Table, a *attention, v []T, m i
 func (w *attentionWork[T]) score(ctx context.Context, t *kernel.Table, a *attention, keys kernel.Right[T], batch, q0, i, n, k0, m int64) error {
 	q := kernel.Rows(w.q[i*a.d:(i+n)*a.d], int(a.d))
 	kernel.Multiply(t, w.scores, keyBlock, q, keys, int(n), false, kernel.Epilogue[T]{})
-	if len(a.in) > 3 {
+	if a.mask != nil {
 		r := Region{(batch*a.nq+q0+i)*a.nk + k0, n, m, a.nk}
-		if err := readRegion(ctx, a.in[3], kernel.Bytes(w.mask[:n*m]), r); err != nil {
+		if err := readRegion(ctx, a.mask, kernel.Bytes(w.mask[:n*m]), r); err != nil {
 			return err
 		}
 		kernel.AttentionMask(w.scores, keyBlock, w.mask, int(n), int(m), a.boolean)
@@ -286,8 +295,10 @@ type attentionScores struct {
 
 func (a *attention) scores() Array {
 	s := append(a.sh[:len(a.sh)-1].Clone(), int(a.nk))
-	return &attentionScores{computed{op: "scores", dt: a.dt, sh: s, in: a.in}, a}
+	return &attentionScores{computed{op: "scores", dt: a.dt, sh: s}, a}
 }
+
+func (p *attentionScores) Operands(visit func(*Array)) { p.of.Operands(visit) }
 
 func (p *attentionScores) Flops() int64 { return p.sh.Len() * (2*p.of.d + elementary) }
 

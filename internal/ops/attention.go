@@ -314,7 +314,8 @@ func newAttention(q, k, v Array, split bool, o AttentionOptions) (_ *attention, 
 			v = inMemory(v)
 		}
 	}
-	a.computed = computed{op: "attention", dt: q.DType(), sh: append(qs[:n-1].Clone(), vs[n-1]), in: []Array{q, k, v}}
+	a.computed = computed{op: "attention", dt: q.DType(), sh: append(qs[:n-1].Clone(), vs[n-1])}
+	a.q, a.k, a.v = q, k, v
 	if o.Mask != nil {
 		if err := a.setMask(o.Mask, append(qs[:n-1].Clone(), ks[n-2]), split); err != nil {
 			return nil, err
@@ -393,7 +394,7 @@ func (a *attention) setMask(m Array, scores shape.Shape, split bool) error {
 	}
 	a.boolean = t == dtype.Bool
 	m = cast(m, a.dt)
-	a.in = append(a.in, repeat(m, scores))
+	a.mask = repeat(m, scores)
 	return nil
 }
 

@@ -9,7 +9,7 @@ import (
 
 // broadcast repeats an array along axes of extent 1 and new leading ones.
 type broadcast struct {
-	computed
+	unary
 	levels []level
 }
 
@@ -40,7 +40,7 @@ func repeat(x Array, s shape.Shape) Array {
 	} else {
 		x = holdComputed(x)
 	}
-	b := &broadcast{computed: computed{op: "broadcast", dt: x.DType(), sh: s, in: []Array{x}}}
+	b := &broadcast{unary: unary{computed{op: "broadcast", dt: x.DType(), sh: s}, x}}
 	b.levels = make([]level, len(reps))
 	out, src := int64(1), int64(1)
 	for i := len(reps) - 1; i >= 0; i-- {
@@ -56,7 +56,7 @@ func repeat(x Array, s shape.Shape) Array {
 func (*broadcast) Flops() int64 { return 0 }
 
 // Memory counts the source rows under a run, never more than the run itself.
-func (b *broadcast) Memory(n int64) int64 { return n*b.size() + memoryOf(b.in[0], n) }
+func (b *broadcast) Memory(n int64) int64 { return n*b.size() + memoryOf(b.x, n) }
 
 func (b *broadcast) Read(ctx context.Context, dst []byte, off int64) error {
 	return b.read(ctx, dst, b.levels, off, 0)
@@ -73,7 +73,7 @@ func (b *broadcast) read(ctx context.Context, dst []byte, levels []level, off, s
 		return nil
 	}
 	if len(levels) == 0 || len(levels) == 1 && !levels[0].same {
-		return b.in[0].Read(ctx, dst, src+off)
+		return b.x.Read(ctx, dst, src+off)
 	}
 	l := levels[0]
 	first, last := off/l.out, (off+n-1)/l.out
@@ -110,7 +110,7 @@ func (b *broadcast) read(ctx context.Context, dst []byte, levels []level, off, s
 	// Whole positions of a level that walks: their sources lie together.
 	buf := getBuffer(whole * l.src * size)
 	defer putBuffer(buf)
-	if err := b.in[0].Read(ctx, buf, at(first)); err != nil {
+	if err := b.x.Read(ctx, buf, at(first)); err != nil {
 		return err
 	}
 	b.expand(dst, buf, levels[1:], whole)

@@ -12,6 +12,7 @@ import (
 // each input, one after the other.
 type concat struct {
 	computed
+	xs   []Array
 	part []int64 // elements of a row from each input
 	row  int64   // their sum
 }
@@ -46,7 +47,7 @@ func Concat(xs []Array, axis int) (Array, error) {
 	if _, err := out.Check(t.Size()); err != nil {
 		return nil, &Error{Msg: "the result is too large: " + err.Error()}
 	}
-	c := &concat{computed: computed{op: "concat", dt: t, sh: out, in: xs}}
+	c := &concat{computed: computed{op: "concat", dt: t, sh: out}, xs: xs}
 	for _, x := range xs {
 		p := x.Shape().Product(ax, len(out))
 		c.part = append(c.part, p)
@@ -57,11 +58,20 @@ func Concat(xs []Array, axis int) (Array, error) {
 
 func (*concat) byRegion() bool { return true }
 
-func (c *concat) once(i int, unit int64) (int64, bool) {
-	if unit%c.row == 0 {
-		return unit / c.row * c.part[i], true
+func (c *concat) Operands(visit func(*Array)) {
+	for i := range c.xs {
+		visit(&c.xs[i])
 	}
-	return 1, true
+}
+
+func (c *concat) readsOnce(unit int64, say func(*Array, int64)) {
+	for i := range c.xs {
+		of := int64(1)
+		if unit%c.row == 0 {
+			of = unit / c.row * c.part[i]
+		}
+		say(&c.xs[i], of)
+	}
 }
 
 func (*concat) Flops() int64 { return 0 }
@@ -69,7 +79,7 @@ func (*concat) Flops() int64 { return 0 }
 func (c *concat) Memory(n int64) int64 {
 	blocked := c.Tiling().Rows > 1
 	most := int64(0)
-	for i, x := range c.in {
+	for i, x := range c.xs {
 		part := n
 		if !blocked {
 			part = min(n, (n/max(c.row, 1)+1)*c.part[i])
@@ -81,7 +91,7 @@ func (c *concat) Memory(n int64) int64 {
 
 // Tiling is that of the first input that prefers blocks.
 func (c *concat) Tiling() Tiling {
-	for i, x := range c.in {
+	for i, x := range c.xs {
 		t, p := tilingOf(x), c.part[i]
 		if t.Rows <= 1 || p == 0 {
 			continue
@@ -134,7 +144,7 @@ func (c *concat) ReadRegion(ctx context.Context, dst []byte, r Region) error {
 				var err error
 				if left := at + p - col - r.Len; left >= 0 {
 					n = min(r.Runs, left/r.Stride+1)
-					err = readRegion(ctx, c.in[i], dst[:n*r.Len*size], Region{row*p + col - at, n, r.Len, r.Stride})
+					err = readRegion(ctx, c.xs[i], dst[:n*r.Len*size], Region{row*p + col - at, n, r.Len, r.Stride})
 				} else {
 					n = 1
 					err = c.Read(ctx, dst[:r.Len*size], row*c.row+col)
@@ -156,7 +166,7 @@ func (c *concat) Read(ctx context.Context, dst []byte, off int64) error {
 	for len(dst) > 0 {
 		row, col := off/c.row, off%c.row
 		n := int64(len(dst)) / size
-		if col == 0 && n >= c.row && len(c.in) > 1 {
+		if col == 0 && n >= c.row && len(c.xs) > 1 {
 			n -= n % c.row
 			if err := c.rows(ctx, dst[:n*size], flat(off, n)); err != nil {
 				return err
@@ -171,7 +181,7 @@ func (c *concat) Read(ctx context.Context, dst []byte, off int64) error {
 				continue
 			}
 			take := min(n, p-col)
-			if err := c.in[i].Read(ctx, dst[:take*size], row*p+col); err != nil {
+			if err := c.xs[i].Read(ctx, dst[:take*size], row*p+col); err != nil {
 				return err
 			}
 			dst, off = dst[take*size:], off+take
@@ -203,11 +213,11 @@ func (c *concat) rows(ctx context.Context, dst []byte, r Region) error {
 func (c *concat) place(ctx context.Context, dst []byte, stride int64, i int, r Region, n int64) error {
 	all, size := r.Runs*r.Len, c.size()
 	if all == n || n == stride {
-		return readRegion(ctx, c.in[i], dst[:all*size], r)
+		return readRegion(ctx, c.xs[i], dst[:all*size], r)
 	}
 	buf := getBuffer(all * size)
 	defer putBuffer(buf)
-	if err := readRegion(ctx, c.in[i], buf, r); err != nil {
+	if err := readRegion(ctx, c.xs[i], buf, r); err != nil {
 		return err
 	}
 	kernel.CopyRows(dst, int(stride*size), buf, int(n*size), int(n*size), int(all/n))

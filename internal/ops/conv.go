@@ -173,21 +173,28 @@ func convolve(x, k Array, win Window, groups int, end ending) (Array, error) {
 	if _, err := out.Check(x.DType().Size()); err != nil {
 		return nil, errorf(x, "the result is too large: %v", err)
 	}
-	return &convolved{computed{op: "conv", dt: x.DType(), sh: out, in: end.inputs(x, weights)}, on, groups, ks[2], end}, nil
+	return &convolved{computed{op: "conv", dt: x.DType(), sh: out}, on, x, weights, groups, ks[2], end}, nil
 }
 
-// convolved is a convolution of input 0 [N,H,W,C] with input 1, a matrix
+// convolved is a convolution of maps [N,H,W,C] with weights, a matrix
 // [h·w·C/groups, out] that pack has held: an implicit matrix product, whose left
 // rows are the patches under the window, read where they lie in the map.
 type convolved struct {
 	computed
 	windows
-	groups, cn int // cn: channels of a group
-	end        ending
+	maps, weights Array
+	groups, cn    int // cn: channels of a group
+	end           ending
 }
 
 // convTile is the positions that a tile has at least.
 const convTile = 512
+
+func (c *convolved) Operands(visit func(*Array)) {
+	visit(&c.maps)
+	visit(&c.weights)
+	c.end.operands(visit)
+}
 
 func (c *convolved) patch() int64 { return int64(c.y.size * c.x.size * c.cn) }
 func (c *convolved) out() int64   { return int64(c.sh[3]) }
@@ -197,12 +204,12 @@ func (c *convolved) Flops() int64 { return (2*c.patch() + c.end.flops) * c.sh.Le
 // Tiling takes more rows where those of the input are computed, since tiles
 // next to each other both compute the rows between them.
 func (c *convolved) Tiling() Tiling {
-	return Tiling{Unit: c.out(), Size: c.windows.worth(c.in[0], convTile) * c.out()}
+	return Tiling{Unit: c.out(), Size: c.windows.worth(c.maps, convTile) * c.out()}
 }
 
 func (c *convolved) Memory(n int64) int64 {
 	read := c.covered(n / max(c.out(), 1))
-	return (borrows(c.in[0], read)+wholeRowsMemory(n, c.out()))*c.size() + memoryOf(c.in[0], read)
+	return (borrows(c.maps, read)+wholeRowsMemory(n, c.out()))*c.size() + memoryOf(c.maps, read)
 }
 
 func (c *convolved) Read(ctx context.Context, dst []byte, off int64) error {
@@ -211,7 +218,7 @@ func (c *convolved) Read(ctx context.Context, dst []byte, off int64) error {
 		return c.images(first, n, func(image, first, n int64) error {
 			part := dst[:n*row*c.size()]
 			dst = dst[len(part):]
-			src, buf, lo, err := c.lines(ctx, c.in[0], image, first, n)
+			src, buf, lo, err := c.lines(ctx, c.maps, image, first, n)
 			defer putBuffer(buf)
 			if err != nil {
 				return err
@@ -233,7 +240,7 @@ func convolveLines[T kernel.Float](c *convolved, dst, src []T, lo int, first, n 
 	out := int(c.out())
 	per := out / c.groups
 	for g := range c.groups {
-		right := group[T](c.in[1].(*Held), g)
+		right := group[T](c.weights.(*Held), g)
 		right.Depth = c.depth()
 		p := patches[T]{c, src, lo, first, g * c.cn}
 		left := kernel.Left[T]{At: p.rows}
@@ -241,7 +248,7 @@ func convolveLines[T kernel.Float](c *convolved, dst, src []T, lo int, first, n 
 			_, x := c.at(first)
 			left.Line, left.Begun = c.x.out, x
 		}
-		kernel.Multiply(kernel.Active(), dst[g*per:], out, left, right, int(n), false, endingOf[T](c.end, c.in, g*per, per))
+		kernel.Multiply(kernel.Active(), dst[g*per:], out, left, right, int(n), false, endingOf[T](c.end, g*per, per))
 	}
 }
 
@@ -373,7 +380,7 @@ func convTransposed(x, k Array, o ConvOptions, e epilogue) (Array, error) {
 		}
 		wide[1+i] = z.before[i] + (s[1+i]-1)*stride[i] + 1 + max(after, 0)
 	}
-	z.computed = computed{op: "stuff", dt: x.DType(), sh: wide, in: []Array{holdSmall(x)}}
+	z.unary = unary{computed{op: "stuff", dt: x.DType(), sh: wide}, holdSmall(x)}
 	turned := reverse(reverse(k, 0), 1)
 	end, err := e.hold(x.DType(), ks[3])
 	if err != nil {
@@ -385,21 +392,21 @@ func convTransposed(x, k Array, o ConvOptions, e epilogue) (Array, error) {
 // stuffed is x [N,H,W,C] with stride-1 zeros between its positions and zeros
 // around them.
 type stuffed struct {
-	computed
+	unary
 	stride, before [2]int
 }
 
 func (*stuffed) Flops() int64 { return 0 }
 
 func (z *stuffed) Memory(n int64) int64 {
-	line := z.in[0].Shape().Product(2, 4)
-	return (line+2*z.sh.Product(2, 4))*z.size() + memoryOf(z.in[0], line)
+	line := z.x.Shape().Product(2, 4)
+	return (line+2*z.sh.Product(2, 4))*z.size() + memoryOf(z.x, line)
 }
 
 func (z *stuffed) Tiling() Tiling { return Tiling{Unit: z.sh.Product(2, 4)} }
 
 func (z *stuffed) Read(ctx context.Context, dst []byte, off int64) error {
-	s := z.in[0].Shape()
+	s := z.x.Shape()
 	line, wide := s.Product(2, 4), z.sh.Product(2, 4)
 	return wholeRows(dst, off, wide, z.size(), func(dst []byte, row, n int64) error {
 		clear(dst)
@@ -410,7 +417,7 @@ func (z *stuffed) Read(ctx context.Context, dst []byte, off int64) error {
 			if y < 0 || y%z.stride[0] != 0 || y/z.stride[0] >= s[1] {
 				continue
 			}
-			if err := z.in[0].Read(ctx, src, (image*int64(s[1])+int64(y/z.stride[0]))*line); err != nil {
+			if err := z.x.Read(ctx, src, (image*int64(s[1])+int64(y/z.stride[0]))*line); err != nil {
 				return err
 			}
 			pixel := s[3] * int(z.size())
@@ -441,20 +448,20 @@ func Rows(x Array, first, n int) (Array, error) {
 func rowsOf(x Array, first, n int) Array {
 	s := x.Shape().Clone()
 	s[0] = n
-	return &part{computed{op: "slice", dt: x.DType(), sh: s, in: []Array{x}}, int64(first) * s.Product(1, len(s))}
+	return &part{unary{computed{op: "slice", dt: x.DType(), sh: s}, x}, int64(first) * s.Product(1, len(s))}
 }
 
 // part is a run of another array's elements under a shape.
 type part struct {
-	computed
+	unary
 	from int64
 }
 
 func (*part) Flops() int64 { return 0 }
 
-func (p *part) Memory(n int64) int64 { return memoryOf(p.in[0], n) }
+func (p *part) Memory(n int64) int64 { return memoryOf(p.x, n) }
 func (p *part) Read(ctx context.Context, dst []byte, off int64) error {
-	return p.in[0].Read(ctx, dst, p.from+off)
+	return p.x.Read(ctx, dst, p.from+off)
 }
 
 // reverse turns x around along an axis, as numpy.flip: a join of its parts.

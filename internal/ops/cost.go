@@ -58,7 +58,7 @@ func CostOf(x Array, given func(Array) bool) Cost {
 			return
 		}
 		c.Flops += flopsOf(n)
-		for _, in := range n.Inputs() {
+		for _, in := range operands(n) {
 			walk(in)
 		}
 	}
@@ -152,10 +152,7 @@ func share(xs []Array, memory int64) {
 			return
 		}
 		h, _ := n.(*Held)
-		in := n.Inputs()
-		for i := range in {
-			walk(reader{&in[i], h})
-		}
+		n.Operands(func(x *Array) { walk(reader{x, h}) })
 		order = append(order, n)
 	}
 	for i := range xs {

@@ -16,16 +16,27 @@ import (
 // to right.
 type fold struct {
 	computed
+	xs   []Array
 	loop func(dst, a, b []byte)
 }
 
-func (f *fold) Flops() int64 { return int64(len(f.in)-1) * f.sh.Len() }
+func (f *fold) Operands(visit func(*Array)) {
+	for i := range f.xs {
+		visit(&f.xs[i])
+	}
+}
 
-func (f *fold) once(_ int, unit int64) (int64, bool) { return unit, true }
+func (f *fold) Flops() int64 { return int64(len(f.xs)-1) * f.sh.Len() }
+
+func (f *fold) readsOnce(unit int64, say func(*Array, int64)) {
+	for i := range f.xs {
+		say(&f.xs[i], unit)
+	}
+}
 
 func (f *fold) Memory(n int64) int64 {
 	most := int64(0)
-	for i, x := range f.in {
+	for i, x := range f.xs {
 		m := memoryOf(x, n)
 		if i > 0 {
 			m += n * f.size()
@@ -40,8 +51,8 @@ func (*fold) byRegion() bool { return true }
 // Tiling is that of the first input that prefers blocks; whole rows of the
 // others fit into it where they can.
 func (f *fold) Tiling() Tiling {
-	t := tilingOf(f.in[0])
-	for _, x := range f.in[1:] {
+	t := tilingOf(f.xs[0])
+	for _, x := range f.xs[1:] {
 		o := tilingOf(x)
 		switch {
 		case t.Rows > 1 && o.Rows <= 1 && o.Unit > 1 && t.TileCols > o.Unit:
@@ -58,13 +69,13 @@ func (f *fold) Read(ctx context.Context, dst []byte, off int64) error {
 }
 
 func (f *fold) ReadRegion(ctx context.Context, dst []byte, r Region) error {
-	acc, err := at(ctx, f.in[0], dst, r)
+	acc, err := at(ctx, f.xs[0], dst, r)
 	if err != nil {
 		return err
 	}
 	buf := getBuffer(int64(len(dst)))
 	defer putBuffer(buf)
-	for _, x := range f.in[1:] {
+	for _, x := range f.xs[1:] {
 		next, err := at(ctx, x, buf, r)
 		if err != nil {
 			return err
@@ -157,7 +168,7 @@ func elementwise(op string, xs []Array, t dtype.Type, loops *[dtype.NumKinds]fun
 	}
 	out := work[0]
 	if len(work) > 1 {
-		out = &fold{computed{op: op, dt: t.Compute(), sh: out.Shape(), in: work}, loops[t.Compute().Kind()]}
+		out = &fold{computed{op: op, dt: t.Compute(), sh: out.Shape()}, work, loops[t.Compute().Kind()]}
 	}
 	if activation == "" {
 		return cast(out, t), nil

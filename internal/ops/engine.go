@@ -108,11 +108,11 @@ func (p *Plan) lay() {
 			p.sources = append(p.sources, x)
 			return
 		}
-		for _, in := range n.Inputs() {
+		for _, in := range operands(n) {
 			walk(in)
 		}
 		if h, ok := x.(*Held); ok {
-			p.stages = append(p.stages, stage{x: h.in[0], into: h})
+			p.stages = append(p.stages, stage{x: h.x, into: h})
 		}
 	}
 	for _, x := range p.outs {
@@ -168,7 +168,7 @@ func under(x Array, f func(Node)) {
 		if _, held := x.(*Held); held {
 			return
 		}
-		for _, in := range n.Inputs() {
+		for _, in := range operands(n) {
 			walk(in)
 		}
 	}
@@ -188,7 +188,7 @@ func OpOf(x Array) string {
 		case n.Op() != "view" && n.Op() != "cast" && n.Op() != "hold":
 			return n.Op()
 		}
-		x = n.Inputs()[0]
+		x = operands(n)[0]
 	}
 }
 

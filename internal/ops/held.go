@@ -12,7 +12,7 @@ import (
 // reads it: for inputs that are expensive and read more than once. It is the
 // only place where a whole array is held.
 type Held struct {
-	computed
+	unary
 	data []byte
 }
 
@@ -21,7 +21,7 @@ func Hold(x Array) *Held {
 	if h, ok := x.(*Held); ok {
 		return h
 	}
-	return &Held{computed: computed{op: "hold", dt: x.DType(), sh: x.Shape(), in: []Array{x}}}
+	return &Held{unary: unary{computed{op: "hold", dt: x.DType(), sh: x.Shape()}, x}}
 }
 
 // inMemory returns x if it lies in memory, and otherwise x held.
@@ -63,7 +63,7 @@ func (h *Held) Memory(int64) int64 { return 0 }
 
 func (h *Held) fill(ctx context.Context, p *Plan) error {
 	data := kernel.Alloc(int(sizeOf(h)))
-	if err := p.compute(ctx, h.in[0], &memoryTarget{data, h.size()}, false); err != nil {
+	if err := p.compute(ctx, h.x, &memoryTarget{data, h.size()}, false); err != nil {
 		return err
 	}
 	h.data = data
@@ -96,6 +96,8 @@ func Constant(t dtype.Type, value float64) Array {
 func empty(t dtype.Type, s shape.Shape) Array {
 	return &constant{computed: computed{op: "empty", dt: t, sh: s}}
 }
+
+func (*constant) Operands(func(*Array)) {}
 
 func (*constant) Flops() int64 { return 0 }
 

@@ -211,7 +211,7 @@ func addBias(x, bias Array, axis int) (Array, error) {
 	}
 	along[axis] = s[axis]
 	each := repeat(reshape(cast(bias, x.DType()), along), s)
-	return &fold{computed{op: "bias", dt: x.DType(), sh: s, in: []Array{x, each}}, kernel.Active().Add[x.DType().Kind()]}, nil
+	return &fold{computed{op: "bias", dt: x.DType(), sh: s}, []Array{x, each}, kernel.Active().Add[x.DType().Kind()]}, nil
 }
 
 // checkBias refuses a bias that isn't one number for each of n channels.
@@ -224,22 +224,23 @@ func checkBias(bias Array, n int) error {
 
 // multiplyRows is rows [.., in] times a matrix [in, out] that pack has held.
 func multiplyRows(x Array, weights *Held, end ending) Array {
-	p := weights.in[0].(*packed)
+	p := weights.x.(*packed)
 	return newProduct(x, weights, p.k, p.n, end)
 }
 
 func newProduct(x Array, weights Resident, k, n int, end ending) Array {
 	s := x.Shape().Clone()
 	s[len(s)-1] = n
-	return &product{computed{op: "linear", dt: x.DType(), sh: s, in: end.inputs(x, weights)}, int64(k), int64(n), end}
+	return &product{computed{op: "linear", dt: x.DType(), sh: s}, x, weights, int64(k), int64(n), end}
 }
 
 // product is rows [.., k] times a matrix [k,n]: one that pack has held, or for
 // few rows one in memory as it is.
 type product struct {
 	computed
-	k, n int64
-	end  ending
+	x, weights Array
+	k, n       int64
+	end        ending
 }
 
 // productRows are the rows of a tile, at least: each panel of the weights serves
@@ -255,33 +256,35 @@ func (p *product) Tiling() Tiling { return Tiling{Unit: p.n, Size: p.productRows
 
 func (p *product) Flops() int64 { return (2*p.k + p.end.flops) * p.sh.Len() }
 
-// once is of the rows and of the residual; weights are held.
-func (p *product) once(i int, unit int64) (int64, bool) {
-	switch {
-	case unit%p.n != 0:
-		return 0, false
-	case i == 0:
-		return unit / p.n * p.k, true
+func (p *product) Operands(visit func(*Array)) {
+	visit(&p.x)
+	visit(&p.weights)
+	p.end.operands(visit)
+}
+
+func (p *product) readsOnce(unit int64, say func(*Array, int64)) {
+	if unit%p.n == 0 {
+		say(&p.x, unit/p.n*p.k)
+		say(&p.end.residual, unit)
 	}
-	return unit, p.end.residual != nil && i == len(p.in)-1
 }
 
 func (p *product) Memory(n int64) int64 {
 	whole := max(n, wholeRowsMemory(n, p.n))
 	read := whole / max(p.n, 1) * p.k
-	m := (borrows(p.in[0], read)+wholeRowsMemory(n, p.n))*p.size() + memoryOf(p.in[0], read)
+	m := (borrows(p.x, read)+wholeRowsMemory(n, p.n))*p.size() + memoryOf(p.x, read)
 	if p.end.residual != nil {
-		m = max(m, memoryOf(p.in[len(p.in)-1], whole))
+		m = max(m, memoryOf(p.end.residual, whole))
 	}
 	return m
 }
 
 func (p *product) Read(ctx context.Context, dst []byte, off int64) error {
 	return wholeRows(dst, off, p.n, p.size(), func(dst []byte, row, n int64) error {
-		x, buf, err := borrow(ctx, p.in[0], row*p.k, n*p.k)
+		x, buf, err := borrow(ctx, p.x, row*p.k, n*p.k)
 		defer putBuffer(buf)
 		if err == nil && p.end.residual != nil {
-			err = p.in[len(p.in)-1].Read(ctx, dst, row*p.n)
+			err = p.end.residual.Read(ctx, dst, row*p.n)
 		}
 		if err != nil {
 			return err
@@ -297,9 +300,9 @@ func (p *product) Read(ctx context.Context, dst []byte, off int64) error {
 
 func multiply[T kernel.Float](p *product, dst, x []byte, rows int64) {
 	left := kernel.Rows(kernel.View[T](x), int(p.k))
-	end := endingOf[T](p.end, p.in, 0, int(p.n))
-	right := kernel.Right[T]{Data: kernel.View[T](p.in[1].(Resident).Bytes()), K: int(p.k), N: int(p.n), Stride: int(p.n)}
-	if h, ok := p.in[1].(*Held); ok && h.isPacked() {
+	end := endingOf[T](p.end, 0, int(p.n))
+	right := kernel.Right[T]{Data: kernel.View[T](p.weights.(Resident).Bytes()), K: int(p.k), N: int(p.n), Stride: int(p.n)}
+	if h, ok := p.weights.(*Held); ok && h.isPacked() {
 		right = group[T](h, 0)
 	}
 	kernel.Multiply(kernel.Active(), kernel.View[T](dst), int(p.n), left, right, int(rows), p.end.residual != nil, end)

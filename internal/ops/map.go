@@ -10,30 +10,30 @@ import (
 
 // mapped applies a loop to each element: a conversion, an activation.
 type mapped struct {
-	computed
+	unary
 	loop func(dst, src []byte)
 }
 
 // mapTo is x through loop, which takes x's dtype and gives t. Where the two
 // are equally large, it must work in place.
 func mapTo(op string, t dtype.Type, x Array, loop func(dst, src []byte)) Array {
-	return &mapped{computed{op: op, dt: t, sh: x.Shape(), in: []Array{x}}, loop}
+	return &mapped{unary{computed{op: op, dt: t, sh: x.Shape()}, x}, loop}
 }
 
 func (*mapped) byRegion() bool { return true }
 
-func (m *mapped) Tiling() Tiling { return tilingOf(m.in[0]) }
+func (m *mapped) Tiling() Tiling { return tilingOf(m.x) }
 
 func (m *mapped) Flops() int64 { return activationFlops(m.op) * m.sh.Len() }
 
-func (m *mapped) once(_ int, unit int64) (int64, bool) { return unit, true }
+func (m *mapped) readsOnce(unit int64, say func(*Array, int64)) { say(&m.x, unit) }
 
 func (m *mapped) Memory(n int64) int64 {
-	in := memoryOf(m.in[0], n)
-	if m.in[0].DType().Size() == m.dt.Size() {
+	in := memoryOf(m.x, n)
+	if m.x.DType().Size() == m.dt.Size() {
 		return in
 	}
-	return in + n*int64(m.in[0].DType().Size())
+	return in + n*int64(m.x.DType().Size())
 }
 
 func (m *mapped) Read(ctx context.Context, dst []byte, off int64) error {
@@ -42,11 +42,11 @@ func (m *mapped) Read(ctx context.Context, dst []byte, off int64) error {
 
 func (m *mapped) ReadRegion(ctx context.Context, dst []byte, r Region) error {
 	src := dst
-	if size := int64(m.in[0].DType().Size()); size != m.size() {
+	if size := int64(m.x.DType().Size()); size != m.size() {
 		src = getBuffer(r.Runs * r.Len * size)
 		defer putBuffer(src)
 	}
-	src, err := at(ctx, m.in[0], src, r)
+	src, err := at(ctx, m.x, src, r)
 	if err != nil {
 		return err
 	}
@@ -73,8 +73,8 @@ func Cast(x Array, t dtype.Type) (Array, error) {
 // Otherwise it is Cast.
 func Rounded(x Array, t dtype.Type) (Array, error) {
 	if m, ok := x.(*mapped); ok && m.op == "cast" && t.IsFloat() {
-		if from := m.in[0].DType(); from.IsFloat() && x.DType().IsFloat() && from.Size() > x.DType().Size() {
-			x = m.in[0]
+		if from := m.x.DType(); from.IsFloat() && x.DType().IsFloat() && from.Size() > x.DType().Size() {
+			x = m.x
 		}
 	}
 	return Cast(x, t)

@@ -12,7 +12,7 @@ import (
 
 // recast is an array of an opaque type in another one that it promotes to.
 type recast struct {
-	computed
+	unary
 	conversion
 }
 
@@ -30,17 +30,17 @@ func promoteOpaque(x Array, t dtype.Type) Array {
 		return x
 	}
 	c := convert(dtype.Field{Type: x.DType()}, dtype.Field{Type: t})
-	return &recast{computed{op: "cast", dt: t, sh: x.Shape(), in: []Array{x}}, c}
+	return &recast{unary{computed{op: "cast", dt: t, sh: x.Shape()}, x}, c}
 }
 
 func (*recast) byRegion() bool { return true }
 
-func (r *recast) Tiling() Tiling { return tilingOf(r.in[0]) }
+func (r *recast) Tiling() Tiling { return tilingOf(r.x) }
 
-func (r *recast) once(_ int, unit int64) (int64, bool) { return unit, true }
+func (r *recast) readsOnce(unit int64, say func(*Array, int64)) { say(&r.x, unit) }
 
 func (r *recast) Memory(n int64) int64 {
-	return n*int64(r.in[0].DType().Size()+r.holds) + memoryOf(r.in[0], n)
+	return n*int64(r.x.DType().Size()+r.holds) + memoryOf(r.x, n)
 }
 
 func (r *recast) Read(ctx context.Context, dst []byte, off int64) error {
@@ -48,13 +48,13 @@ func (r *recast) Read(ctx context.Context, dst []byte, off int64) error {
 }
 
 func (r *recast) ReadRegion(ctx context.Context, dst []byte, region Region) error {
-	src := getBuffer(region.Runs * region.Len * int64(r.in[0].DType().Size()))
+	src := getBuffer(region.Runs * region.Len * int64(r.x.DType().Size()))
 	defer putBuffer(src)
-	if err := readRegion(ctx, r.in[0], src, region); err != nil {
+	if err := readRegion(ctx, r.x, src, region); err != nil {
 		return err
 	}
 	if err := r.apply(dst, src); err != nil {
-		return errorf(r.in[0], "holds %v", err)
+		return errorf(r.x, "holds %v", err)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 // kernel.Right has, one group of N columns after the other. It is held by what
 // multiplies by it.
 type packed struct {
-	computed
+	unary
 	k, n, groups int // n: columns of a group
 	panel        int
 }
@@ -25,7 +25,7 @@ func pack(b Array, groups int) *Held {
 		b = Hold(b) // its short runs lie too far apart to be read in one piece
 	}
 	across := (p.n + p.panel - 1) / p.panel
-	p.computed = computed{op: "pack", dt: b.DType(), sh: shape.Shape{groups * across, p.k, p.panel}, in: []Array{b}}
+	p.unary = unary{computed{op: "pack", dt: b.DType(), sh: shape.Shape{groups * across, p.k, p.panel}}, b}
 	return Hold(p)
 }
 
@@ -35,7 +35,7 @@ func (p *packed) Tiling() Tiling { return Tiling{Unit: int64(p.k * p.panel)} }
 
 func (p *packed) Memory(n int64) int64 {
 	one := int64(p.k * p.panel)
-	return (one+wholeRowsMemory(n, one))*p.size() + memoryOf(p.in[0], one)
+	return (one+wholeRowsMemory(n, one))*p.size() + memoryOf(p.x, one)
 }
 
 func (p *packed) Read(ctx context.Context, dst []byte, off int64) error {
@@ -57,12 +57,12 @@ func (p *packed) read(ctx context.Context, dst []byte, i int) error {
 	cols := min(p.panel, p.n-j)
 	r := Region{Off: int64(group*p.n + j), Runs: int64(p.k), Len: int64(cols), Stride: int64(p.groups * p.n)}
 	if cols == p.panel {
-		return readRegion(ctx, p.in[0], dst, r)
+		return readRegion(ctx, p.x, dst, r)
 	}
 	size := int(p.size())
 	part := getBuffer(int64(p.k * cols * size))
 	defer putBuffer(part)
-	if err := readRegion(ctx, p.in[0], part, r); err != nil {
+	if err := readRegion(ctx, p.x, part, r); err != nil {
 		return err
 	}
 	clear(dst)
@@ -72,13 +72,13 @@ func (p *packed) read(ctx context.Context, dst []byte, i int) error {
 
 // isPacked reports whether h is what pack holds.
 func (h *Held) isPacked() bool {
-	_, ok := h.in[0].(*packed)
+	_, ok := h.x.(*packed)
 	return ok
 }
 
 // group is one group of what pack holds, to multiply by.
 func group[T kernel.Float](h *Held, i int) kernel.Right[T] {
-	p := h.in[0].(*packed)
+	p := h.x.(*packed)
 	data := kernel.View[T](h.data)
 	per := len(data) / p.groups
 	return kernel.Right[T]{Data: data[i*per : (i+1)*per], K: p.k, N: p.n}
@@ -101,11 +101,10 @@ func fuse(activation string, t dtype.Type) (fused, after string) {
 	return activation, ""
 }
 
-// ending is an epilogue, held. Its arrays are inputs of the node, which reads
-// them from there: a plan may put others in their place.
+// ending is an epilogue, held. Its arrays are operands of the node.
 type ending struct {
-	bias       *Held
-	residual   Array
+	bias       Array // nil: none; in memory
+	residual   Array // nil: none
 	activation func(dst, src []byte)
 	flops      int64 // an element
 }
@@ -130,29 +129,25 @@ func (e epilogue) hold(t dtype.Type, n int) (ending, error) {
 	return out, nil
 }
 
-// inputs are those of a node with this ending: two of its own, then the bias and
-// the residual, of those that there are.
-func (e ending) inputs(x, weights Array) []Array {
-	in := []Array{x, weights}
+// operands visits those that there are, for the Operands of the node.
+func (e *ending) operands(visit func(*Array)) {
 	if e.bias != nil {
-		in = append(in, e.bias)
+		visit(&e.bias)
 	}
 	if e.residual != nil {
-		in = append(in, e.residual)
+		visit(&e.residual)
 	}
-	return in
 }
 
-// biasOf is the bias of n channels from number first on, of a node with this
-// ending and these inputs; nil if it has none.
-func biasOf[T kernel.Float](e ending, in []Array, first, n int) []T {
+// biasOf is the bias of n channels from number first on; nil if there is none.
+func biasOf[T kernel.Float](e ending, first, n int) []T {
 	if e.bias == nil {
 		return nil
 	}
-	return kernel.View[T](in[2].(Resident).Bytes())[first : first+n]
+	return kernel.View[T](e.bias.(Resident).Bytes())[first : first+n]
 }
 
 // endingOf is the epilogue of n channels from number first on, likewise.
-func endingOf[T kernel.Float](e ending, in []Array, first, n int) kernel.Epilogue[T] {
-	return kernel.Epilogue[T]{Bias: biasOf[T](e, in, first, n), Activation: e.activation}
+func endingOf[T kernel.Float](e ending, first, n int) kernel.Epilogue[T] {
+	return kernel.Epilogue[T]{Bias: biasOf[T](e, first, n), Activation: e.activation}
 }

@@ -12,7 +12,7 @@ import (
 // neighbouring blocks doesn't give that: an array of 3 and more axes in Fortran
 // order, say. It is read in tiles of which neither side is cut short.
 type permuted struct {
-	computed
+	unary
 	perm    []int
 	axes    []movedAxis // of the result, outermost first; those that stay together are one
 	inOrder []int       // their numbers as x has them, outermost first
@@ -24,7 +24,7 @@ type movedAxis struct{ len, out, src int64 }
 
 func newPermuted(x Array, perm []int) *permuted {
 	s := x.Shape()
-	p := &permuted{computed: computed{op: "transpose", dt: x.DType(), sh: s.Permute(perm), in: []Array{x}}, perm: perm}
+	p := &permuted{unary: unary{computed{op: "transpose", dt: x.DType(), sh: s.Permute(perm)}, x}, perm: perm}
 	for i, a := range perm {
 		n, src := int64(s[a]), s.Product(a+1, len(s))
 		switch at := len(p.axes) - 1; {
@@ -45,12 +45,12 @@ func newPermuted(x Array, perm []int) *permuted {
 	return p
 }
 
-func (p *permuted) from() (Array, []int) { return p.in[0], p.perm }
+func (p *permuted) from() (Array, []int) { return p.x, p.perm }
 
 func (*permuted) Flops() int64 { return 0 }
 
 func (p *permuted) Memory(n int64) int64 {
-	return borrows(p.in[0], n)*p.size() + memoryOf(p.in[0], n)
+	return borrows(p.x, n)*p.size() + memoryOf(p.x, n)
 }
 
 // permutedTile is the bytes of a tile.
@@ -184,7 +184,7 @@ func (p *permuted) box(ctx context.Context, dst []byte, sides []side, r Region, 
 		to += s.at * a.out
 		axes[i], n = a, n*s.len
 	}
-	if x, ok := p.in[0].(Resident); ok {
+	if x, ok := p.x.(Resident); ok {
 		permute(dst[to*size:], x.Bytes()[from*size:], axes, int(size))
 		return nil
 	}
@@ -223,7 +223,7 @@ func (p *permuted) fetch(ctx context.Context, buf []byte, axes []movedAxis, from
 			at.Off = off
 			dst := buf[:piece]
 			buf = buf[piece:]
-			return readRegion(ctx, p.in[0], dst, at)
+			return readRegion(ctx, p.x, dst, at)
 		}
 		a := axes[order[0]]
 		for i := range a.len {

@@ -8,16 +8,17 @@ import (
 	"fusectl/internal/shape"
 )
 
-// planar is a convolution of maps with their channels first, input 0
-// [N,C,H,W], with input 1, a matrix [out, C/groups·h·w] in memory: the product
+// planar is a convolution of maps with their channels first, [N,C,H,W], with
+// weights, a matrix [out, C/groups·h·w] in memory: the product
 // of that matrix and the patches under the window, which are packed from the
 // map's rows a part at a time. A linear map of channels is one, too.
 type planar struct {
 	computed
 	windows
-	groups, cn int   // cn: channels of a group
-	out        int64 // channels of the result
-	end        ending
+	maps, weights Array
+	groups, cn    int   // cn: channels of a group
+	out           int64 // channels of the result
+	end           ending
 }
 
 // newPlanar is x, seen as [N,C,H,W], by weights, seen as [out,C/groups,h,w].
@@ -26,7 +27,7 @@ func newPlanar(op string, x, weights Array, on windows, groups int, end ending) 
 	out := shape.Shape{s[0], ws[0], on.y.out, on.x.out}
 	flat := inMemory(reshape(weights, shape.Shape{ws[0], int(ws.Product(1, len(ws)))}))
 	on.ch = s[1]
-	return &planar{computed{op: op, dt: x.DType(), sh: out, in: end.inputs(x, flat)}, on, groups, s[1] / groups, int64(ws[0]), end}
+	return &planar{computed{op: op, dt: x.DType(), sh: out}, on, x, flat, groups, s[1] / groups, int64(ws[0]), end}
 }
 
 // planarLeast is the positions of a map from which on linear maps take it as
@@ -46,6 +47,12 @@ func linearPlanar(x, weights Array, axis int, end ending) Array {
 	out := s.Clone()
 	out[axis] = ws[0]
 	return reshape(y, out)
+}
+
+func (p *planar) Operands(visit func(*Array)) {
+	visit(&p.maps)
+	visit(&p.weights)
+	p.end.operands(visit)
 }
 
 func (p *planar) patch() int64     { return int64(p.cn * p.y.size * p.x.size) }
@@ -80,7 +87,7 @@ func (p *planar) Memory(n int64) int64 {
 	if p.y.in == 1 {
 		read = min(read, cols*int64(p.ch))
 	}
-	return (borrows(p.in[0], read)+kernel.FillLen)*p.size() + memoryOf(p.in[0], read)
+	return (borrows(p.maps, read)+kernel.FillLen)*p.size() + memoryOf(p.maps, read)
 }
 
 func (p *planar) Read(ctx context.Context, dst []byte, off int64) error {
@@ -122,12 +129,12 @@ func (p *planar) block(ctx context.Context, dst []byte, image, out, rows, first,
 	defer func() { putBuffer(buf) }()
 	stride := plane
 	at := image*int64(p.ch)*plane + from
-	if x, ok := p.in[0].(Resident); ok {
+	if x, ok := p.maps.(Resident); ok {
 		src = x.Bytes()[at*p.size():]
 	} else {
 		buf = getBuffer(int64(p.ch) * run * p.size())
 		src, stride = buf, run
-		if err := readRegion(ctx, p.in[0], src, Region{at, int64(p.ch), run, plane}); err != nil {
+		if err := readRegion(ctx, p.maps, src, Region{at, int64(p.ch), run, plane}); err != nil {
 			return err
 		}
 	}
@@ -143,7 +150,7 @@ func (p *planar) block(ctx context.Context, dst []byte, image, out, rows, first,
 // elements apart, and begin with element from of their plane.
 func planarBlock[T kernel.Float](p *planar, dst, src []T, lo, from, stride int, out, rows, first, cols int64) {
 	t := kernel.Active()
-	weights := kernel.View[T](p.in[1].(Resident).Bytes())
+	weights := kernel.View[T](p.weights.(Resident).Bytes())
 	per := p.out / int64(p.groups)
 	k := p.patch()
 	panel := t.Panel(p.dt.Kind())
@@ -153,7 +160,7 @@ func planarBlock[T kernel.Float](p *planar, dst, src []T, lo, from, stride int, 
 		patches := planes[T]{p, src, from, stride, first, int(g) * p.cn, panel}
 		right := kernel.Right[T]{K: int(k), N: int(cols), Depth: convDepth, Fill: patches.fill}
 		block := dst[:m*cols]
-		for i, b := range biasOf[T](p.end, p.in, int(out), int(m)) {
+		for i, b := range biasOf[T](p.end, int(out), int(m)) {
 			row := block[int64(i)*cols : int64(i+1)*cols]
 			for j := range row {
 				row[j] = b

@@ -45,7 +45,7 @@ func Pool(x Array, mode string, o PoolOptions) (Array, error) {
 			return x
 		}
 		s := shape.Shape{x.Shape()[0], on.y.out, on.x.out, on.ch}
-		p := &pooled{computed: computed{op: "pool", dt: t, sh: s, in: []Array{holdSmall(x)}}, windows: on, countPadding: o.CountPadding}
+		p := &pooled{computed: computed{op: "pool", dt: t, sh: s}, maps: holdSmall(x), windows: on, countPadding: o.CountPadding}
 		if mode == "average" {
 			p.dt, p.average = dtype.Float64, true
 		}
@@ -65,18 +65,21 @@ func Pool(x Array, mode string, o PoolOptions) (Array, error) {
 type pooled struct {
 	computed
 	windows
+	maps                  Array
 	average, countPadding bool
 }
 
+func (p *pooled) Operands(visit func(*Array)) { visit(&p.maps) }
+
 func (p *pooled) Tiling() Tiling {
-	return Tiling{Unit: int64(p.x.out * p.ch), Size: p.worth(p.in[0], 1) * int64(p.ch)}
+	return Tiling{Unit: int64(p.x.out * p.ch), Size: p.worth(p.maps, 1) * int64(p.ch)}
 }
 
 func (p *pooled) Flops() int64 { return int64(p.y.size*p.x.size) * p.sh.Len() }
 
 func (p *pooled) Memory(n int64) int64 {
 	read := p.covered(n / max(int64(p.ch), 1))
-	return borrows(p.in[0], read)*int64(p.in[0].DType().Size()) + wholeRowsMemory(n, int64(p.ch))*p.size() + memoryOf(p.in[0], read)
+	return borrows(p.maps, read)*int64(p.maps.DType().Size()) + wholeRowsMemory(n, int64(p.ch))*p.size() + memoryOf(p.maps, read)
 }
 
 func (p *pooled) Read(ctx context.Context, dst []byte, off int64) error {
@@ -92,15 +95,15 @@ func (p *pooled) Read(ctx context.Context, dst []byte, off int64) error {
 
 // pool computes n windows of one image from number first on.
 func (p *pooled) pool(ctx context.Context, dst []byte, image, first, n int64) error {
-	src, buf, lo, err := p.lines(ctx, p.in[0], image, first, n)
+	src, buf, lo, err := p.lines(ctx, p.maps, image, first, n)
 	defer putBuffer(buf)
 	if err != nil {
 		return err
 	}
-	kind := p.in[0].DType().Kind()
+	kind := p.maps.DType().Kind()
 	loops := kernel.Active()
 	sum, most := loops.SumRows[kind], loops.Max[kind]
-	pixel := p.ch * p.in[0].DType().Size()
+	pixel := p.ch * p.maps.DType().Size()
 	line := p.x.in * pixel
 	row := p.ch * int(p.size())
 	for i := range n {

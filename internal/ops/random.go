@@ -43,6 +43,8 @@ func Random(distribution string, s shape.Shape, t dtype.Type, seed uint64) (Arra
 	return cast(r, t), nil
 }
 
+func (*random) Operands(func(*Array)) {}
+
 func (r *random) Flops() int64 { return elementary * r.sh.Len() }
 
 func (r *random) Memory(int64) int64 { return 0 }

@@ -35,7 +35,7 @@ func chunkRows(g shape.Group) int64 {
 // reduced accumulates [outer, len, inner] to [outer, chunks, inner], a chunk
 // being some rows of len.
 type reduced struct {
-	computed
+	unary
 	g      shape.Group
 	rows   int64 // of a chunk
 	chunks int64
@@ -56,14 +56,14 @@ func reduce(op string, t dtype.Type, x Array, g shape.Group, how accumulate) Arr
 	rows := chunkRows(g)
 	n := ceilDiv(g.Len, rows)
 	out := shape.Shape{int(g.Outer), int(n), int(g.Inner)}
-	r := &reduced{computed{op: op, dt: t, sh: out, in: []Array{x}}, g, rows, n, how}
+	r := &reduced{unary{computed{op: op, dt: t, sh: out}, x}, g, rows, n, how}
 	if n == 1 {
 		return r
 	}
 	// The chunks are what workers share; their results are few.
 	g.Len, how.add = n, how.merge
 	last := shape.Shape{int(g.Outer), 1, int(g.Inner)}
-	return &reduced{computed{op: op, dt: t, sh: last, in: []Array{Hold(r)}}, g, n, 1, how}
+	return &reduced{unary{computed{op: op, dt: t, sh: last}, Hold(r)}, g, n, 1, how}
 }
 
 // Tiling makes a tile of results take about a piece of input, or a few.
@@ -74,15 +74,17 @@ func (r *reduced) Tiling() Tiling {
 	return Tiling{Most: min(r.g.Inner, pieceLen)}
 }
 
-func (r *reduced) Flops() int64 { return r.in[0].Shape().Len() }
+func (r *reduced) Flops() int64 { return r.x.Shape().Len() }
 
-func (r *reduced) once(_ int, unit int64) (int64, bool) {
-	return r.g.Inner, unit%r.g.Inner == 0
+func (r *reduced) readsOnce(unit int64, say func(*Array, int64)) {
+	if unit%r.g.Inner == 0 {
+		say(&r.x, r.g.Inner)
+	}
 }
 
 func (r *reduced) Memory(n int64) int64 {
 	piece := max(pieceLen, min(n, r.g.Inner))
-	return piece*int64(r.in[0].DType().Size()) + memoryOf(r.in[0], piece)
+	return piece*int64(r.x.DType().Size()) + memoryOf(r.x, piece)
 }
 
 func (r *reduced) Read(ctx context.Context, dst []byte, off int64) error {
@@ -103,7 +105,7 @@ func (r *reduced) Read(ctx context.Context, dst []byte, off int64) error {
 // chunk accumulates rows rows from row on, of which it takes the columns that
 // acc has room for.
 func (r *reduced) chunk(ctx context.Context, acc []byte, row, rows, col int64) error {
-	x := r.in[0]
+	x := r.x
 	size := int64(x.DType().Size())
 	cols := int64(len(acc)) / r.size()
 	per := max(pieceLen/cols, 1)

@@ -76,14 +76,14 @@ func Resize(x Array, height, width int, o ResizeOptions) (Array, error) {
 	}
 	g.y, g.x = axisWeights(s[axes[0]], height, o.Scale[0], o), axisWeights(s[axes[1]], width, o.Scale[1], o)
 	if nearest {
-		return &resized{computed: computed{op: "resize", dt: x.DType(), sh: out, in: []Array{x}}, plane: g}, nil
+		return &resized{computed: computed{op: "resize", dt: x.DType(), sh: out}, maps: x, plane: g}, nil
 	}
 	xs, t, err := needFloat(o.Mode+" resizing", []Array{x})
 	if err != nil {
 		return nil, err
 	}
 	work := cast(xs[0], t.Compute())
-	r := resized{computed: computed{op: "resize", dt: work.DType(), sh: out, in: []Array{work}}, plane: g, blend: true}
+	r := resized{computed: computed{op: "resize", dt: work.DType(), sh: out}, maps: work, plane: g, blend: true}
 	if o.Mode == "bicubic" {
 		return cast(newCubic(&r, cmp.Or(o.CubicCoeff, DefaultCubicCoeff), o.ExcludeOutside), t), nil
 	}
@@ -141,8 +141,11 @@ func axisWeights(in, out int, scale float64, o ResizeOptions) axisPlan {
 type resized struct {
 	computed
 	plane
+	maps  Array
 	blend bool
 }
+
+func (r *resized) Operands(visit func(*Array)) { visit(&r.maps) }
 
 func (r *resized) row() int64    { return int64(len(r.x.lo)) * r.inner }
 func (r *resized) srcRow() int64 { return int64(r.x.in) * r.inner }
@@ -161,7 +164,7 @@ func (r *resized) Flops() int64 {
 
 func (r *resized) Memory(n int64) int64 {
 	read := r.atOnce() * r.srcRow()
-	return (2*r.row()+borrows(r.in[0], read)+wholeRowsMemory(n, r.row()))*r.size() + memoryOf(r.in[0], read)
+	return (2*r.row()+borrows(r.maps, read)+wholeRowsMemory(n, r.row()))*r.size() + memoryOf(r.maps, read)
 }
 
 func (r *resized) Read(ctx context.Context, dst []byte, off int64) error {
@@ -201,7 +204,7 @@ func (s *sourceRows) row(ctx context.Context, i int64) ([]byte, error) {
 	row, bytes := r.srcRow(), r.srcRow()*r.size()
 	if i < s.first || i >= s.first+s.n {
 		n := min(r.atOnce(), r.outer*int64(r.y.in)-i)
-		data, err := at(ctx, r.in[0], s.buf[:n*bytes], flat(i*row, n*row))
+		data, err := at(ctx, r.maps, s.buf[:n*bytes], flat(i*row, n*row))
 		if err != nil {
 			return nil, err
 		}

@@ -17,10 +17,10 @@ type Keeper interface {
 // onceReader is a node that reads an operand once, from front to back, where it
 // is itself read so.
 type onceReader interface {
-	// once reports whether operand i is, if every element of the node is read
-	// once, in runs from one multiple of unit to another, and which multiples
-	// the operand's runs then have.
-	once(i int, unit int64) (of int64, ok bool)
+	// readsOnce says which operands those are, if every element of the node is read
+	// once, in runs from one multiple of unit to another, and of what the operand's
+	// runs are then multiples.
+	readsOnce(unit int64, say func(operand *Array, unit int64))
 }
 
 // readOnce finds the sources of which the stages read no element twice.
@@ -50,14 +50,14 @@ func readOnce(stages []stage, o Options) map[Keeper]bool {
 		if _, held := x.(*Held); held {
 			return // a stage of its own fills it
 		}
-		r, reads := x.(onceReader)
-		for i, in := range n.Inputs() {
-			of, once := int64(0), false
-			if reads && ok {
-				of, once = r.once(i, unit)
-			}
-			walk(in, of, once)
+		units := map[*Array]int64{}
+		if r, reads := x.(onceReader); reads && ok {
+			r.readsOnce(unit, func(x *Array, of int64) { units[x] = of })
 		}
+		n.Operands(func(x *Array) {
+			of, once := units[x]
+			walk(*x, of, once)
+		})
 	}
 	for _, s := range stages {
 		t := newTiles(s.x, o, o.InOrder && s.into == nil)
@@ -89,7 +89,7 @@ func (p *Plan) keeping(x Array) int64 {
 		}
 		once = true
 		most := int64(0)
-		for _, in := range n.Inputs() {
+		for _, in := range operands(n) {
 			b, o := walk(in)
 			bytes, most, once = bytes+b, max(most, b), once && o
 		}
@@ -130,7 +130,7 @@ func sourcesUnder(x Array, f func(Array)) {
 		if _, held := n.(*Held); held {
 			return
 		}
-		for _, in := range n.Inputs() {
+		for _, in := range operands(n) {
 			if _, ok := in.(Node); !ok && !seen[in] {
 				seen[in] = true
 				f(in)

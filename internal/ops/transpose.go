@@ -12,7 +12,7 @@ import (
 // swapped exchanges two neighbouring blocks of axes: source [outer, A, B,
 // inner] seen as [outer, B, A, inner].
 type swapped struct {
-	computed
+	unary
 	perm []int
 	s    shape.Swap
 }
@@ -32,7 +32,7 @@ type transposition interface {
 	from() (x Array, perm []int)
 }
 
-func (t *swapped) from() (Array, []int) { return t.in[0], t.perm }
+func (t *swapped) from() (Array, []int) { return t.x, t.perm }
 
 // transpose is Transpose for what is known to be a permutation.
 func transpose(x Array, perm []int) Array {
@@ -51,7 +51,7 @@ func transpose(x Array, perm []int) Array {
 	case len(swaps) == 0 || sizeOf(x) == 0: // no byte moves
 		return reshape(x, out)
 	case len(swaps) == 1:
-		return &swapped{computed{op: "transpose", dt: x.DType(), sh: out, in: []Array{x}}, perm, swaps[0]}
+		return &swapped{unary{computed{op: "transpose", dt: x.DType(), sh: out}, x}, perm, swaps[0]}
 	}
 	if k, ok := x.(Keeper); ok {
 		if reading, _ := k.Keeps(); reading > 0 {
@@ -71,7 +71,7 @@ func scattered(x Array) bool {
 		return true
 	}
 	n, ok := x.(byRegion)
-	return ok && n.byRegion() && slices.ContainsFunc(x.(Node).Inputs(), scattered)
+	return ok && n.byRegion() && slices.ContainsFunc(operands(x.(Node)), scattered)
 }
 
 // holdScattered holds what is scattered below nodes that read by other regions
@@ -87,12 +87,12 @@ func holdScattered(xs []Array) {
 		seen[n] = true
 		r, regions := n.(byRegion)
 		_, held := n.(*Held)
-		for i, in := range n.Inputs() {
-			walk(in)
-			if !held && (!regions || !r.byRegion()) && scattered(in) {
-				n.Inputs()[i] = Hold(in)
+		n.Operands(func(x *Array) {
+			walk(*x)
+			if !held && (!regions || !r.byRegion()) && scattered(*x) {
+				*x = Hold(*x)
 			}
-		}
+		})
 	}
 	for _, x := range xs {
 		walk(x)
@@ -101,7 +101,7 @@ func holdScattered(xs []Array) {
 
 func (*swapped) Flops() int64 { return 0 }
 
-func (t *swapped) Memory(n int64) int64 { return borrows(t.in[0], n)*t.size() + memoryOf(t.in[0], n) }
+func (t *swapped) Memory(n int64) int64 { return borrows(t.x, n)*t.size() + memoryOf(t.x, n) }
 
 // Tiling takes all of B with a range of A, since the source then gives one
 // run, or where that would be too much, a square of both.
@@ -126,7 +126,7 @@ func (t *swapped) Read(ctx context.Context, dst []byte, off int64) error {
 		switch in := col % s.Inner; {
 		case in != 0 || n < s.Inner: // within one position
 			take = min(n, s.Inner-in)
-			if err := t.in[0].Read(ctx, dst[:take*size], ((outer*s.A+col/s.Inner)*s.B+b)*s.Inner+in); err != nil {
+			if err := t.x.Read(ctx, dst[:take*size], ((outer*s.A+col/s.Inner)*s.B+b)*s.Inner+in); err != nil {
 				return err
 			}
 		case col != 0 || n < row: // part of one row
@@ -161,14 +161,14 @@ func (t *swapped) ReadRegion(ctx context.Context, dst []byte, r Region) error {
 func (t *swapped) box(ctx context.Context, dst []byte, outer, b, nb, a, na int64) error {
 	s := t.s
 	src := Region{Off: ((outer*s.A+a)*s.B + b) * s.Inner, Runs: na, Len: nb * s.Inner, Stride: s.B * s.Inner}
-	if x, ok := t.in[0].(Resident); ok {
+	if x, ok := t.x.(Resident); ok {
 		size := int(s.Inner * t.size())
 		kernel.TransposeRows(dst, int(na)*size, x.Bytes()[src.Off*t.size():], int(src.Stride*t.size()), int(na), int(nb), size)
 		return nil
 	}
 	buf := getBuffer(int64(len(dst)))
 	defer putBuffer(buf)
-	if err := readRegion(ctx, t.in[0], buf, src); err != nil {
+	if err := readRegion(ctx, t.x, buf, src); err != nil {
 		return err
 	}
 	kernel.Transpose(dst, buf, int(na), int(nb), int(s.Inner)*t.dt.Size())

@@ -10,7 +10,7 @@ import (
 
 // view is the same bytes under another shape, or with elements of another
 // size: no data moves.
-type view struct{ computed }
+type view struct{ unary }
 
 // Reshape is x under another shape of as many elements, as numpy.reshape.
 func Reshape(x Array, s shape.Shape) (Array, error) {
@@ -33,41 +33,42 @@ func reinterpret(x Array, t dtype.Type, s shape.Shape) Array {
 	if x.Shape().Len()*int64(x.DType().Size()) != s.Len()*int64(t.Size()) {
 		panic(fmt.Sprintf("ops: %v of %v seen as %v of %v", x.Shape(), x.DType(), s, t))
 	}
-	return &view{computed{op: "view", dt: t, sh: s, in: []Array{x}}}
+	return &view{unary{computed{op: "view", dt: t, sh: s}, x}}
 }
 
-func (v *view) once(_ int, unit int64) (int64, bool) {
-	size := int64(v.in[0].DType().Size())
-	return unit * v.size() / max(size, 1), size > 0 && unit*v.size()%size == 0
+func (v *view) readsOnce(unit int64, say func(*Array, int64)) {
+	if size := int64(v.x.DType().Size()); size > 0 && unit*v.size()%size == 0 {
+		say(&v.x, unit*v.size()/size)
+	}
 }
 
 func (*view) Flops() int64 { return 0 }
 
 func (v *view) Memory(n int64) int64 {
-	return memoryOf(v.in[0], n*v.size()/max(int64(v.in[0].DType().Size()), 1))
+	return memoryOf(v.x, n*v.size()/max(int64(v.x.DType().Size()), 1))
 }
 
 // byRegion is true where elements stay as large as they are.
-func (v *view) byRegion() bool { return v.in[0].DType().Size() == v.dt.Size() }
+func (v *view) byRegion() bool { return v.x.DType().Size() == v.dt.Size() }
 
 func (v *view) Tiling() Tiling {
-	if v.in[0].DType() != v.dt {
+	if v.x.DType() != v.dt {
 		return Tiling{}
 	}
-	return tilingOf(v.in[0])
+	return tilingOf(v.x)
 }
 
 func (v *view) Read(ctx context.Context, dst []byte, off int64) error {
-	size := int64(v.in[0].DType().Size())
+	size := int64(v.x.DType().Size())
 	at, n := off*v.size(), int64(len(dst))
 	if at%size == 0 && n%size == 0 {
-		return v.in[0].Read(ctx, dst, at/size)
+		return v.x.Read(ctx, dst, at/size)
 	}
 	// The run cuts a larger source element: fetch the whole ones around it.
 	from, to := at/size, ceilDiv(at+n, size)
 	buf := getBuffer((to - from) * size)
 	defer putBuffer(buf)
-	if err := v.in[0].Read(ctx, buf, from); err != nil {
+	if err := v.x.Read(ctx, buf, from); err != nil {
 		return err
 	}
 	copy(dst, buf[at-from*size:])
@@ -75,8 +76,8 @@ func (v *view) Read(ctx context.Context, dst []byte, off int64) error {
 }
 
 func (v *view) ReadRegion(ctx context.Context, dst []byte, r Region) error {
-	if v.in[0].DType().Size() == v.dt.Size() {
-		return readRegion(ctx, v.in[0], dst, r)
+	if v.x.DType().Size() == v.dt.Size() {
+		return readRegion(ctx, v.x, dst, r)
 	}
 	return eachRun(ctx, v, dst, r)
 }
