@@ -142,3 +142,15 @@ func onLast(x Array, axis int, f func(Array) Array) Array {
 	perm := shape.MoveToLast(axis, n)
 	return transpose(f(transpose(x, perm)), shape.Inverse(perm))
 }
+
+// elementary is the operations that an exponential or the like counts for.
+const elementary = 10
+
+// activationFlops is the operations an element that a map or an activation of
+// that name counts for.
+func activationFlops(name string) int64 {
+	if slices.Contains(kernel.Activations(), name) && !strings.HasPrefix(name, "relu") {
+		return elementary
+	}
+	return 1
+}

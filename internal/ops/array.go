@@ -122,32 +122,11 @@ func described(x Array) string {
 // sizeOf is the bytes that x takes.
 func sizeOf(x Array) int64 { return x.Shape().Len() * int64(x.DType().Size()) }
 
-// computed is what the nodes have in common.
-type computed struct {
-	op string
-	dt dtype.Type
-	sh shape.Shape
-}
-
-func (c *computed) DType() dtype.Type  { return c.dt }
-func (c *computed) Shape() shape.Shape { return c.sh }
-func (c *computed) Op() string         { return c.op }
-
-// unary is what nodes of one operand have in common.
-type unary struct {
-	computed
-	x Array
-}
-
-func (u *unary) Operands(visit func(*Array)) { visit(&u.x) }
-
 // operands are the arrays that a node reads.
 func operands(n Node) (xs []Array) {
 	n.Operands(func(x *Array) { xs = append(xs, *x) })
 	return xs
 }
-
-func (c *computed) size() int64 { return int64(c.dt.Size()) }
 
 // memoryOf is what a read of n elements of x holds.
 func memoryOf(x Array, n int64) int64 {

@@ -66,11 +66,7 @@ func Compare(ctx context.Context, a, b Array, c CompareOptions, o Options) (Comp
 	if t.IsComplex() {
 		k.wide = dtype.Complex128
 	}
-	err = p.write(ctx, func(x Array) error {
-		k.parts = make([]Comparison, newTiles(x, p.o, false).count)
-		return p.compute(ctx, x, k, false)
-	})
-	if err != nil {
+	if err = p.Give(ctx, k); err != nil {
 		return Comparison{}, err
 	}
 	all := newComparison()
@@ -117,9 +113,10 @@ type comparing struct {
 	parts   []Comparison
 }
 
-func (k *comparing) place(Region) []byte { return nil }
-func (k *comparing) fail(error)          {}
-func (k *comparing) put(i int64, r Region, tile []byte) error {
+func (k *comparing) Begin(tiles int64)   { k.parts = make([]Comparison, tiles) }
+func (k *comparing) Place(Region) []byte { return nil }
+func (k *comparing) Fail(error)          {}
+func (k *comparing) Put(i int64, r Region, tile []byte) error {
 	n := r.Runs * r.Len
 	buf := getBuffer(n * int64(k.wide.Size()))
 	defer putBuffer(buf)

@@ -64,6 +64,9 @@ func (c *concat) Operands(visit func(*Array)) {
 	}
 }
 
+// inTurn is true of a join along the first axis.
+func (c *concat) inTurn() bool { return c.row == c.sh.Len() }
+
 func (c *concat) readsOnce(unit int64, say func(*Array, int64)) {
 	for i := range c.xs {
 		of := int64(1)

@@ -2,11 +2,7 @@ package ops
 
 import (
 	"math/bits"
-	"slices"
-	"strings"
 	"sync"
-
-	"fusectl/internal/kernel"
 )
 
 // Worker is a node whose arithmetic isn't one operation an element.
@@ -21,18 +17,6 @@ func flopsOf(n Node) int64 {
 		return w.Flops()
 	}
 	return n.Shape().Len()
-}
-
-// elementary is the operations that an exponential or the like counts for.
-const elementary = 10
-
-// activationFlops is the operations an element that a map or an activation of
-// that name counts for.
-func activationFlops(name string) int64 {
-	if slices.Contains(kernel.Activations(), name) && !strings.HasPrefix(name, "relu") {
-		return elementary
-	}
-	return 1
 }
 
 // Cost is what computing arrays takes.

@@ -112,7 +112,7 @@ func (p *Plan) lay() {
 			walk(in)
 		}
 		if h, ok := x.(*Held); ok {
-			p.stages = append(p.stages, stage{x: h.x, into: h})
+			p.stages = append(p.stages, stage{x: h.of, into: h})
 		}
 	}
 	for _, x := range p.outs {
@@ -309,18 +309,27 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("internal error: %v", e.Value) }
 
-// target takes tiles. Both methods are called by several workers at once.
-type target interface {
-	// place is where the tile is best computed; nil: in the worker's buffer.
-	place(r Region) []byte
-	// put takes tile number i. Tiles are begun in order and may end in any.
-	put(i int64, r Region, tile []byte) error
-	// fail tells why a worker gave up, so that no other waits for its tile.
-	fail(error)
+// Target takes tiles. Its methods are called by several workers at once, but for
+// Begin.
+type Target interface {
+	// Begin tells how many tiles come.
+	Begin(tiles int64)
+	// Place is where the tile is best computed; nil: in the worker's buffer.
+	Place(r Region) []byte
+	// Put takes tile number i. Tiles are begun in order and may end in any.
+	Put(i int64, r Region, tile []byte) error
+	// Fail tells why a worker gave up, so that no other waits for its tile.
+	Fail(error)
 }
 
-func (p *Plan) compute(ctx context.Context, x Array, to target, inOrder bool) error {
+// Give computes the next result and gives its tiles to a target, in no certain order.
+func (p *Plan) Give(ctx context.Context, to Target) error {
+	return p.write(ctx, func(x Array) error { return p.compute(ctx, x, to, false) })
+}
+
+func (p *Plan) compute(ctx context.Context, x Array, to Target, inOrder bool) error {
 	tiles := newTiles(x, p.o, inOrder)
+	to.Begin(tiles.count)
 	if tiles.count == 0 {
 		return nil
 	}
@@ -345,14 +354,14 @@ func (p *Plan) compute(ctx context.Context, x Array, to target, inOrder bool) er
 			}
 			r := tiles.region(i)
 			n := r.Runs * r.Len * size
-			tile := to.place(r)
+			tile := to.Place(r)
 			if tile == nil {
 				tile = buf[:n]
 			}
 			if err := readRegion(ctx, x, tile, r); err != nil {
 				return err
 			}
-			if err := to.put(i, r, tile); err != nil {
+			if err := to.Put(i, r, tile); err != nil {
 				return err
 			}
 			if p.o.Progress != nil {
@@ -364,7 +373,7 @@ func (p *Plan) compute(ctx context.Context, x Array, to target, inOrder bool) er
 		g.Go(func() error {
 			err := work()
 			if err != nil {
-				to.fail(err)
+				to.Fail(err)
 			}
 			return err
 		})
@@ -378,9 +387,10 @@ type fileTarget struct {
 	size int64
 }
 
-func (t *fileTarget) place(Region) []byte { return nil }
-func (t *fileTarget) fail(error)          {}
-func (t *fileTarget) put(_ int64, r Region, tile []byte) error {
+func (t *fileTarget) Begin(int64)         {}
+func (t *fileTarget) Place(Region) []byte { return nil }
+func (t *fileTarget) Fail(error)          {}
+func (t *fileTarget) Put(_ int64, r Region, tile []byte) error {
 	run := r.Len * t.size
 	for i := range r.Runs {
 		if _, err := t.w.WriteAt(tile[i*run:(i+1)*run], (r.Off+i*r.Stride)*t.size); err != nil {
@@ -396,14 +406,15 @@ type memoryTarget struct {
 	size int64
 }
 
-func (t *memoryTarget) fail(error) {}
-func (t *memoryTarget) place(r Region) []byte {
+func (t *memoryTarget) Fail(error)  {}
+func (t *memoryTarget) Begin(int64) {}
+func (t *memoryTarget) Place(r Region) []byte {
 	if r.Runs > 1 {
 		return nil
 	}
 	return t.data[r.Off*t.size : (r.Off+r.Len)*t.size]
 }
-func (t *memoryTarget) put(_ int64, r Region, tile []byte) error {
+func (t *memoryTarget) Put(_ int64, r Region, tile []byte) error {
 	if r.Runs > 1 {
 		run := r.Len * t.size
 		for i := range r.Runs {
@@ -422,14 +433,15 @@ type streamTarget struct {
 	err   error // why a worker gave up
 }
 
-func (t *streamTarget) place(Region) []byte { return nil }
-func (t *streamTarget) fail(err error) {
+func (t *streamTarget) Begin(int64)         {}
+func (t *streamTarget) Place(Region) []byte { return nil }
+func (t *streamTarget) Fail(err error) {
 	t.mu.Lock()
 	t.err = err
 	t.mu.Unlock()
 	t.moved.Broadcast()
 }
-func (t *streamTarget) put(i int64, _ Region, tile []byte) error {
+func (t *streamTarget) Put(i int64, _ Region, tile []byte) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for t.turn != i && t.err == nil {

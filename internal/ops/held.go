@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"slices"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/kernel"
@@ -12,7 +13,7 @@ import (
 // reads it: for inputs that are expensive and read more than once. It is the
 // only place where a whole array is held.
 type Held struct {
-	unary
+	of   Array
 	data []byte
 }
 
@@ -21,7 +22,7 @@ func Hold(x Array) *Held {
 	if h, ok := x.(*Held); ok {
 		return h
 	}
-	return &Held{unary: unary{computed{op: "hold", dt: x.DType(), sh: x.Shape()}, x}}
+	return &Held{of: x}
 }
 
 // inMemory returns x if it lies in memory, and otherwise x held.
@@ -36,7 +37,7 @@ func inMemory(x Array) Resident {
 // which can be read again for less.
 func holdComputed(x Array) Array {
 	switch x.(type) {
-	case *Held, *constant:
+	case Resident:
 		return x
 	case Node:
 		return Hold(x)
@@ -56,6 +57,18 @@ func holdSmall(x Array) Array {
 	return holdComputed(x)
 }
 
+func (h *Held) DType() dtype.Type  { return h.of.DType() }
+func (h *Held) Shape() shape.Shape { return h.of.Shape() }
+
+// Op is the name under which plans show that an array is held.
+func (*Held) Op() string { return "hold" }
+
+// Of is the array that is held.
+func (h *Held) Of() Array { return h.of }
+
+func (h *Held) Operands(visit func(*Array)) { visit(&h.of) }
+
+// Flops is 0: nothing is computed.
 func (*Held) Flops() int64 { return 0 }
 
 // Memory is 0: what is held is counted once, by the plan.
@@ -63,7 +76,7 @@ func (h *Held) Memory(int64) int64 { return 0 }
 
 func (h *Held) fill(ctx context.Context, p *Plan) error {
 	data := kernel.Alloc(int(sizeOf(h)))
-	if err := p.compute(ctx, h.x, &memoryTarget{data, h.size()}, false); err != nil {
+	if err := p.compute(ctx, h.of, &memoryTarget{data, int64(h.DType().Size())}, false); err != nil {
 		return err
 	}
 	h.data = data
@@ -74,36 +87,47 @@ func (h *Held) fill(ctx context.Context, p *Plan) error {
 func (h *Held) Bytes() []byte { return h.data }
 
 func (h *Held) Read(_ context.Context, dst []byte, off int64) error {
-	copy(dst, h.data[off*h.size():])
+	copy(dst, h.data[off*int64(h.DType().Size()):])
 	return nil
 }
 
-// constant is a small array known in advance.
-type constant struct {
-	computed
-	data []byte
+// byRegion is a node that reads its operands by the regions that it is itself
+// read by.
+type byRegion interface{ byRegion() bool }
+
+// scatterer is a node of which all but tiles of the form that it prefers are dear.
+type scatterer interface{ scattered() bool }
+
+// scattered reports whether tiles of x are cheap only in the form that x prefers.
+func scattered(x Array) bool {
+	if s, ok := x.(scatterer); ok {
+		return s.scattered()
+	}
+	n, ok := x.(byRegion)
+	return ok && n.byRegion() && slices.ContainsFunc(operands(x.(Node)), scattered)
 }
 
-// Constant is the 0-d array of one value, converted to t from float64 as a
-// cast does.
-func Constant(t dtype.Type, value float64) Array {
-	c := &constant{computed: computed{op: "constant", dt: t}, data: make([]byte, t.Size())}
-	kernel.Active().Convert[dtype.KindFloat64][t.Kind()](c.data, kernel.Bytes([]float64{value}))
-	return c
-}
-
-// empty is an array without elements.
-func empty(t dtype.Type, s shape.Shape) Array {
-	return &constant{computed: computed{op: "empty", dt: t, sh: s}}
-}
-
-func (*constant) Operands(func(*Array)) {}
-
-func (*constant) Flops() int64 { return 0 }
-
-func (c *constant) Memory(int64) int64 { return 0 }
-
-func (c *constant) Read(_ context.Context, dst []byte, off int64) error {
-	copy(dst, c.data[off*c.size():])
-	return nil
+// holdScattered holds what is scattered below nodes that read by other regions
+// than they are read by.
+func holdScattered(xs []Array) {
+	seen := map[Node]bool{}
+	var walk func(Array)
+	walk = func(x Array) {
+		n, ok := x.(Node)
+		if !ok || seen[n] {
+			return
+		}
+		seen[n] = true
+		r, regions := n.(byRegion)
+		_, held := n.(*Held)
+		n.Operands(func(x *Array) {
+			walk(*x)
+			if !held && (!regions || !r.byRegion()) && scattered(*x) {
+				*x = Hold(*x)
+			}
+		})
+	}
+	for _, x := range xs {
+		walk(x)
+	}
 }

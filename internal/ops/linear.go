@@ -224,7 +224,7 @@ func checkBias(bias Array, n int) error {
 
 // multiplyRows is rows [.., in] times a matrix [in, out] that pack has held.
 func multiplyRows(x Array, weights *Held, end ending) Array {
-	p := weights.x.(*packed)
+	p := weights.Of().(*packed)
 	return newProduct(x, weights, p.k, p.n, end)
 }
 
@@ -302,7 +302,7 @@ func multiply[T kernel.Float](p *product, dst, x []byte, rows int64) {
 	left := kernel.Rows(kernel.View[T](x), int(p.k))
 	end := endingOf[T](p.end, 0, int(p.n))
 	right := kernel.Right[T]{Data: kernel.View[T](p.weights.(Resident).Bytes()), K: int(p.k), N: int(p.n), Stride: int(p.n)}
-	if h, ok := p.weights.(*Held); ok && h.isPacked() {
+	if h, ok := p.weights.(*Held); ok && isPacked(h) {
 		right = group[T](h, 0)
 	}
 	kernel.Multiply(kernel.Active(), kernel.View[T](dst), int(p.n), left, right, int(rows), p.end.residual != nil, end)

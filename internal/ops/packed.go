@@ -71,15 +71,15 @@ func (p *packed) read(ctx context.Context, dst []byte, i int) error {
 }
 
 // isPacked reports whether h is what pack holds.
-func (h *Held) isPacked() bool {
-	_, ok := h.x.(*packed)
+func isPacked(h *Held) bool {
+	_, ok := h.Of().(*packed)
 	return ok
 }
 
 // group is one group of what pack holds, to multiply by.
 func group[T kernel.Float](h *Held, i int) kernel.Right[T] {
-	p := h.x.(*packed)
-	data := kernel.View[T](h.data)
+	p := h.Of().(*packed)
+	data := kernel.View[T](h.Bytes())
 	per := len(data) / p.groups
 	return kernel.Right[T]{Data: data[i*per : (i+1)*per], K: p.k, N: p.n}
 }

@@ -45,6 +45,8 @@ func newPermuted(x Array, perm []int) *permuted {
 	return p
 }
 
+func (*permuted) scattered() bool { return true }
+
 func (p *permuted) from() (Array, []int) { return p.x, p.perm }
 
 func (*permuted) Flops() int64 { return 0 }

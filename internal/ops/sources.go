@@ -23,6 +23,9 @@ type onceReader interface {
 	readsOnce(unit int64, say func(operand *Array, unit int64))
 }
 
+// inTurn is a node that may read its operands one after the other.
+type inTurn interface{ inTurn() bool }
+
 // readOnce finds the sources of which the stages read no element twice.
 func readOnce(stages []stage, o Options) map[Keeper]bool {
 	seen, twice := map[Array]bool{}, map[Array]bool{}
@@ -93,8 +96,8 @@ func (p *Plan) keeping(x Array) int64 {
 			b, o := walk(in)
 			bytes, most, once = bytes+b, max(most, b), once && o
 		}
-		if c, ok := x.(*concat); ok && once && c.row == c.sh.Len() {
-			bytes = min(bytes, 2*int64(p.o.Threads)*most) // they are read one after the other
+		if t, ok := x.(inTurn); ok && once && t.inTurn() {
+			bytes = min(bytes, 2*int64(p.o.Threads)*most)
 		}
 		return bytes, once
 	}

@@ -37,16 +37,12 @@ func Measure(ctx context.Context, x Array, o Options) (Stats, error) {
 	if err != nil {
 		return Stats{}, err
 	}
-	var parts []moments
-	err = p.write(ctx, func(x Array) error {
-		parts = make([]moments, newTiles(x, p.o, false).count)
-		return p.compute(ctx, x, &statsTarget{parts: parts, t: x.DType()}, false)
-	})
-	if err != nil {
+	to := &statsTarget{t: x.DType()}
+	if err = p.Give(ctx, to); err != nil {
 		return Stats{}, err
 	}
 	all := newMoments()
-	for _, m := range parts {
+	for _, m := range to.parts {
 		all.merge(m)
 	}
 	return all.stats(x.Shape().Len()), nil
@@ -65,10 +61,7 @@ func Values(ctx context.Context, x Array, o Options) ([]float64, error) {
 		return nil, err
 	}
 	data := make([]float64, x.Shape().Len())
-	err = p.write(ctx, func(x Array) error {
-		return p.compute(ctx, x, &memoryTarget{kernel.Bytes(data), 8}, false)
-	})
-	return data, err
+	return data, p.Into(ctx, kernel.Bytes(data))
 }
 
 // statsTarget measures tiles in place of writing them.
@@ -77,9 +70,10 @@ type statsTarget struct {
 	t     dtype.Type
 }
 
-func (t *statsTarget) place(Region) []byte { return nil }
-func (t *statsTarget) fail(error)          {}
-func (t *statsTarget) put(i int64, r Region, tile []byte) error {
+func (t *statsTarget) Begin(tiles int64)   { t.parts = make([]moments, tiles) }
+func (t *statsTarget) Place(Region) []byte { return nil }
+func (t *statsTarget) Fail(error)          {}
+func (t *statsTarget) Put(i int64, r Region, tile []byte) error {
 	buf := getBuffer(r.Runs * r.Len * 8)
 	defer putBuffer(buf)
 	kernel.Active().Convert[t.t.Kind()][dtype.KindFloat64](buf, tile)

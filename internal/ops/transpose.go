@@ -61,44 +61,6 @@ func transpose(x Array, perm []int) Array {
 	return newPermuted(holdComputed(x), perm)
 }
 
-// byRegion is a node that reads its operands by the regions that it is itself
-// read by.
-type byRegion interface{ byRegion() bool }
-
-// scattered reports whether tiles of x are cheap only in the form that x prefers.
-func scattered(x Array) bool {
-	if _, ok := x.(*permuted); ok {
-		return true
-	}
-	n, ok := x.(byRegion)
-	return ok && n.byRegion() && slices.ContainsFunc(operands(x.(Node)), scattered)
-}
-
-// holdScattered holds what is scattered below nodes that read by other regions
-// than they are read by.
-func holdScattered(xs []Array) {
-	seen := map[Node]bool{}
-	var walk func(Array)
-	walk = func(x Array) {
-		n, ok := x.(Node)
-		if !ok || seen[n] {
-			return
-		}
-		seen[n] = true
-		r, regions := n.(byRegion)
-		_, held := n.(*Held)
-		n.Operands(func(x *Array) {
-			walk(*x)
-			if !held && (!regions || !r.byRegion()) && scattered(*x) {
-				*x = Hold(*x)
-			}
-		})
-	}
-	for _, x := range xs {
-		walk(x)
-	}
-}
-
 func (*swapped) Flops() int64 { return 0 }
 
 func (t *swapped) Memory(n int64) int64 { return borrows(t.x, n)*t.size() + memoryOf(t.x, n) }

@@ -1,0 +1,27 @@
+package ops
+
+import (
+	"fusectl/internal/dtype"
+	"fusectl/internal/shape"
+)
+
+// computed is what the nodes have in common.
+type computed struct {
+	op string
+	dt dtype.Type
+	sh shape.Shape
+}
+
+func (c *computed) DType() dtype.Type  { return c.dt }
+func (c *computed) Shape() shape.Shape { return c.sh }
+func (c *computed) Op() string         { return c.op }
+
+// unary is what nodes of one operand have in common.
+type unary struct {
+	computed
+	x Array
+}
+
+func (u *unary) Operands(visit func(*Array)) { visit(&u.x) }
+
+func (c *computed) size() int64 { return int64(c.dt.Size()) }
