@@ -29,4 +29,5 @@ func (t *Table) vectorize(level string) {
 	t.vectorizeAttention(level)
 	t.vectorizeLoops(level)
 	t.vectorizeElementary(level)
+	t.vectorizeChecksums(level)
 }

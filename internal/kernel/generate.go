@@ -10,3 +10,4 @@ package kernel
 //go:generate go run -C _generate . -family loops -out ../loops_amd64.s -stubs ../loops_stubs_amd64.go -pkg kernel
 //go:generate go run -C _generate . -family rows -out ../rows_amd64.s -stubs ../rows_stubs_amd64.go -pkg kernel
 //go:generate go run -C _generate . -family elementary -out ../elementary_amd64.s -stubs ../elementary_stubs_amd64.go -pkg kernel
+//go:generate go run -C _generate . -family checksum -out ../checksum_amd64.s -stubs ../checksum_stubs_amd64.go -pkg kernel

@@ -99,6 +99,7 @@ type Table struct {
 	across      acrossLoops
 	rowCopiers  []rowCopier
 	squares     [2]squares // of elements of 4 and of 8 bytes
+	folder      folder     // for Checksum
 	activations [len(activationNames)][dtype.NumKinds]Loop2
 	sizes       [dtype.NumKinds]int
 }

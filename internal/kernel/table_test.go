@@ -30,6 +30,7 @@ var ownTests = map[string]func(*testing.T){
 	"across":      TestColumns,
 	"rowCopiers":  TestCopyRows,
 	"squares":     TestTranspose,
+	"folder":      TestChecksum,
 }
 
 func TestEveryLoopHasACase(t *testing.T) {

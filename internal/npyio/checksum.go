@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"sync"
+
+	"fusectl/internal/kernel"
 )
 
 // stored is the data of a stored member of an archive. Its bytes are summed as
@@ -65,7 +67,7 @@ func (s *stored) read(ctx context.Context, p []byte, off int64) error {
 		part := p[:n]
 		p = p[n:]
 		s.mu.Unlock()
-		sum := crc32.ChecksumIEEE(part)
+		sum := kernel.Checksum(0, part)
 		s.mu.Lock()
 		s.add(summed{off, off + n, sum})
 		off += n
@@ -134,16 +136,22 @@ func (r summed) then(next summed) summed {
 // each and the length of the second: the first is multiplied by x^(8·n), modulo
 // the polynomial of the CRC, as zlib's crc32_combine has it.
 func combine(first, second uint32, n int64) uint32 {
-	const one = 1 << 31
-	power, square := uint32(one), uint32(one>>8) // x^0 and x^8, the lowest power in the highest bit
-	for ; n > 0; n >>= 1 {
-		if n&1 != 0 {
-			power = multiply(power, square)
+	for i, power := range powers() {
+		if n>>i&1 != 0 {
+			first = multiply(first, power)
 		}
-		square = multiply(square, square)
 	}
-	return multiply(power, first) ^ second
+	return first ^ second
 }
+
+// powers are x^(8·2^i), with the lowest power in the highest bit.
+var powers = sync.OnceValue(func() (powers [63]uint32) {
+	powers[0] = 1 << (31 - 8)
+	for i := range len(powers) - 1 {
+		powers[i+1] = multiply(powers[i], powers[i])
+	}
+	return powers
+})
 
 // multiply is the product of two polynomials modulo that of the CRC.
 func multiply(a, b uint32) (product uint32) {

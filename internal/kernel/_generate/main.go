@@ -66,6 +66,7 @@ var families = map[string]func(){
 	"loops":      loops,
 	"rows":       rowLoops,
 	"elementary": elementaries,
+	"checksum":   checksums,
 }
 
 func main() {
