@@ -124,7 +124,7 @@ func (e *env) diff(ctx context.Context, names []string, xs []ops.Array, o ops.Co
 	case xs[0].DType() != xs[1].DType():
 		r.Reason = "dtype"
 	default:
-		options, stop := e.measured(ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory, Only: true})
+		options, stop := e.measured(e.options(true))
 		var err error
 		c, err = ops.Compare(ctx, xs[0], xs[1], o, options)
 		stop()

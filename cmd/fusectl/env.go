@@ -414,16 +414,15 @@ func (e *env) inFolder(path string) (string, error) {
 
 // compute plans, computes and writes arrays.
 func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) (err error) {
-	if e.threads < 1 {
-		return usagef("--threads %d: want at least 1", e.threads)
-	}
 	for i, path := range paths {
 		if paths[i], err = e.inFolder(path); err != nil {
 			return err
 		}
 	}
 	meter := newMeter(e)
-	o := ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory + stepMemory*int64(len(e.reports)), InOrder: slices.ContainsFunc(paths, inOrder), Only: true}
+	o := e.options(true)
+	o.Base += stepMemory * int64(len(e.reports))
+	o.InOrder = slices.ContainsFunc(paths, inOrder)
 	meter.measure(&o)
 	plan, err := ops.NewPlan(o, outs...)
 	if err != nil {
@@ -465,6 +464,12 @@ func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) (er
 		}
 	}
 	return nil
+}
+
+// options say how something is computed; only, that nothing else reads its sources
+// afterwards.
+func (e *env) options(only bool) ops.Options {
+	return ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory, Only: only}
 }
 
 // ownMemory is about what the program takes before it holds any array.

@@ -146,7 +146,7 @@ func newInfoReport(f *npyio.File) *infoReport {
 }
 
 func (r *infoReport) measure(ctx context.Context, e *env, x ops.Array, only bool) error {
-	o, stop := e.measured(ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory, Only: only})
+	o, stop := e.measured(e.options(only))
 	s, err := ops.Measure(ctx, x, o)
 	stop()
 	if err != nil {

@@ -104,7 +104,13 @@ func (e *env) execute(ctx context.Context, args []string) (*cobra.Command, error
 	root.SetOut(e.out)
 	root.SetErr(e.stderr)
 	begun := false
-	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		begun = true
+		if e.threads < 1 {
+			return usagef("--threads %d: want at least 1", e.threads)
+		}
+		return nil
+	}
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !begun && !classified(err) { // what cobra finds wrong with the words
 		err = usagef("%v", err)

@@ -173,7 +173,7 @@ func (e *env) maps(ctx context.Context, s showFlags, x ops.Array) ([]picture.Map
 			if err != nil {
 				return nil, err
 			}
-			v, err := ops.Values(ctx, one, ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory})
+			v, err := ops.Values(ctx, one, e.options(false))
 			if err != nil {
 				return nil, err
 			}

@@ -95,7 +95,7 @@ func RecordOf(fields []Field) Type {
 // SubArrayOf is n elements in all of the type that elem has.
 func SubArrayOf(elem Field, dims []int, n int) Type {
 	elem.Label = ""
-	return define("("+elem.literal()+", "+tuple(dims)+")", n*elem.Type.Size(), Definition{Sort: SubArray, Elem: elem, Dims: slices.Clone(dims)})
+	return define("("+elem.literal()+", "+Tuple(dims)+")", n*elem.Type.Size(), Definition{Sort: SubArray, Elem: elem, Dims: slices.Clone(dims)})
 }
 
 // code is what stands beside the field's name: its type, and the shape of a
@@ -120,8 +120,8 @@ func (f Field) literal() string {
 	return "'" + code + "'"
 }
 
-// tuple is Python's repr of a tuple of integers.
-func tuple(dims []int) string {
+// Tuple is Python's repr of a tuple of integers.
+func Tuple(dims []int) string {
 	parts := make([]string, len(dims))
 	for i, d := range dims {
 		parts[i] = strconv.Itoa(d)

@@ -2,8 +2,9 @@ package npyio
 
 import (
 	"encoding/binary"
-	"strconv"
 	"strings"
+
+	"fusectl/internal/dtype"
 )
 
 // Encode returns the bytes that numpy.save writes before the first element:
@@ -15,13 +16,13 @@ func (h Header) Encode() []byte {
 	if h.FortranOrder {
 		order = "True"
 	}
-	text := "{'descr': " + h.Descr + ", 'fortran_order': " + order + ", 'shape': " + pyShape(h.Shape) + ", }"
+	text := "{'descr': " + h.Descr + ", 'fortran_order': " + order + ", 'shape': " + dtype.Tuple(h.Shape) + ", }"
 	if n := len(h.Shape); n > 0 {
 		grows := h.Shape[0]
 		if h.FortranOrder {
 			grows = h.Shape[n-1]
 		}
-		text += strings.Repeat(" ", growthDigits-len(pyShape([]int{grows}))+len("(,)"))
+		text += strings.Repeat(" ", growthDigits-len(dtype.Tuple([]int{grows}))+len("(,)"))
 	}
 	body, latin1 := toLatin1(text)
 	if !latin1 {
@@ -65,16 +66,4 @@ func toLatin1(s string) ([]byte, bool) {
 		b = append(b, byte(r))
 	}
 	return b, true
-}
-
-// pyShape is Python's repr of a tuple of integers.
-func pyShape(s []int) string {
-	parts := make([]string, len(s))
-	for i, d := range s {
-		parts[i] = strconv.Itoa(d)
-	}
-	if len(s) == 1 {
-		return "(" + parts[0] + ",)"
-	}
-	return "(" + strings.Join(parts, ", ") + ")"
 }

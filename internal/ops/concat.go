@@ -102,7 +102,7 @@ func (c *concat) Tiling() Tiling {
 		switch block := t.Rows * t.Stride; {
 		case t.Stride%p == 0: // the axis is one of those that a run takes
 			t.Stride = t.Stride / p * c.row
-			if c.row <= max(t.TileCols, pairMost) { // rows stay whole
+			if c.row <= max(t.TileCols, shortRow) { // rows stay whole
 				t.TileCols = max(t.TileCols/c.row, 1) * c.row
 			}
 		case block%p == 0: // one of those that runs count through
@@ -115,8 +115,8 @@ func (c *concat) Tiling() Tiling {
 	return Tiling{}
 }
 
-// pairMost is the elements up to which a row is short.
-const pairMost = 64
+// shortRow is the elements up to which a row is short.
+const shortRow = 64
 
 // ReadRegion asks each input for a region of its own, where the runs of one lie
 // one under the other.

@@ -64,10 +64,15 @@ type stageProgress struct {
 	done int64 // elements
 }
 
-func newProgress(stages []stage) *progress {
+// newProgress counts the bytes of the results among what is moved where they are
+// written.
+func newProgress(stages []stage, written bool) *progress {
 	p := &progress{stages: map[Array]*stageProgress{}}
 	for _, s := range stages {
 		c := CostOf(s.x, isHeld)
+		if s.into == nil && !written {
+			c.Moved -= sizeOf(s.x)
+		}
 		p.all = p.all.plus(c)
 		p.stages[s.x] = &stageProgress{all: c}
 	}

@@ -81,10 +81,6 @@ func NewPlan(o Options, outs ...Array) (*Plan, error) {
 	holdScattered(p.outs)
 	share(p.outs, o.Memory)
 	p.lay()
-	if o.Progress != nil {
-		p.work = newProgress(p.stages)
-		o.Progress(Cost{}, p.work.all)
-	}
 	if need := p.Memory(); o.Memory > 0 && need > o.Memory {
 		e := &Error{Msg: fmt.Sprintf("needs %d bytes of memory: --memory allows %d", need, o.Memory)}
 		return nil, e.hint("fewer --threads need less; %d bytes of it are arrays that must be held whole", p.Held())
@@ -231,7 +227,7 @@ func (p *Plan) peak(work func(int, stage) int64) int64 {
 // WriteAt computes the next result and writes its elements to w, whose offset
 // 0 is the first one. Tiles are written in no certain order, several at a time.
 func (p *Plan) WriteAt(ctx context.Context, w io.WriterAt) error {
-	return p.write(ctx, func(x Array) error {
+	return p.write(ctx, true, func(x Array) error {
 		return p.compute(ctx, x, &fileTarget{w: w, size: int64(x.DType().Size())}, false)
 	})
 }
@@ -239,7 +235,7 @@ func (p *Plan) WriteAt(ctx context.Context, w io.WriterAt) error {
 // WriteTo computes the next result and writes its elements to w in order, each
 // as soon as it and those before it are there.
 func (p *Plan) WriteTo(ctx context.Context, w io.Writer) error {
-	return p.write(ctx, func(x Array) error {
+	return p.write(ctx, true, func(x Array) error {
 		s := &streamTarget{w: w}
 		s.moved.L = &s.mu
 		return p.compute(ctx, x, s, true)
@@ -248,14 +244,18 @@ func (p *Plan) WriteTo(ctx context.Context, w io.Writer) error {
 
 // Into computes the next result in dst, which has room for its elements.
 func (p *Plan) Into(ctx context.Context, dst []byte) error {
-	return p.write(ctx, func(x Array) error {
+	return p.write(ctx, true, func(x Array) error {
 		return p.compute(ctx, x, &memoryTarget{dst, int64(x.DType().Size())}, false)
 	})
 }
 
 // write computes the stages up to the next result, and the result by result.
-func (p *Plan) write(ctx context.Context, result func(Array) error) error {
+func (p *Plan) write(ctx context.Context, written bool, result func(Array) error) error {
 	if p.next == 0 {
+		if p.o.Progress != nil {
+			p.work = newProgress(p.stages, written)
+			p.o.Progress(Cost{}, p.work.all)
+		}
 		for k, once := range p.once {
 			if once {
 				k.ReadOnce()
@@ -324,7 +324,7 @@ type Target interface {
 
 // Give computes the next result and gives its tiles to a target, in no certain order.
 func (p *Plan) Give(ctx context.Context, to Target) error {
-	return p.write(ctx, func(x Array) error { return p.compute(ctx, x, to, false) })
+	return p.write(ctx, false, func(x Array) error { return p.compute(ctx, x, to, false) })
 }
 
 func (p *Plan) compute(ctx context.Context, x Array, to Target, inOrder bool) error {

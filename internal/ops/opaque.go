@@ -76,10 +76,6 @@ func convert(from, to dtype.Field) conversion {
 // convertRecords converts field by field: each is taken out of all records, and put
 // into those of the result, which have no padding.
 func convertRecords(from, to []dtype.Field, size, width int) conversion {
-	type column struct {
-		conversion
-		src, dst, size, width int // where the field is, and its bytes
-	}
 	var columns []column
 	all := conversion{}
 	src, dst := 0, 0
@@ -100,23 +96,32 @@ func convertRecords(from, to []dtype.Field, size, width int) conversion {
 		}
 		n := len(dst) / width
 		for _, c := range columns {
-			if err := func() error {
-				out, in := getBuffer(int64(n*c.width)), getBuffer(int64(n*c.size))
-				defer putBuffer(out)
-				defer putBuffer(in)
-				kernel.CopyRows(in, c.size, src[c.src:], size, c.size, n)
-				if err := c.apply(out, in); err != nil {
-					return err
-				}
-				kernel.CopyRows(dst[c.dst:], width, out, c.width, c.width, n)
-				return nil
-			}(); err != nil {
+			if err := c.convert(dst, width, src, size, n); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	return all
+}
+
+// column is a field of records.
+type column struct {
+	conversion
+	src, dst, size, width int // where it is in either, and its bytes
+}
+
+// convert converts the field of n records, which lie size and width bytes apart.
+func (c column) convert(dst []byte, width int, src []byte, size, n int) error {
+	out, in := getBuffer(int64(n*c.width)), getBuffer(int64(n*c.size))
+	defer putBuffer(out)
+	defer putBuffer(in)
+	kernel.CopyRows(in, c.size, src[c.src:], size, c.size, n)
+	if err := c.apply(out, in); err != nil {
+		return err
+	}
+	kernel.CopyRows(dst[c.dst:], width, out, c.width, c.width, n)
+	return nil
 }
 
 // convertValues converts values of sorts that aren't made of others.
