@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"fusectl/internal/shape"
 )
 
 const (
@@ -276,7 +278,7 @@ func (s *spool) readOnce() {
 		return
 	}
 	s.once = true
-	for i := range ceilDiv(s.have, pieceSize) { // what was read ahead
+	for i := range shape.CeilDiv(s.have, pieceSize) { // what was read ahead
 		left := min(pieceSize, s.size-i*pieceSize)
 		if in := s.memory[i]; in != nil {
 			in.left = left
@@ -285,8 +287,6 @@ func (s *spool) readOnce() {
 		}
 	}
 }
-
-func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
 
 // keeps is the bytes of memory that it takes at most.
 func (s *spool) keeps() int64 { return min(s.size, spoolMemory+2*pieceSize) }

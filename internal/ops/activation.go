@@ -113,7 +113,7 @@ func wholeRows(dst []byte, off, cols, size int64, fill func(dst []byte, row, n i
 	if n == 0 {
 		return nil
 	}
-	from, to := off/cols, ceilDiv(off+n, cols)
+	from, to := off/cols, shape.CeilDiv(off+n, cols)
 	if off == from*cols && n == (to-from)*cols {
 		return fill(dst, from, to-from)
 	}

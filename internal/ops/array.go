@@ -180,6 +180,10 @@ func borrows(x Array, n int64) int64 {
 	return n
 }
 
+// FarApart reports whether runs that begin so many bytes one after the other are
+// read one by one.
+func FarApart(bytes int64) bool { return bytes > hull/8 }
+
 // hull is the most a read of a region with small gaps may fetch in one piece.
 const hull = 64 << 10
 
@@ -196,7 +200,7 @@ func readRegion(ctx context.Context, x Array, dst []byte, r Region) error {
 	}
 	size := int64(x.DType().Size())
 	run, stride := r.Len*size, r.Stride*size
-	if stride > hull/8 {
+	if FarApart(stride) {
 		return eachRun(ctx, x, dst, r)
 	}
 	// Short runs close together: one read that covers many beats many reads.

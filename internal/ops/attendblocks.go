@@ -7,6 +7,7 @@ import (
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
 )
 
 // attention computes blocks of queries against blocks of keys with a running
@@ -40,7 +41,7 @@ func (a *attention) Tiling() Tiling {
 		return Tiling{Unit: a.nq * a.dv, Size: a.nq * a.dv, Most: a.nq * a.dv}
 	}
 	// No more than a sequence, if that is long: tiles of two would pack keys twice.
-	unit := min(int64(queryTile), max(ceilDiv(a.nq, ceilDiv(a.nq, queryTile)), queryBlock)) * a.dv
+	unit := min(int64(queryTile), max(shape.CeilDiv(a.nq, shape.CeilDiv(a.nq, queryTile)), queryBlock)) * a.dv
 	return Tiling{Unit: unit, Size: unit}
 }
 

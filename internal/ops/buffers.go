@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
 )
 
 // buffers are lent to whoever computes, and kept when they come back for the next
@@ -21,7 +22,7 @@ var buffers = struct {
 func bufferSize(n int64) int64 {
 	const least = 12 // log2
 	step := int64(1) << (max(bits.Len64(uint64(max(n-1, 0))), least) - 4)
-	return ceilDiv(n, step) * step
+	return shape.CeilDiv(n, step) * step
 }
 
 // getBuffer lends n bytes, of any content.

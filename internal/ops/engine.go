@@ -174,20 +174,6 @@ func under(x Array, f func(Node)) {
 // Outs are the results, in the order in which they are written.
 func (p *Plan) Outs() []Array { return p.outs }
 
-// OpOf names the operation that gives x.
-func OpOf(x Array) string {
-	for {
-		n, ok := x.(Node)
-		switch {
-		case !ok:
-			return "copy"
-		case n.Op() != "view" && n.Op() != "cast" && n.Op() != "hold":
-			return n.Op()
-		}
-		x = operands(n)[0]
-	}
-}
-
 // Sources are the arrays that the graph reads and doesn't compute, each once.
 func (p *Plan) Sources() []Array { return p.sources }
 

@@ -25,3 +25,17 @@ type unary struct {
 func (u *unary) Operands(visit func(*Array)) { visit(&u.x) }
 
 func (c *computed) size() int64 { return int64(c.dt.Size()) }
+
+// OpOf names the operation that gives x.
+func OpOf(x Array) string {
+	for {
+		n, ok := x.(Node)
+		switch {
+		case !ok:
+			return "copy"
+		case n.Op() != "view" && n.Op() != "cast" && n.Op() != "hold":
+			return n.Op()
+		}
+		x = operands(n)[0]
+	}
+}

@@ -21,7 +21,7 @@ type packed struct {
 func pack(b Array, groups int) *Held {
 	s := b.Shape()
 	p := &packed{k: s[0], n: s[1] / groups, groups: groups, panel: kernel.Active().Panel(b.DType().Kind())}
-	if int64(s[1]*b.DType().Size()) > hull/8 {
+	if FarApart(int64(s[1] * b.DType().Size())) {
 		b = Hold(b) // its short runs lie too far apart to be read in one piece
 	}
 	across := (p.n + p.panel - 1) / p.panel

@@ -67,7 +67,7 @@ const planarTile = 128 << 10
 func (p *planar) Tiling() Tiling {
 	cols := max(planarTile/max(p.out, 1), 64)
 	if row := int64(p.x.out); row > 0 && p.y.out > 1 {
-		cols = ceilDiv(cols, row) * row
+		cols = shape.CeilDiv(cols, row) * row
 	}
 	return Tiling{Rows: p.out, Stride: p.positions(), TileRows: p.out, TileCols: min(cols, max(p.positions(), 1))}
 }

@@ -29,7 +29,7 @@ func chunkRows(g shape.Group) int64 {
 	if g.Outer >= outerMax {
 		return g.Len
 	}
-	return min(g.Len, max(ceilDiv(chunkLen, g.Inner), chunkMin, ceilDiv(g.Len, chunksMax)))
+	return min(g.Len, max(shape.CeilDiv(chunkLen, g.Inner), chunkMin, shape.CeilDiv(g.Len, chunksMax)))
 }
 
 // reduced accumulates [outer, len, inner] to [outer, chunks, inner], a chunk
@@ -54,7 +54,7 @@ type accumulate struct {
 // reduce accumulates away the middle axis of x. Accumulators have dtype t.
 func reduce(op string, t dtype.Type, x Array, g shape.Group, how accumulate) Array {
 	rows := chunkRows(g)
-	n := ceilDiv(g.Len, rows)
+	n := shape.CeilDiv(g.Len, rows)
 	out := shape.Shape{int(g.Outer), int(n), int(g.Inner)}
 	r := &reduced{unary{computed{op: op, dt: t, sh: out}, x}, g, rows, n, how}
 	if n == 1 {

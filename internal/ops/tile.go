@@ -1,5 +1,7 @@
 package ops
 
+import "fusectl/internal/shape"
+
 // Tiling is the form of tile a node prefers. The zero value leaves it to the
 // engine.
 type Tiling struct {
@@ -48,7 +50,7 @@ func newTiles(x Array, o Options, inOrder bool) tiles {
 	if t.Rows > 1 {
 		t.TileRows = min(max(t.TileRows, 1), t.Rows)
 		t.TileCols = min(max(t.TileCols, 1), t.Stride)
-		t.down, t.over = ceilDiv(t.Rows, t.TileRows), ceilDiv(t.Stride, t.TileCols)
+		t.down, t.over = shape.CeilDiv(t.Rows, t.TileRows), shape.CeilDiv(t.Stride, t.TileCols)
 		t.count = t.total / (t.Rows * t.Stride) * t.down * t.over
 		t.most = t.TileRows * t.TileCols
 		return t
@@ -61,7 +63,7 @@ func newTiles(x Array, o Options, inOrder bool) tiles {
 		t.step = max(t.step/t.Unit, 1) * t.Unit
 	}
 	t.step = min(t.step, t.total)
-	t.count, t.most = ceilDiv(t.total, t.step), t.step
+	t.count, t.most = shape.CeilDiv(t.total, t.step), t.step
 	return t
 }
 
@@ -80,5 +82,3 @@ func (t *tiles) region(i int64) Region {
 		Stride: t.Stride,
 	}
 }
-
-func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }

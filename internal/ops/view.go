@@ -65,7 +65,7 @@ func (v *view) Read(ctx context.Context, dst []byte, off int64) error {
 		return v.x.Read(ctx, dst, at/size)
 	}
 	// The run cuts a larger source element: fetch the whole ones around it.
-	from, to := at/size, ceilDiv(at+n, size)
+	from, to := at/size, shape.CeilDiv(at+n, size)
 	buf := getBuffer((to - from) * size)
 	defer putBuffer(buf)
 	if err := v.x.Read(ctx, buf, from); err != nil {

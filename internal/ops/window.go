@@ -3,6 +3,8 @@ package ops
 import (
 	"context"
 	"fmt"
+
+	"fusectl/internal/shape"
 )
 
 // Window is how a kernel or a pooling window moves over the two spatial axes,
@@ -39,7 +41,7 @@ func (w Window) along(i, in int) (axisWindow, error) {
 	total := 2 * w.Padding.Each[i]
 	a.before = w.Padding.Each[i]
 	if w.Padding.Same {
-		total = max((int(ceilDiv(int64(in), int64(a.stride)))-1)*a.stride+reach-in, 0)
+		total = max((int(shape.CeilDiv(int64(in), int64(a.stride)))-1)*a.stride+reach-in, 0)
 		a.before = total / 2
 	}
 	if in+total < reach {
@@ -114,7 +116,7 @@ func (w *windows) worth(x Array, least int64) int64 {
 
 // covered is how many elements n windows in line can lie over.
 func (w *windows) covered(n int64) int64 {
-	rows := max(ceilDiv(n, int64(w.x.out)), 1)
+	rows := max(shape.CeilDiv(n, int64(w.x.out)), 1)
 	if n%int64(w.x.out) != 0 {
 		rows++ // it may begin and end within a row
 	}

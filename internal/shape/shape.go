@@ -74,3 +74,6 @@ func (s Shape) Len() int64 {
 	}
 	return n
 }
+
+// CeilDiv is a/b, rounded up; a isn't negative and b is positive.
+func CeilDiv(a, b int64) int64 { return (a + b - 1) / b }
