@@ -43,9 +43,9 @@ func divide[T kernel.Float](data []byte, by float64) {
 	}
 }
 
-// graph computes what build describes, laying it out anew each time, as a
+// planned computes what build describes, laying it out anew each time, as a
 // command does, into memory that is there from the first time on.
-func graph(threads int, build func() (ops.Array, error)) func() error {
+func planned(threads int, build func() (ops.Array, error)) func() error {
 	var to []byte
 	return func() error {
 		x, err := build()

@@ -77,11 +77,11 @@ type input struct {
 type env struct {
 	*session
 	common
-	step  *recipe.Step // of a chain or a recipe; nil: the command is all there is
-	graph *graph       // in a recipe: what its names stand for
-	piped *piped       // in a later step of a chain: what - stands for
-	keep  func(name string, x ops.Array)
-	order npyio.CreateOptions // of the bytes that are written
+	step   *recipe.Step // of a chain or a recipe; nil: the command is all there is
+	within *recipeRun   // in a recipe: what its names stand for
+	piped  *piped       // in a later step of a chain: what - stands for
+	keep   func(name string, x ops.Array)
+	order  npyio.CreateOptions // of the bytes that are written
 }
 
 // piped is the result of the step before.
@@ -129,8 +129,8 @@ func (s *session) abandon() {
 // open is the array that path names: a result of a step before, the file of
 // that path, or standard input if it is "-".
 func (e *env) open(path string) (ops.Array, error) {
-	if e.graph != nil {
-		if x, ok, err := e.graph.open(path); ok || err != nil {
+	if e.within != nil {
+		if x, ok, err := e.within.open(path); ok || err != nil {
 			return x, err
 		}
 	}
@@ -155,7 +155,7 @@ func (e *env) openFile(path string) (*input, error) {
 		return in, nil
 	}
 	f, err := e.openNew(path)
-	if r := (*npyio.ReadError)(nil); e.graph != nil && errors.As(err, &r) && errors.Is(err, fs.ErrNotExist) {
+	if r := (*npyio.ReadError)(nil); e.within != nil && errors.As(err, &r) && errors.Is(err, fs.ErrNotExist) {
 		if recipe.IsName(path) {
 			r.Hints = append(r.Hints, fmt.Sprintf("%s is no name of the recipe: give it a file on the command line, %s=FILE", path, path))
 		} else if strings.ContainsAny(path, "*?[~$") {
@@ -215,7 +215,7 @@ func (e *env) useStdin(what string) error {
 // path is the path that text stands for: that of an archive to which a recipe
 // gives a name, or that of standard input where it is redirected from an archive.
 func (e *env) path(text string) string {
-	text = e.graph.path(text)
+	text = e.within.path(text)
 	if text == "-" && e.piped == nil && !e.stdinUsed && npyio.IsOpenArchive(e.stdin) {
 		return "/dev/stdin"
 	}

@@ -35,7 +35,7 @@ are shown all the same.`,
 			}
 			var failed error
 			for i, path := range args {
-				only := e.piped == nil && e.graph == nil && !slices.Contains(slices.Delete(slices.Clone(args), i, i+1), path)
+				only := e.piped == nil && e.within == nil && !slices.Contains(slices.Delete(slices.Clone(args), i, i+1), path)
 				err := e.eachMember(path, func(path string) error { return e.info(cmd.Context(), path, stats, only) })
 				failed = cmp.Or(failed, err)
 			}

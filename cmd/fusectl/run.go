@@ -89,7 +89,7 @@ func (e *env) runRecipe(ctx context.Context, lines, args []string) error {
 		return err
 	}
 	e.drawRecipe(steps, b)
-	g := &graph{env: e, ctx: ctx, steps: steps, begun: make([]bool, len(steps)), names: map[string]ops.Array{}, paths: map[string]string{}, used: map[string]bool{}}
+	g := &recipeRun{env: e, ctx: ctx, steps: steps, begun: make([]bool, len(steps)), names: map[string]ops.Array{}, paths: map[string]string{}, used: map[string]bool{}}
 	for _, name := range b.inputs {
 		if e.isArchive(b.paths[name]) {
 			g.paths[name] = b.paths[name]

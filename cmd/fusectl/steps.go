@@ -89,10 +89,10 @@ func namesNoInput(args []string) bool {
 	return none
 }
 
-// graph is a recipe that is being turned into arrays. A step is carried out
+// recipeRun is a recipe that is being turned into arrays. A step is carried out
 // when another one, or an output, opens its result; so the order of the lines
 // is free.
-type graph struct {
+type recipeRun struct {
 	*env  // with the flags that hold where a step doesn't say otherwise
 	ctx   context.Context
 	steps []recipe.Step
@@ -103,7 +103,7 @@ type graph struct {
 }
 
 // path is a file's path where text begins with the name of an archive.
-func (g *graph) path(text string) string {
+func (g *recipeRun) path(text string) string {
 	if g == nil {
 		return text
 	}
@@ -120,7 +120,7 @@ func (g *graph) path(text string) string {
 }
 
 // open is the array of that name; ok is false if the recipe has none.
-func (g *graph) open(name string) (x ops.Array, ok bool, err error) {
+func (g *recipeRun) open(name string) (x ops.Array, ok bool, err error) {
 	g.used[name] = true
 	if x, ok := g.names[name]; ok {
 		return x, true, nil
@@ -147,8 +147,8 @@ func (g *graph) open(name string) (x ops.Array, ok bool, err error) {
 }
 
 // carryOut makes the results of a step.
-func (g *graph) carryOut(s recipe.Step) error {
-	step := &env{session: g.session, common: g.later(), step: &s, graph: g}
+func (g *recipeRun) carryOut(s recipe.Step) error {
+	step := &env{session: g.session, common: g.later(), step: &s, within: g}
 	step.as, step.output = g.as, s.Name
 	step.keep = func(name string, x ops.Array) { g.names[name] = x }
 	_, err := step.execute(g.ctx, s.Args)
@@ -165,7 +165,7 @@ func (g *graph) carryOut(s recipe.Step) error {
 }
 
 // results are the names of what a step has given, in order.
-func (g *graph) results(s recipe.Step) (all []string) {
+func (g *recipeRun) results(s recipe.Step) (all []string) {
 	for name := range g.names {
 		if _, one := s.Number(name); one || name == s.Name {
 			all = append(all, name)
@@ -179,7 +179,7 @@ func (g *graph) results(s recipe.Step) (all []string) {
 
 // output is the arrays that a name of an output stands for, with the paths
 // they go to.
-func (g *graph) output(name, path string) (outs []ops.Array, paths []string, err error) {
+func (g *recipeRun) output(name, path string) (outs []ops.Array, paths []string, err error) {
 	s := g.steps[recipe.Find(g.steps, name)]
 	if name != s.Name || !s.Several() {
 		x, _, err := g.open(name)
@@ -203,7 +203,7 @@ func (g *graph) output(name, path string) (outs []ops.Array, paths []string, err
 }
 
 // check refuses a step or an input that nothing has opened.
-func (g *graph) check(inputs []string) error {
+func (g *recipeRun) check(inputs []string) error {
 	for _, name := range inputs {
 		if !g.used[name] {
 			return usagef("no step reads %s", name)
@@ -226,8 +226,8 @@ func (e *env) record(outs []ops.Array) {
 	if e.piped != nil {
 		given[e.piped.array] = true
 	}
-	if e.graph != nil {
-		for _, x := range e.graph.names {
+	if e.within != nil {
+		for _, x := range e.within.names {
 			given[x] = true
 		}
 	}
