@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
-	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
 
@@ -45,14 +45,14 @@ func divide[T kernel.Float](data []byte, by float64) {
 
 // planned computes what build describes, laying it out anew each time, as a
 // command does, into memory that is there from the first time on.
-func planned(threads int, build func() (ops.Array, error)) func() error {
+func planned(threads int, build func() (graph.Array, error)) func() error {
 	var to []byte
 	return func() error {
 		x, err := build()
 		if err != nil {
 			return err
 		}
-		plan, err := ops.NewPlan(ops.Options{Threads: threads}, x)
+		plan, err := graph.NewPlan(graph.Options{Threads: threads}, x)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
@@ -79,14 +80,14 @@ func (w workload) matmul(t dtype.Type, threads int) func() error {
 func (w workload) attention(threads int) func() error {
 	o := ops.AttentionOptions{AutoScale: true, Layout: shape.NHWC}
 	o.Query, o.Key, o.Value = normal(dtype.Float32, w.Shape, 1), normal(dtype.Float32, w.Shape, 1), normal(dtype.Float32, w.Shape, 1)
-	return planned(threads, func() (ops.Array, error) { return ops.Attention(nil, o) })
+	return planned(threads, func() (graph.Array, error) { return ops.Attention(nil, o) })
 }
 
 func (w workload) attentionProjected(threads int) func() error {
 	x, d := normal(dtype.Float32, w.Shape, 1), w.Shape[len(w.Shape)-1]
 	project := func() ops.Weights { return weights(shape.Shape{d, d}, d, ops.Keras) }
 	o := ops.AttentionOptions{WQ: project(), WK: project(), WV: project(), AutoScale: true, Layout: shape.NHWC}
-	return planned(threads, func() (ops.Array, error) { return ops.Attention(x, o) })
+	return planned(threads, func() (graph.Array, error) { return ops.Attention(x, o) })
 }
 
 func (w workload) conv(threads int) func() error {
@@ -97,13 +98,13 @@ func (w workload) conv(threads int) func() error {
 		s, kernels = s.Permute([]int{0, 3, 1, 2}), shape.Shape{c, c, k, k}
 	}
 	x, by := normal(dtype.Float32, s, 1), weights(kernels, c*k*k, ops.DefaultWeights(w.Layout))
-	return planned(threads, func() (ops.Array, error) { return ops.Conv(x, by, o) })
+	return planned(threads, func() (graph.Array, error) { return ops.Conv(x, by, o) })
 }
 
 func (w workload) resize(threads int) func() error {
 	x := normal(dtype.Float32, w.Shape, 1)
 	o := ops.ResizeOptions{Mode: "bilinear", Layout: shape.NHWC}
-	return planned(threads, func() (ops.Array, error) { return ops.Resize(x, 2*w.Shape[1], 2*w.Shape[2], o) })
+	return planned(threads, func() (graph.Array, error) { return ops.Resize(x, 2*w.Shape[1], 2*w.Shape[2], o) })
 }
 
 // weights is a linear map or a convolution whose outputs sum over in numbers.
@@ -139,15 +140,15 @@ func (w workload) stream(threads int) func() error {
 	a := normal(dtype.Float32, shape.Shape{w.Count}, 1)
 	all := ops.ReduceOptions{Axes: []int{0}}
 	if w.Op == "sum" || w.Op == "max" {
-		return planned(threads, func() (ops.Array, error) {
+		return planned(threads, func() (graph.Array, error) {
 			if w.Op == "sum" {
 				return ops.GlobalAvgPool(a, all)
 			}
 			return ops.GlobalMaxPool(a, all)
 		})
 	}
-	both := []ops.Array{a, normal(dtype.Float32, shape.Shape{w.Count}, 1)}
-	return planned(threads, func() (ops.Array, error) {
+	both := []graph.Array{a, normal(dtype.Float32, shape.Shape{w.Count}, 1)}
+	return planned(threads, func() (graph.Array, error) {
 		if w.Op == "add" {
 			return ops.Add(both, ops.AddOptions{})
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -16,7 +17,7 @@ func newActCommand(e *env) *cobra.Command {
 leaky-relu has slope 0.01, softmax runs over the channels.`,
 		Example: `  fusectl act map.npy --activation softmax -o probabilities.npy`,
 		Args:    inputs(1, 1),
-		RunE: fuses(e, func(xs []ops.Array) (ops.Array, error) {
+		RunE: fuses(e, func(xs []graph.Array) (graph.Array, error) {
 			if err := checkActivation("activation", activation); err != nil {
 				return nil, err
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -25,7 +26,7 @@ leave integer arrays what they are and other numbers make them float64.`,
   # a difference
   fusectl add a.npy b.npy --coef 1,-1 -o difference.npy`,
 		Args: inputs(1, 0),
-		RunE: fuses(e, func(xs []ops.Array) (_ ops.Array, err error) {
+		RunE: fuses(e, func(xs []graph.Array) (_ graph.Array, err error) {
 			if err := checkActivation("activation", activation); err != nil {
 				return nil, err
 			}

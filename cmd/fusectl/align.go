@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -20,7 +21,7 @@ func (a *alignFlags) addTo(cmd *cobra.Command) {
 }
 
 // align brings feature maps to one size, as the flags say.
-func (e *env) align(a alignFlags, xs []ops.Array) ([]ops.Array, error) {
+func (e *env) align(a alignFlags, xs []graph.Array) ([]graph.Array, error) {
 	if err := ops.CheckAlignMode(a.how); err != nil {
 		return nil, usagef("--align: %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
@@ -77,7 +78,7 @@ reads is an error, unless --ignore-unused is given.`,
 			if err != nil {
 				return err
 			}
-			var x ops.Array
+			var x graph.Array
 			if len(args) == 1 {
 				xs, err := e.openOperands(args)
 				if err != nil {
@@ -158,7 +159,7 @@ func (e *env) attention(a attentionFlags) (o ops.AttentionOptions, err error) {
 		w.Layout = l
 	}
 	for _, f := range []struct {
-		to   *ops.Array
+		to   *graph.Array
 		path string
 	}{
 		{&o.Context, a.context}, {&o.Query, a.query}, {&o.Key, a.key}, {&o.Value, a.value},
@@ -170,7 +171,7 @@ func (e *env) attention(a attentionFlags) (o ops.AttentionOptions, err error) {
 			return o, err
 		}
 	}
-	for _, x := range []*ops.Array{&o.Query, &o.Context} { // with these all others are promoted
+	for _, x := range []*graph.Array{&o.Query, &o.Context} { // with these all others are promoted
 		if *x != nil {
 			if *x, err = e.operand(*x); err != nil {
 				return o, err
@@ -206,7 +207,7 @@ func (e *env) attention(a attentionFlags) (o ops.AttentionOptions, err error) {
 
 // lookAtMask warns of a float mask of nothing but 0 and 1, which is hardly meant
 // to be added to scores. It looks at the first elements alone.
-func (e *env) lookAtMask(ctx context.Context, mask ops.Array) error {
+func (e *env) lookAtMask(ctx context.Context, mask graph.Array) error {
 	const most = 64 << 10
 	if mask == nil || e.dryRun || e.quiet || !mask.DType().IsFloat() {
 		return nil
@@ -221,7 +222,7 @@ func (e *env) lookAtMask(ctx context.Context, mask ops.Array) error {
 	}
 	values := kernel.View[float64](first)
 	if slices.Contains(values, 1) && !slices.ContainsFunc(values, func(v float64) bool { return v != 0 && v != 1 }) {
-		name := npyio.Printable(ops.NameOf(mask))
+		name := npyio.Printable(graph.NameOf(mask))
 		e.warn("%s: a float mask is added to the scores, and this one has nothing but 0 and 1: fusectl convert %s --dtype bool makes one that hides", name, name)
 	}
 	return nil
@@ -245,7 +246,7 @@ func (b *bundle) openAttention(o *ops.AttentionOptions, a attentionFlags) error 
 	case b.has("in_proj_weight", "q_proj_weight"):
 		o.AutoScale = true
 		if o.Mask != nil && o.Mask.DType() == dtype.Bool {
-			b.e.warn("%s: true is where a query attends: torch.nn.MultiheadAttention's own masks are the other way round", npyio.Printable(ops.NameOf(o.Mask)))
+			b.e.warn("%s: true is where a query attends: torch.nn.MultiheadAttention's own masks are the other way round", npyio.Printable(graph.NameOf(o.Mask)))
 		}
 		if !a.given("heads") {
 			b.e.warn("%s: PyTorch's weights don't say how many heads there are: 1 is assumed; --heads N says it", npyio.Printable(b.path))
@@ -283,17 +284,17 @@ func (b *bundle) openAttention(o *ops.AttentionOptions, a attentionFlags) error 
 // agrees takes the number of heads from a kernel [features, heads, d] of Keras's,
 // of the queries, keys or values. A flag or an earlier kernel that says
 // otherwise is an error.
-func (a attentionFlags) agrees(name string, kernel ops.Array, o *ops.AttentionOptions) error {
+func (a attentionFlags) agrees(name string, kernel graph.Array, o *ops.AttentionOptions) error {
 	heads, flag, given := &o.KVHeads, "kv-heads", a.kvHeads
 	if name == "query" {
 		heads, flag, given = &o.Heads, "heads", a.heads
 	}
 	n := kernel.Shape()[1]
 	if a.given(flag) && given != n {
-		return usagef("--%s %d: %s has %d heads, its shape is %v", flag, given, ops.NameOf(kernel), n, kernel.Shape())
+		return usagef("--%s %d: %s has %d heads, its shape is %v", flag, given, graph.NameOf(kernel), n, kernel.Shape())
 	}
 	if name == "value" && n != *heads {
-		return &npyio.ReadError{Name: ops.NameOf(kernel), Msg: fmt.Sprintf("has %d heads, its shape is %v: the keys have %d", n, kernel.Shape(), *heads)}
+		return &npyio.ReadError{Name: graph.NameOf(kernel), Msg: fmt.Sprintf("has %d heads, its shape is %v: the keys have %d", n, kernel.Shape(), *heads)}
 	}
 	*heads = n
 	return nil
@@ -304,7 +305,7 @@ func (b *bundle) torchAttention(o *ops.AttentionOptions) (err error) {
 	if o.WO, err = b.convolution("out_proj"); err != nil {
 		return err
 	}
-	var joined ops.Array
+	var joined graph.Array
 	if b.has("in_proj_weight") {
 		if joined, err = b.need("in_proj_weight"); err != nil {
 			return err
@@ -347,13 +348,13 @@ func (b *bundle) kerasAttention(o *ops.AttentionOptions, a attentionFlags) error
 		}
 		s := k.Shape()
 		if len(s) != 3 {
-			return &npyio.ReadError{Name: ops.NameOf(k), Msg: fmt.Sprintf("shape %v: want a kernel of 3 dimensions, as Keras's MultiHeadAttention has", s)}
+			return &npyio.ReadError{Name: graph.NameOf(k), Msg: fmt.Sprintf("shape %v: want a kernel of 3 dimensions, as Keras's MultiHeadAttention has", s)}
 		}
 		w.to.Layout = ops.Keras
 		into := shape.Shape{s[0], s[1] * s[2]}
 		if w.to == &o.WO {
 			if s[0] != o.Heads {
-				return &npyio.ReadError{Name: ops.NameOf(k), Msg: fmt.Sprintf("has %d heads, its shape is %v: the queries have %d", s[0], s, o.Heads)}
+				return &npyio.ReadError{Name: graph.NameOf(k), Msg: fmt.Sprintf("has %d heads, its shape is %v: the queries have %d", s[0], s, o.Heads)}
 			}
 			into = shape.Shape{s[0] * s[1], s[2]}
 		} else if err := a.agrees(w.name, k, o); err != nil {

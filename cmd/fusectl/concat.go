@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/ops"
 )
 
@@ -24,7 +25,7 @@ scales, to the largest.`,
   # the same where the encoder's are larger
   fusectl concat up.npy wide.npy --align crop -o joined.npy`,
 		Args: inputs(1, 0),
-		RunE: fuses(e, func(xs []ops.Array) (_ ops.Array, err error) {
+		RunE: fuses(e, func(xs []graph.Array) (_ graph.Array, err error) {
 			if xs, err = e.align(align, xs); err != nil {
 				return nil, err
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -27,7 +28,7 @@ side. --transpose is conv_transpose2d, with kernels [h,w,out,in] or
   # ResNet's projection shortcut
   fusectl conv map.npy --weight k1.npy --stride 2 -o shortcut.npy`,
 		Args: inputs(1, 1),
-		RunE: fuses(e, func(xs []ops.Array) (_ ops.Array, err error) {
+		RunE: fuses(e, func(xs []graph.Array) (_ graph.Array, err error) {
 			if err := checkActivation("activation", activation); err != nil {
 				return nil, err
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
@@ -115,7 +116,7 @@ func (e *env) named(name string) (string, error) {
 
 // openMembers opens arrays, and all that archives have, with the name of each:
 // that of the member, or of the file without its folder and extension.
-func (e *env) openMembers(paths []string) (xs []ops.Array, names []string, err error) {
+func (e *env) openMembers(paths []string) (xs []graph.Array, names []string, err error) {
 	for _, path := range paths {
 		if !e.isArchive(path) {
 			x, err := e.open(path)
@@ -160,13 +161,13 @@ func (e *env) openMembers(paths []string) (xs []ops.Array, names []string, err e
 }
 
 // toLayout moves the channels of x to where layout to has them; "" leaves them.
-func toLayout(x ops.Array, from, to shape.Layout) (ops.Array, error) {
+func toLayout(x graph.Array, from, to shape.Layout) (graph.Array, error) {
 	n := len(x.Shape())
 	switch {
 	case to == "" || from == to:
 		return x, nil
 	case n < 3:
-		return nil, &ops.Error{Name: ops.NameOf(x), Msg: "shape " + x.Shape().String() + ": --to-layout takes maps of at least 3 dimensions, batch and channels among them"}
+		return nil, &graph.Error{Name: graph.NameOf(x), Msg: "shape " + x.Shape().String() + ": --to-layout takes maps of at least 3 dimensions, batch and channels among them"}
 	}
 	perm := shape.MoveToLast(1, n) // from channels first
 	if to == shape.NCHW {

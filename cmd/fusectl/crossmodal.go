@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -161,10 +162,10 @@ func (e *env) projections(c crossModalFlags) (map[int]ops.Weights, error) {
 	for _, f := range []struct {
 		flag  string
 		texts []string
-		set   func(w *ops.Weights, x ops.Array)
+		set   func(w *ops.Weights, x graph.Array)
 	}{
-		{"project", c.project, func(w *ops.Weights, x ops.Array) { w.Kernel = x }},
-		{"project-bias", c.projectBias, func(w *ops.Weights, x ops.Array) { w.Bias = x }},
+		{"project", c.project, func(w *ops.Weights, x graph.Array) { w.Kernel = x }},
+		{"project-bias", c.projectBias, func(w *ops.Weights, x graph.Array) { w.Bias = x }},
 	} {
 		for _, text := range f.texts {
 			i, path, err := indexed(f.flag, text)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
@@ -72,8 +73,8 @@ axis less as classes.`,
 
 // asClasses takes scores to the classes they are for; integers of one axis
 // less than the other array has are classes already.
-func asClasses(xs []ops.Array) ([]ops.Array, error) {
-	out := make([]ops.Array, 2)
+func asClasses(xs []graph.Array) ([]graph.Array, error) {
+	out := make([]graph.Array, 2)
 	for i, x := range xs {
 		if x.DType().IsInteger() && len(x.Shape()) == len(xs[1-i].Shape())-1 {
 			out[i] = x
@@ -112,7 +113,7 @@ type diffReport struct {
 }
 
 // diff compares, reports, and gives errDiffer where the arrays differ.
-func (e *env) diff(ctx context.Context, names []string, xs []ops.Array, o ops.CompareOptions, classes bool) error {
+func (e *env) diff(ctx context.Context, names []string, xs []graph.Array, o ops.CompareOptions, classes bool) error {
 	report := func(i int) arrayReport {
 		return arrayReport{names[i], xs[i].DType().String(), append([]int{}, xs[i].Shape()...)}
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/recipe"
@@ -67,7 +68,7 @@ type fileKey struct {
 // input is a file and the array in it, in C order.
 type input struct {
 	file  *npyio.File
-	array ops.Array
+	array graph.Array
 }
 
 // env is what a command runs in: where its inputs come from and its result
@@ -80,13 +81,13 @@ type env struct {
 	step   *recipe.Step // of a chain or a recipe; nil: the command is all there is
 	within *recipeRun   // in a recipe: what its names stand for
 	piped  *piped       // in a later step of a chain: what - stands for
-	keep   func(name string, x ops.Array)
+	keep   func(name string, x graph.Array)
 	order  npyio.CreateOptions // of the bytes that are written
 }
 
 // piped is the result of the step before.
 type piped struct {
-	array ops.Array
+	array graph.Array
 	used  bool
 }
 
@@ -128,7 +129,7 @@ func (s *session) abandon() {
 
 // open is the array that path names: a result of a step before, the file of
 // that path, or standard input if it is "-".
-func (e *env) open(path string) (ops.Array, error) {
+func (e *env) open(path string) (graph.Array, error) {
 	if e.within != nil {
 		if x, ok, err := e.within.open(path); ok || err != nil {
 			return x, err
@@ -257,8 +258,8 @@ func reversed(n int) []int {
 	return perm
 }
 
-func (e *env) openAll(paths []string) ([]ops.Array, error) {
-	xs := make([]ops.Array, len(paths))
+func (e *env) openAll(paths []string) ([]graph.Array, error) {
+	xs := make([]graph.Array, len(paths))
 	for i, p := range paths {
 		var err error
 		if xs[i], err = e.open(p); err != nil {
@@ -272,7 +273,7 @@ func (e *env) openAll(paths []string) ([]ops.Array, error) {
 // rounded to --dtype once. A float16 sum with --dtype float32 is made of float32
 // numbers, and one of uint8 numbers with --dtype int32 of int32 ones, as NumPy's
 // dtype= has it; integers whose result is a float are computed as float64.
-func (e *env) operand(x ops.Array) (ops.Array, error) {
+func (e *env) operand(x graph.Array) (graph.Array, error) {
 	t := e.dtype.t
 	if t.Size() == 0 || x.DType().IsOpaque() || t.IsOpaque() {
 		return x, nil
@@ -287,7 +288,7 @@ func (e *env) operand(x ops.Array) (ops.Array, error) {
 }
 
 // openOperands is openAll for an operation.
-func (e *env) openOperands(paths []string) ([]ops.Array, error) {
+func (e *env) openOperands(paths []string) ([]graph.Array, error) {
 	xs, err := e.openAll(paths)
 	if err != nil {
 		return nil, err
@@ -301,7 +302,7 @@ func (e *env) openOperands(paths []string) ([]ops.Array, error) {
 }
 
 // openOptional is open for a flag that may be absent or say "none": nil then.
-func (e *env) openOptional(path string) (ops.Array, error) {
+func (e *env) openOptional(path string) (graph.Array, error) {
 	if path == "" || path == "none" {
 		return nil, nil
 	}
@@ -316,11 +317,11 @@ func (e *env) warn(format string, args ...any) {
 
 // finish takes a command's result: it casts it as --dtype says, and plans,
 // computes and writes it, or keeps it for the steps that come.
-func (e *env) finish(ctx context.Context, out ops.Array) error {
+func (e *env) finish(ctx context.Context, out graph.Array) error {
 	if err := e.checkOutput(false); err != nil {
 		return err
 	}
-	return e.finishAll(ctx, []ops.Array{out}, []string{e.output})
+	return e.finishAll(ctx, []graph.Array{out}, []string{e.output})
 }
 
 // checkOutput refuses an output that doesn't go with one result, or several.
@@ -338,7 +339,7 @@ func (e *env) checkOutput(several bool) error {
 
 // finishNumbered is finish for several results, of which {} in the output's
 // name numbers the first by first.
-func (e *env) finishNumbered(ctx context.Context, outs []ops.Array, first int) error {
+func (e *env) finishNumbered(ctx context.Context, outs []graph.Array, first int) error {
 	if err := e.checkOutput(true); err != nil {
 		return err
 	}
@@ -351,7 +352,7 @@ func (e *env) finishNumbered(ctx context.Context, outs []ops.Array, first int) e
 
 // finishWith is finish for a result and another one that goes to a path of its
 // own, if that isn't "".
-func (e *env) finishWith(ctx context.Context, out ops.Array, path string, other ops.Array) error {
+func (e *env) finishWith(ctx context.Context, out graph.Array, path string, other graph.Array) error {
 	if path == "" {
 		return e.finish(ctx, out)
 	}
@@ -361,12 +362,12 @@ func (e *env) finishWith(ctx context.Context, out ops.Array, path string, other 
 	if e.keep != nil {
 		return usagef("%s: only the last step writes", path)
 	}
-	return e.finishAll(ctx, []ops.Array{out, other}, []string{e.output, path})
+	return e.finishAll(ctx, []graph.Array{out, other}, []string{e.output, path})
 }
 
 // finishAll is finish for several arrays that go to a path each. None of them
 // takes its name before all are complete.
-func (e *env) finishAll(ctx context.Context, outs []ops.Array, paths []string) error {
+func (e *env) finishAll(ctx context.Context, outs []graph.Array, paths []string) error {
 	outs, paths = slices.Clone(outs), slices.Clone(paths)
 	for i, x := range outs {
 		if t := e.dtype.t; t.Size() > 0 {
@@ -413,7 +414,7 @@ func (e *env) inFolder(path string) (string, error) {
 }
 
 // compute plans, computes and writes arrays.
-func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) (err error) {
+func (e *env) compute(ctx context.Context, outs []graph.Array, paths []string) (err error) {
 	for i, path := range paths {
 		if paths[i], err = e.inFolder(path); err != nil {
 			return err
@@ -424,7 +425,7 @@ func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) (er
 	o.Base += stepMemory * int64(len(e.reports))
 	o.InOrder = slices.ContainsFunc(paths, inOrder)
 	meter.measure(&o)
-	plan, err := ops.NewPlan(o, outs...)
+	plan, err := graph.NewPlan(o, outs...)
 	if err != nil {
 		return err
 	}
@@ -468,8 +469,8 @@ func (e *env) compute(ctx context.Context, outs []ops.Array, paths []string) (er
 
 // options say how something is computed; only, that nothing else reads its sources
 // afterwards.
-func (e *env) options(only bool) ops.Options {
-	return ops.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory, Only: only}
+func (e *env) options(only bool) graph.Options {
+	return graph.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory, Only: only}
 }
 
 // ownMemory is about what the program takes before it holds any array.
@@ -478,7 +479,7 @@ const ownMemory = 15 << 19
 // stepMemory is about what each step of a chain or a recipe adds to that.
 const stepMemory = 64 << 10
 
-func write(ctx context.Context, p *ops.Plan, f *npyio.Output) error {
+func write(ctx context.Context, p *graph.Plan, f *npyio.Output) error {
 	if f.Seekable() {
 		return p.WriteAt(ctx, f)
 	}
@@ -500,7 +501,7 @@ func (e *env) newOutputs() *npyio.Outputs {
 }
 
 // create begins the output at path, or on standard output if that is "-".
-func (e *env) create(set *npyio.Outputs, path string, x ops.Array) (*npyio.Output, error) {
+func (e *env) create(set *npyio.Outputs, path string, x graph.Array) (*npyio.Output, error) {
 	s := x.Shape()
 	if e.order.Fortran { // x comes transposed
 		s = s.Permute(reversed(len(s)))

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/npyio"
-	"fusectl/internal/ops"
 	"fusectl/internal/recipe"
 )
 
@@ -65,7 +65,7 @@ func classify(err error) (status int, hints []string) {
 		usage    *usageError
 		read     *npyio.ReadError
 		write    *npyio.WriteError
-		mismatch *ops.Error
+		mismatch *graph.Error
 		text     *recipe.Error
 	)
 	switch {
@@ -86,7 +86,7 @@ func classify(err error) (status int, hints []string) {
 // classified reports whether err is of a kind that fusectl knows.
 func classified(err error) bool {
 	status, _ := classify(err)
-	panicked := (*ops.PanicError)(nil)
+	panicked := (*graph.PanicError)(nil)
 	return status != exitInternal || errors.As(err, &panicked)
 }
 
@@ -105,7 +105,7 @@ func (e *env) report(command string, err error) int {
 	for _, h := range hints {
 		fmt.Fprintf(e.stderr, "hint: %s\n", plain(h))
 	}
-	if p := (*ops.PanicError)(nil); e.verbose && errors.As(err, &p) {
+	if p := (*graph.PanicError)(nil); e.verbose && errors.As(err, &p) {
 		fmt.Fprintf(e.stderr, "%s\n", p.Stack)
 	}
 	return status

@@ -9,15 +9,15 @@ import (
 	"testing"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/npyio"
-	"fusectl/internal/ops"
 	"fusectl/internal/recipe"
 )
 
 // A fault of fusectl itself is never said to be one of the command line: it asks for a
 // report, and shows where it happened with -v.
 func TestReport(t *testing.T) {
-	fault := &ops.PanicError{Value: "the sky fell", Stack: []byte("goroutine 7 [running]:\nsky.fall()")}
+	fault := &graph.PanicError{Value: "the sky fell", Stack: []byte("goroutine 7 [running]:\nsky.fall()")}
 	for _, c := range []struct {
 		err     error
 		verbose bool
@@ -31,7 +31,7 @@ func TestReport(t *testing.T) {
 		{usagef("no such flag"), false, 2, []string{"no such flag"}, "report"},
 		{&recipe.Error{Msg: "line"}, false, 2, nil, "report"},
 		{&npyio.ReadError{Name: "x.npy", Msg: "is empty"}, false, 3, []string{"x.npy: is empty"}, "report"},
-		{&ops.Error{Name: "x.npy", Msg: "is round"}, false, 4, []string{"x.npy: is round"}, "report"},
+		{&graph.Error{Name: "x.npy", Msg: "is round"}, false, 4, []string{"x.npy: is round"}, "report"},
 		{&npyio.WriteError{Name: "y.npy", Msg: "is full"}, false, 5, []string{"y.npy: is full"}, "report"},
 		{errors.New("\x1b[2J" + strings.Repeat("long ", 1e6)), false, 70, []string{`\x1b[2J`}, "\x1b"},
 	} {
@@ -72,7 +72,7 @@ func TestPanicIsCaught(t *testing.T) {
 	if err := os.WriteFile(path, append(npyio.NewHeader(dtype.Bool, nil).Encode(), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var fault *ops.PanicError
+	var fault *graph.PanicError
 	if o := execute(t.Context(), e, []string{"gap", path}); !errors.As(o.err, &fault) || len(fault.Stack) == 0 {
 		t.Errorf("got %v", o.err)
 	}

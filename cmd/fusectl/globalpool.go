@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -34,11 +35,11 @@ numpy.max does. The dtype stays; NaN propagates.`,
 	}, ops.GlobalMaxPool)
 }
 
-func newPoolCommand(e *env, cmd *cobra.Command, pool func(ops.Array, ops.ReduceOptions) (ops.Array, error)) *cobra.Command {
+func newPoolCommand(e *env, cmd *cobra.Command, pool func(graph.Array, ops.ReduceOptions) (graph.Array, error)) *cobra.Command {
 	var axes list
 	var keepdims bool
 	cmd.Args = inputs(1, 1)
-	cmd.RunE = fuses(e, func(xs []ops.Array) (ops.Array, error) {
+	cmd.RunE = fuses(e, func(xs []graph.Array) (graph.Array, error) {
 		over, err := numbers("axes", axes)
 		if err != nil {
 			return nil, err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
@@ -114,7 +115,7 @@ func (e *env) info(ctx context.Context, path string, stats, only bool) error {
 
 // infoOf describes what path names: a file by its header, a result of a step
 // by what it will be.
-func (e *env) infoOf(path string) (*infoReport, ops.Array, error) {
+func (e *env) infoOf(path string) (*infoReport, graph.Array, error) {
 	x, err := e.open(path)
 	if err != nil {
 		return nil, nil, err
@@ -145,7 +146,7 @@ func newInfoReport(f *npyio.File) *infoReport {
 	return r
 }
 
-func (r *infoReport) measure(ctx context.Context, e *env, x ops.Array, only bool) error {
+func (r *infoReport) measure(ctx context.Context, e *env, x graph.Array, only bool) error {
 	o, stop := e.measured(e.options(only))
 	s, err := ops.Measure(ctx, x, o)
 	stop()

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -19,7 +20,7 @@ convolution. Weights are [in,out] or [1,1,in,out] under nhwc, [out,in] or
 		Example: `  # GoogLeNet: logits of pooled features
   fusectl gap map.npy | fusectl linear - --weight fc.npy --bias fc-bias.npy -o logits.npy`,
 		Args: inputs(1, 1),
-		RunE: fuses(e, func(xs []ops.Array) (ops.Array, error) {
+		RunE: fuses(e, func(xs []graph.Array) (graph.Array, error) {
 			if err := checkActivation("activation", activation); err != nil {
 				return nil, err
 			}

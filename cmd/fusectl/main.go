@@ -15,8 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
-	"fusectl/internal/ops"
 	"fusectl/internal/recipe"
 )
 
@@ -72,7 +72,7 @@ func execute(ctx context.Context, e *env, args []string) (o outcome) {
 	o.command = "fusectl"
 	defer func() {
 		if r := recover(); r != nil {
-			o.err = &ops.PanicError{Value: r, Stack: debug.Stack()}
+			o.err = &graph.PanicError{Value: r, Stack: debug.Stack()}
 		}
 	}()
 	if err := kernel.CheckCPU(); err != nil {
@@ -222,7 +222,7 @@ func plural(n int) string {
 }
 
 // fuses is the RunE of a command that makes one array of its inputs.
-func fuses(e *env, fuse func(xs []ops.Array) (ops.Array, error)) func(*cobra.Command, []string) error {
+func fuses(e *env, fuse func(xs []graph.Array) (graph.Array, error)) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		xs, err := e.openOperands(args)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -24,7 +25,7 @@ product: A·sigmoid(B) is --gate sigmoid.`,
 		Example: `  # SENet: scale the channels of [N,H,W,C] by [N,1,1,C]
   fusectl mul map.npy excitation.npy --gate sigmoid -o scaled.npy`,
 		Args: inputs(1, 0),
-		RunE: fuses(e, func(xs []ops.Array) (_ ops.Array, err error) {
+		RunE: fuses(e, func(xs []graph.Array) (_ graph.Array, err error) {
 			if err := checkActivation("gate", gate); err != nil {
 				return nil, err
 			}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
@@ -24,7 +25,7 @@ type resultReport struct {
 	Bytes int64  `json:"bytes"`
 }
 
-func newResultReport(x ops.Array) resultReport {
+func newResultReport(x graph.Array) resultReport {
 	s := x.Shape()
 	return resultReport{ops.OpOf(x), x.DType().String(), append([]int{}, s...), s.Len() * int64(x.DType().Size())}
 }
@@ -53,10 +54,10 @@ type planReport struct {
 func shapeText(s []int) string { return shape.Shape(s).String() }
 
 // describe prints a plan in place of carrying it out.
-func (e *env) describe(p *ops.Plan, paths []string) error {
+func (e *env) describe(p *graph.Plan, paths []string) error {
 	inputs := []arrayReport{}
 	for _, in := range p.Sources() {
-		inputs = append(inputs, arrayReport{ops.NameOf(in), in.DType().String(), append([]int{}, in.Shape()...)})
+		inputs = append(inputs, arrayReport{graph.NameOf(in), in.DType().String(), append([]int{}, in.Shape()...)})
 	}
 	if e.json {
 		for _, s := range e.reports {
@@ -65,7 +66,7 @@ func (e *env) describe(p *ops.Plan, paths []string) error {
 			}
 		}
 		for i, x := range p.Outs() {
-			c := ops.CostOf(x, func(ops.Array) bool { return false })
+			c := graph.CostOf(x, func(graph.Array) bool { return false })
 			if err := e.printJSON(planReport{paths[i], newResultReport(x), inputs, c.Moved, c.Flops, p.Held(), p.Memory()}); err != nil {
 				return err
 			}
@@ -83,7 +84,7 @@ func (e *env) describe(p *ops.Plan, paths []string) error {
 		if to == "-" {
 			to = "standard output"
 		}
-		r, c := newResultReport(x), ops.CostOf(x, func(ops.Array) bool { return false })
+		r, c := newResultReport(x), graph.CostOf(x, func(graph.Array) bool { return false })
 		fmt.Fprintf(e.out, "  writes  %s: %s %s, %d bytes, by %s\n", to, r.DType, shapeText(r.Shape), r.Bytes, r.Op)
 		fmt.Fprintf(e.out, "  work    moves %d bytes, computes %d operations\n", c.Moved, c.Flops)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -22,7 +23,7 @@ counts it as zeros in averages (PyTorch's default). The maximum keeps the
 dtype; averages are summed in float64 and rounded once.`,
 		Example: `  fusectl pool map.npy --window 2 -o halved.npy`,
 		Args:    inputs(1, 1),
-		RunE: fuses(e, func(xs []ops.Array) (_ ops.Array, err error) {
+		RunE: fuses(e, func(xs []graph.Array) (_ graph.Array, err error) {
 			if !slices.Contains(ops.PoolModes, mode) {
 				return nil, usagef("--mode %s: want max or average", mode)
 			}

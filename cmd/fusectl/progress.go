@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/term"
+	"fusectl/internal/graph"
 
-	"fusectl/internal/ops"
+	"golang.org/x/term"
 )
 
 // meter shows progress on standard error while work lasts.
@@ -18,8 +18,8 @@ type meter struct {
 	after time.Duration // before the first line: short work shows none
 	on    bool
 	mu    sync.Mutex
-	done  ops.Cost
-	all   ops.Cost
+	done  graph.Cost
+	all   graph.Cost
 	quit  chan struct{}
 	idle  sync.WaitGroup
 	once  sync.Once
@@ -39,9 +39,9 @@ func newMeter(e *env) *meter {
 }
 
 // measure has the meter told of a computation, where it shows any.
-func (m *meter) measure(o *ops.Options) {
+func (m *meter) measure(o *graph.Options) {
 	if m.on {
-		o.Progress = func(done, all ops.Cost) {
+		o.Progress = func(done, all graph.Cost) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			m.done, m.all = done, all
@@ -50,7 +50,7 @@ func (m *meter) measure(o *ops.Options) {
 }
 
 // measured is options with a meter that stop ends.
-func (e *env) measured(o ops.Options) (_ ops.Options, stop func()) {
+func (e *env) measured(o graph.Options) (_ graph.Options, stop func()) {
 	m := newMeter(e)
 	m.measure(&o)
 	m.start()

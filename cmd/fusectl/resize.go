@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -34,7 +35,7 @@ position inside. TensorFlow's and JAX's is --cubic-coeff -0.5
 		Example: `  fusectl resize map.npy --scale 2 -o doubled.npy
   fusectl resize map.npy --size 5,7 --mode nearest -o odd.npy`,
 		Args: inputs(1, 1),
-		RunE: fuses(e, func(xs []ops.Array) (ops.Array, error) {
+		RunE: fuses(e, func(xs []graph.Array) (graph.Array, error) {
 			if err := ops.CheckResizeMode(o.Mode); err != nil {
 				return nil, usagef("--mode: %v", err)
 			}

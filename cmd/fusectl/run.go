@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/npyio"
-	"fusectl/internal/ops"
 	"fusectl/internal/recipe"
 )
 
@@ -89,7 +89,7 @@ func (e *env) runRecipe(ctx context.Context, lines, args []string) error {
 		return err
 	}
 	e.drawRecipe(steps, b)
-	g := &recipeRun{env: e, ctx: ctx, steps: steps, begun: make([]bool, len(steps)), names: map[string]ops.Array{}, paths: map[string]string{}, used: map[string]bool{}}
+	g := &recipeRun{env: e, ctx: ctx, steps: steps, begun: make([]bool, len(steps)), names: map[string]graph.Array{}, paths: map[string]string{}, used: map[string]bool{}}
 	for _, name := range b.inputs {
 		if e.isArchive(b.paths[name]) {
 			g.paths[name] = b.paths[name]
@@ -99,7 +99,7 @@ func (e *env) runRecipe(ctx context.Context, lines, args []string) error {
 			return err
 		}
 	}
-	var outs []ops.Array
+	var outs []graph.Array
 	var paths []string
 	for _, name := range b.outputs {
 		xs, to, err := g.output(name, b.paths[name])

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -17,7 +18,7 @@ func newSECommand(e *env) *cobra.Command {
 block of Hu et al. 2018. Weights are those of linear.`,
 		Example: `  fusectl se map.npy --fc1 fc1.npy --fc2 fc2.npy -o scaled.npy`,
 		Args:    inputs(1, 1),
-		RunE: fuses(e, func(xs []ops.Array) (ops.Array, error) {
+		RunE: fuses(e, func(xs []graph.Array) (graph.Array, error) {
 			w, err := e.openWeights(layout, fc1, fc2)
 			if err != nil {
 				return nil, err
@@ -44,7 +45,7 @@ the mean and the maximum over the channels: the module of Woo et al. 2018.
 Weights are those of linear and conv.`,
 		Example: `  fusectl cbam map.npy --fc1 fc1.npy --fc2 fc2.npy --conv k7.npy -o refined.npy`,
 		Args:    inputs(1, 1),
-		RunE: fuses(e, func(xs []ops.Array) (ops.Array, error) {
+		RunE: fuses(e, func(xs []graph.Array) (graph.Array, error) {
 			w, err := e.openWeights(layout, fc1, fc2, conv)
 			if err != nil {
 				return nil, err

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/picture"
@@ -91,7 +92,7 @@ are the least and the greatest number that is drawn. An output that ends in
 }
 
 // show draws x, which name names, to the output.
-func (e *env) show(ctx context.Context, s showFlags, name string, x ops.Array) error {
+func (e *env) show(ctx context.Context, s showFlags, name string, x graph.Array) error {
 	if term.IsTerminal(int(e.stdout.Fd())) && e.output == "-" {
 		u := usagef("standard output is a terminal, which can't show a picture")
 		u.hints = []string{"write it to a file with -o PICTURE.png"}
@@ -148,7 +149,7 @@ func encoder(output string) (func(io.Writer, image.Image) error, error) {
 const shownMost = 64
 
 // maps reads the maps of x that the flags select.
-func (e *env) maps(ctx context.Context, s showFlags, x ops.Array) ([]picture.Map, error) {
+func (e *env) maps(ctx context.Context, s showFlags, x graph.Array) ([]picture.Map, error) {
 	planes, err := e.planes(s, x)
 	if err != nil {
 		return nil, err
@@ -193,11 +194,11 @@ func (e *env) maps(ctx context.Context, s showFlags, x ops.Array) ([]picture.Map
 }
 
 // planes is x as [images, channels, rows, columns].
-func (e *env) planes(s showFlags, x ops.Array) (ops.Array, error) {
+func (e *env) planes(s showFlags, x graph.Array) (graph.Array, error) {
 	d := x.Shape()
 	n := len(d)
 	if d.Len() == 0 {
-		return nil, &ops.Error{Name: ops.NameOf(x), Msg: fmt.Sprintf("shape %v has no element to draw", d)}
+		return nil, &graph.Error{Name: graph.NameOf(x), Msg: fmt.Sprintf("shape %v has no element to draw", d)}
 	}
 	switch {
 	case n == 0:
@@ -211,7 +212,7 @@ func (e *env) planes(s showFlags, x ops.Array) (ops.Array, error) {
 		}
 		return ops.Reshape(x, shape.Shape{1, lead, d[n-2], d[n-1]})
 	case n > 4:
-		return nil, &ops.Error{Name: ops.NameOf(x), Msg: fmt.Sprintf("shape %v: show draws maps of up to 4 dimensions", d), Hints: []string{"--heatmap draws the last two axes of any array"}}
+		return nil, &graph.Error{Name: graph.NameOf(x), Msg: fmt.Sprintf("shape %v: show draws maps of up to 4 dimensions", d), Hints: []string{"--heatmap draws the last two axes of any array"}}
 	}
 	if n == 3 {
 		x, _ = ops.Reshape(x, append(shape.Shape{1}, d...)) // as many elements

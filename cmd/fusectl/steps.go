@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"fusectl/internal/ops"
+	"fusectl/internal/graph"
 	"fusectl/internal/recipe"
 )
 
@@ -40,7 +40,7 @@ func (e *env) chain(ctx context.Context, args []string) error {
 		kept := false
 		step := &env{session: e.session, common: e.later(), step: &s, piped: before}
 		if i < len(steps)-1 {
-			step.keep = func(_ string, x ops.Array) { before, kept = &piped{array: x}, true }
+			step.keep = func(_ string, x graph.Array) { before, kept = &piped{array: x}, true }
 		}
 		if i > 0 && namesNoInput(s.Args) {
 			s.Args = append(slices.Clone(s.Args), "-")
@@ -97,8 +97,8 @@ type recipeRun struct {
 	ctx   context.Context
 	steps []recipe.Step
 	begun []bool
-	names map[string]ops.Array // inputs, and results of the steps carried out
-	paths map[string]string    // of archives: NAME:MEMBER is a member
+	names map[string]graph.Array // inputs, and results of the steps carried out
+	paths map[string]string      // of archives: NAME:MEMBER is a member
 	used  map[string]bool
 }
 
@@ -120,7 +120,7 @@ func (g *recipeRun) path(text string) string {
 }
 
 // open is the array of that name; ok is false if the recipe has none.
-func (g *recipeRun) open(name string) (x ops.Array, ok bool, err error) {
+func (g *recipeRun) open(name string) (x graph.Array, ok bool, err error) {
 	g.used[name] = true
 	if x, ok := g.names[name]; ok {
 		return x, true, nil
@@ -150,7 +150,7 @@ func (g *recipeRun) open(name string) (x ops.Array, ok bool, err error) {
 func (g *recipeRun) carryOut(s recipe.Step) error {
 	step := &env{session: g.session, common: g.later(), step: &s, within: g}
 	step.as, step.output = g.as, s.Name
-	step.keep = func(name string, x ops.Array) { g.names[name] = x }
+	step.keep = func(name string, x graph.Array) { g.names[name] = x }
 	_, err := step.execute(g.ctx, s.Args)
 	if inner := (*stepError)(nil); errors.As(err, &inner) {
 		return err // of a step that this one needs
@@ -179,11 +179,11 @@ func (g *recipeRun) results(s recipe.Step) (all []string) {
 
 // output is the arrays that a name of an output stands for, with the paths
 // they go to.
-func (g *recipeRun) output(name, path string) (outs []ops.Array, paths []string, err error) {
+func (g *recipeRun) output(name, path string) (outs []graph.Array, paths []string, err error) {
 	s := g.steps[recipe.Find(g.steps, name)]
 	if name != s.Name || !s.Several() {
 		x, _, err := g.open(name)
-		return []ops.Array{x}, []string{path}, err
+		return []graph.Array{x}, []string{path}, err
 	}
 	if !strings.Contains(path, "{}") {
 		return nil, nil, usagef("%s=%s: several results need a {} in the output's name, which numbers them", name, path)
@@ -221,8 +221,8 @@ func (g *recipeRun) check(inputs []string) error {
 
 // record notes what a step costs, for --dry-run. What steps before gave costs
 // nothing again.
-func (e *env) record(outs []ops.Array) {
-	given := map[ops.Array]bool{}
+func (e *env) record(outs []graph.Array) {
+	given := map[graph.Array]bool{}
 	if e.piped != nil {
 		given[e.piped.array] = true
 	}
@@ -232,7 +232,7 @@ func (e *env) record(outs []ops.Array) {
 		}
 	}
 	for _, x := range outs {
-		c := ops.CostOf(x, func(x ops.Array) bool { return given[x] })
+		c := graph.CostOf(x, func(x graph.Array) bool { return given[x] })
 		e.reports = append(e.reports, stepReport{
 			Step: e.step.Line, Text: e.step.Text, resultReport: newResultReport(x), Moved: c.Moved, Flops: c.Flops,
 		})

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
@@ -125,7 +126,7 @@ func (b *bundle) has(names ...string) bool {
 
 // need is the array of the first name that the bundle has. If it has none of
 // them, the error lists what it has.
-func (b *bundle) need(names ...string) (ops.Array, error) {
+func (b *bundle) need(names ...string) (graph.Array, error) {
 	name := names[0]
 	for _, n := range names {
 		if b.has(n) {
@@ -154,7 +155,7 @@ func (b *bundle) need(names ...string) (ops.Array, error) {
 }
 
 // optional is need, or nil where the bundle has none of the names.
-func (b *bundle) optional(names ...string) (ops.Array, error) {
+func (b *bundle) optional(names ...string) (graph.Array, error) {
 	if !b.has(names...) {
 		return nil, nil
 	}
@@ -183,9 +184,9 @@ func (b *bundle) normalized(name string) (w ops.Weights, err error) {
 	n := &ops.BatchNorm{Epsilon: normEpsilon}
 	w.Norm = n
 	for _, f := range []struct {
-		to   *ops.Array
+		to   *graph.Array
 		name string
-		open func(...string) (ops.Array, error)
+		open func(...string) (graph.Array, error)
 	}{{&n.Mean, "running_mean", b.need}, {&n.Variance, "running_var", b.need}, {&n.Weight, "weight", b.optional}, {&n.Bias, "bias", b.optional}} {
 		if *f.to, err = f.open(name + ".1." + f.name); err != nil {
 			return w, err

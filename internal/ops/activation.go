@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -28,8 +29,8 @@ func CheckActivation(name string) error {
 // the exact one, leaky-relu has slope 0.01, softmax runs over the channel axis
 // of the layout. relu and relu6 keep integers; the others give float64 of
 // them. Complex arrays have none.
-func Activate(name string, x Array, l shape.Layout) (Array, error) {
-	if err := needArithmetic([]Array{x}); err != nil {
+func Activate(name string, x graph.Array, l shape.Layout) (graph.Array, error) {
+	if err := needArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
 	out, err := activate(name, x, l)
@@ -41,15 +42,15 @@ func Activate(name string, x Array, l shape.Layout) (Array, error) {
 
 // activate is Activate without the rounding of 16-bit floats, which stay as
 // the float32 they are computed in.
-func activate(name string, x Array, l shape.Layout) (Array, error) {
+func activate(name string, x graph.Array, l shape.Layout) (graph.Array, error) {
 	t := x.DType()
 	if t.IsComplex() {
-		return nil, errorf(x, "dtype %v: an activation takes real numbers", t)
+		return nil, graph.Errorf(x, "dtype %v: an activation takes real numbers", t)
 	}
 	if name == softmaxName {
 		x = cast(x, t.Inexact().Compute())
 		if len(x.Shape()) == 0 {
-			return nil, errorf(x, "shape () has no channel axis for softmax")
+			return nil, graph.Errorf(x, "shape () has no channel axis for softmax")
 		}
 		return onLast(x, l.Channel(len(x.Shape())), softmax), nil
 	}
@@ -70,20 +71,20 @@ type rowwise struct {
 // softmax is exp(x - max) / sum over the last axis of a float32 or float64
 // array. A row of nothing but -inf, which leaves nothing to attend to, gives
 // zeros.
-func softmax(x Array) Array {
+func softmax(x graph.Array) graph.Array {
 	return eachRow(softmaxName, x, kernel.Active().SoftmaxRows[x.DType().Kind()])
 }
 
 // eachRow is x through loop, row by row along the last axis.
-func eachRow(op string, x Array, loop func(dst, src []byte, cols int)) Array {
+func eachRow(op string, x graph.Array, loop func(dst, src []byte, cols int)) graph.Array {
 	return &rowwise{unary{computed{op: op, dt: x.DType(), sh: x.Shape()}, x}, int64(last(x)), loop}
 }
 
-func (r *rowwise) Tiling() Tiling { return Tiling{Unit: r.cols} }
+func (r *rowwise) Tiling() graph.Tiling { return graph.Tiling{Unit: r.cols} }
 
 func (r *rowwise) Flops() int64 { return elementary * r.sh.Len() }
 
-func (r *rowwise) readsOnce(unit int64, say func(*Array, int64)) {
+func (r *rowwise) ReadsOnce(unit int64, say func(*graph.Array, int64)) {
 	if unit%max(r.cols, 1) == 0 {
 		say(&r.x, unit)
 	}
@@ -91,7 +92,7 @@ func (r *rowwise) readsOnce(unit int64, say func(*Array, int64)) {
 
 func (r *rowwise) Memory(n int64) int64 {
 	whole := max(n, wholeRowsMemory(n, r.cols))
-	return wholeRowsMemory(n, r.cols)*r.size() + memoryOf(r.x, whole)
+	return wholeRowsMemory(n, r.cols)*r.size() + graph.MemoryOf(r.x, whole)
 }
 
 func (r *rowwise) Read(ctx context.Context, dst []byte, off int64) error {
@@ -117,8 +118,8 @@ func wholeRows(dst []byte, off, cols, size int64, fill func(dst []byte, row, n i
 	if off == from*cols && n == (to-from)*cols {
 		return fill(dst, from, to-from)
 	}
-	buf := getBuffer((to - from) * cols * size)
-	defer putBuffer(buf)
+	buf := graph.GetBuffer((to - from) * cols * size)
+	defer graph.PutBuffer(buf)
 	if err := fill(buf, from, to-from); err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func wholeRowsMemory(n, cols int64) int64 {
 
 // onLast applies f to the last axis in place of another one: it moves the axis
 // there and back.
-func onLast(x Array, axis int, f func(Array) Array) Array {
+func onLast(x graph.Array, axis int, f func(graph.Array) graph.Array) graph.Array {
 	n := len(x.Shape())
 	perm := shape.MoveToLast(axis, n)
 	return transpose(f(transpose(x, perm)), shape.Inverse(perm))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/shape"
 )
 
@@ -25,7 +26,7 @@ func CheckAlignMode(how string) error {
 // largest height and the largest width, crop to the smallest ones. A crop
 // takes the centre, from floor((large-small)/2) on, and pad puts an array
 // there. none leaves all as they are.
-func Align(xs []Array, how string, o ResizeOptions) ([]Array, error) {
+func Align(xs []graph.Array, how string, o ResizeOptions) ([]graph.Array, error) {
 	if how == "none" {
 		return xs, nil
 	}
@@ -34,7 +35,7 @@ func Align(xs []Array, how string, o ResizeOptions) ([]Array, error) {
 	for i, x := range xs {
 		s := x.Shape()
 		if len(s) != 4 {
-			return nil, errorf(x, "shape %v: --align takes feature maps of 4 dimensions, %s", s, o.Layout)
+			return nil, graph.Errorf(x, "shape %v: --align takes feature maps of 4 dimensions, %s", s, o.Layout)
 		}
 		for k, a := range axes {
 			switch {
@@ -47,7 +48,7 @@ func Align(xs []Array, how string, o ResizeOptions) ([]Array, error) {
 			}
 		}
 	}
-	out := make([]Array, len(xs))
+	out := make([]graph.Array, len(xs))
 	for i, x := range xs {
 		s := x.Shape()
 		var err error
@@ -69,22 +70,22 @@ func Align(xs []Array, how string, o ResizeOptions) ([]Array, error) {
 }
 
 // hintAlign adds what to do about sizes that differ.
-func hintAlign(e *Error, x Array) *Error {
+func hintAlign(e *graph.Error, x graph.Array) *graph.Error {
 	if len(x.Shape()) != 4 {
 		return e
 	}
-	return e.hint("concat, add and mul bring feature maps to one height and width with --align crop, pad or resize")
+	return e.Hint("concat, add and mul bring feature maps to one height and width with --align crop, pad or resize")
 }
 
 // asPlanes is x seen as [images, height, width, elements of a position], which
 // is what either layout comes to.
-func asPlanes(x Array, l shape.Layout) Array {
+func asPlanes(x graph.Array, l shape.Layout) graph.Array {
 	s, axes := x.Shape(), l.Spatial(4)
 	return reshape(x, shape.Shape{int(s.Product(0, axes[0])), s[axes[0]], s[axes[1]], int(s.Product(axes[1]+1, 4))})
 }
 
 // withSize is x's shape at another height and width.
-func withSize(x Array, to [2]int, l shape.Layout) shape.Shape {
+func withSize(x graph.Array, to [2]int, l shape.Layout) shape.Shape {
 	s := x.Shape().Clone()
 	for k, a := range l.Spatial(4) {
 		s[a] = to[k]
@@ -93,10 +94,10 @@ func withSize(x Array, to [2]int, l shape.Layout) shape.Shape {
 }
 
 // pad is x in the middle of zeros.
-func pad(x Array, to [2]int, l shape.Layout) (Array, error) {
+func pad(x graph.Array, to [2]int, l shape.Layout) (graph.Array, error) {
 	out := withSize(x, to, l)
 	if _, err := out.Check(x.DType().Size()); err != nil {
-		return nil, errorf(x, "the result is too large: %v", err)
+		return nil, graph.Errorf(x, "the result is too large: %v", err)
 	}
 	p := asPlanes(x, l)
 	s := p.Shape()
@@ -112,7 +113,7 @@ type cropped struct {
 }
 
 // crop is the middle of x.
-func crop(x Array, to [2]int, l shape.Layout) Array {
+func crop(x graph.Array, to [2]int, l shape.Layout) graph.Array {
 	p := asPlanes(x, l)
 	s := p.Shape()
 	c := &cropped{top: (s[1] - to[0]) / 2, left: (s[2] - to[1]) / 2}
@@ -124,11 +125,11 @@ func (*cropped) Flops() int64 { return 0 }
 
 func (c *cropped) row() int64 { return c.sh.Product(2, 4) }
 
-func (c *cropped) Tiling() Tiling { return Tiling{Unit: c.row()} }
+func (c *cropped) Tiling() graph.Tiling { return graph.Tiling{Unit: c.row()} }
 
 func (c *cropped) Memory(n int64) int64 {
 	rows := n/max(c.row(), 1) + 1
-	return wholeRowsMemory(n, c.row())*c.size() + memoryOf(c.x, rows*c.x.Shape().Product(2, 4))
+	return wholeRowsMemory(n, c.row())*c.size() + graph.MemoryOf(c.x, rows*c.x.Shape().Product(2, 4))
 }
 
 func (c *cropped) Read(ctx context.Context, dst []byte, off int64) error {
@@ -138,12 +139,12 @@ func (c *cropped) Read(ctx context.Context, dst []byte, off int64) error {
 		for n > 0 {
 			image, y := row/height, row%height
 			take := min(n, height-y)
-			r := Region{
+			r := graph.Region{
 				Off:  (image*int64(s[1])+y+int64(c.top))*line + int64(c.left*s[3]),
 				Runs: take, Len: c.row(), Stride: line,
 			}
 			part := dst[:take*c.row()*c.size()]
-			if err := readRegion(ctx, c.x, part, r); err != nil {
+			if err := graph.ReadRegion(ctx, c.x, part, r); err != nil {
 				return err
 			}
 			dst, row, n = dst[len(part):], row+take, n-take

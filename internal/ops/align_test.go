@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"fusectl/internal/graph"
+	"fusectl/internal/graph/graphtest"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -13,9 +15,9 @@ import (
 // Crop and pad by indexing.
 func TestAlignIsIndexing(t *testing.T) {
 	for _, l := range []shape.Layout{shape.NHWC, shape.NCHW} {
-		small, large := randn(1, 2, 3, 5, 4), randn(2, 2, 8, 6, 4)
+		small, large := graphtest.Randn(1, 2, 3, 5, 4), graphtest.Randn(2, 2, 8, 6, 4)
 		if l == shape.NCHW {
-			small, large = randn(1, 2, 4, 3, 5), randn(2, 2, 4, 8, 6)
+			small, large = graphtest.Randn(1, 2, 4, 3, 5), graphtest.Randn(2, 2, 4, 8, 6)
 		}
 		axes := l.Spatial(4)
 		for _, how := range []string{"crop", "pad"} {
@@ -23,14 +25,14 @@ func TestAlignIsIndexing(t *testing.T) {
 			if how == "pad" {
 				from, to = small, large
 			}
-			got := kernel.View[float32](result(t, func() Array {
-				xs, err := Align([]Array{small, large}, how, ResizeOptions{Layout: l})
+			got := kernel.View[float32](graphtest.Result(t, func() graph.Array {
+				xs, err := Align([]graph.Array{small, large}, how, ResizeOptions{Layout: l})
 				if err != nil {
 					t.Fatal(err)
 				}
 				for _, x := range xs {
-					if !x.Shape().Equal(to.s) {
-						t.Fatalf("%s: shape %v, want %v", how, x.Shape(), to.s)
+					if !x.Shape().Equal(to.Dims) {
+						t.Fatalf("%s: shape %v, want %v", how, x.Shape(), to.Dims)
 					}
 				}
 				if how == "pad" {
@@ -38,21 +40,21 @@ func TestAlignIsIndexing(t *testing.T) {
 				}
 				return xs[1]
 			}))
-			src := kernel.View[float32](from.data)
+			src := kernel.View[float32](from.Data)
 			i := 0
-			indices(to.s, func(at []int) {
+			graphtest.Indices(to.Dims, func(at []int) {
 				in, inside := append([]int(nil), at...), true
 				for _, a := range axes {
 					if how == "crop" {
-						in[a] += (from.s[a] - to.s[a]) / 2
+						in[a] += (from.Dims[a] - to.Dims[a]) / 2
 					} else {
-						in[a] -= (to.s[a] - from.s[a]) / 2
+						in[a] -= (to.Dims[a] - from.Dims[a]) / 2
 					}
-					inside = inside && in[a] >= 0 && in[a] < from.s[a]
+					inside = inside && in[a] >= 0 && in[a] < from.Dims[a]
 				}
 				want := float32(0)
 				if inside {
-					want = src[flatIndex(from.s, in)]
+					want = src[graphtest.FlatIndex(from.Dims, in)]
 				}
 				if got[i] != want {
 					t.Fatalf("%s %s at %v: got %v, want %v", l, how, at, got[i], want)
@@ -64,29 +66,29 @@ func TestAlignIsIndexing(t *testing.T) {
 }
 
 func TestAlignResizesToTheLargestOfEach(t *testing.T) {
-	a, b := randn(1, 1, 3, 9, 2), randn(2, 1, 7, 4, 2)
+	a, b := graphtest.Randn(1, 1, 3, 9, 2), graphtest.Randn(2, 1, 7, 4, 2)
 	o := ResizeOptions{Mode: "nearest", Layout: shape.NHWC}
-	xs, err := Align([]Array{a, b}, "resize", o)
+	xs, err := Align([]graph.Array{a, b}, "resize", o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, x := range []Array{a, b} {
-		if got, want := writeAt(t, xs[i], Options{}), writeAt(t, must(Resize(x, 7, 9, o)), Options{}); !bytes.Equal(got, want) {
+	for i, x := range []graph.Array{a, b} {
+		if got, want := graphtest.WriteAt(t, xs[i], graph.Options{}), graphtest.WriteAt(t, graphtest.Must(Resize(x, 7, 9, o)), graph.Options{}); !bytes.Equal(got, want) {
 			t.Errorf("input %d is not what Resize gives", i)
 		}
 	}
-	same, err := Align([]Array{a, a}, "resize", o)
-	if err != nil || same[0] != Array(a) {
+	same, err := Align([]graph.Array{a, a}, "resize", o)
+	if err != nil || same[0] != graph.Array(a) {
 		t.Errorf("arrays of one size are not left alone: %v", err)
 	}
 }
 
 func TestAlignRefuses(t *testing.T) {
-	var e *Error
-	if _, err := Align([]Array{randn(1, 1, 2, 3, 4), randn(2, 3, 4)}, "crop", ResizeOptions{Layout: shape.NHWC}); !errors.As(err, &e) || !strings.Contains(err.Error(), "x2.npy: shape (3,4)") {
+	var e *graph.Error
+	if _, err := Align([]graph.Array{graphtest.Randn(1, 1, 2, 3, 4), graphtest.Randn(2, 3, 4)}, "crop", ResizeOptions{Layout: shape.NHWC}); !errors.As(err, &e) || !strings.Contains(err.Error(), "x2.npy: shape (3,4)") {
 		t.Errorf("rank 2: got %v", err)
 	}
-	_, err := Concat([]Array{randn(1, 1, 2, 3, 4), randn(2, 1, 4, 3, 4)}, -1)
+	_, err := Concat([]graph.Array{graphtest.Randn(1, 1, 2, 3, 4), graphtest.Randn(2, 1, 4, 3, 4)}, -1)
 	if !errors.As(err, &e) || len(e.Hints) == 0 || !strings.Contains(e.Hints[0], "--align") {
 		t.Errorf("sizes that differ: got %v, hints %v", err, e.Hints)
 	}

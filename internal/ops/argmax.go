@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 )
 
@@ -16,32 +17,32 @@ type argmax struct {
 // ArgMax is the index of the largest element along the last axis, which it
 // leaves away, as numpy.argmax: the first of several, and of NaNs. The result
 // is int64.
-func ArgMax(x Array) (Array, error) {
-	if err := needArithmetic([]Array{x}); err != nil {
+func ArgMax(x graph.Array) (graph.Array, error) {
+	if err := needArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
 	s := x.Shape()
 	switch {
 	case x.DType().IsComplex():
-		return nil, errorf(x, "dtype %v: classes are ranked by real numbers", x.DType())
+		return nil, graph.Errorf(x, "dtype %v: classes are ranked by real numbers", x.DType())
 	case len(s) == 0 || s[len(s)-1] == 0:
-		return nil, errorf(x, "shape %v has no last axis of classes", s)
+		return nil, graph.Errorf(x, "shape %v has no last axis of classes", s)
 	}
 	return &argmax{unary{computed{op: "argmax", dt: dtype.Int64, sh: s[:len(s)-1].Clone()}, cast(x, dtype.Float64)}, int64(s[len(s)-1])}, nil
 }
 
 func (a *argmax) Flops() int64 { return a.x.Shape().Len() }
 
-func (a *argmax) Tiling() Tiling { return Tiling{Most: max(pieceLen/a.cols, 1)} }
+func (a *argmax) Tiling() graph.Tiling { return graph.Tiling{Most: max(pieceLen/a.cols, 1)} }
 
-func (a *argmax) readsOnce(unit int64, say func(*Array, int64)) { say(&a.x, unit*a.cols) }
+func (a *argmax) ReadsOnce(unit int64, say func(*graph.Array, int64)) { say(&a.x, unit*a.cols) }
 
-func (a *argmax) Memory(n int64) int64 { return n*a.cols*8 + memoryOf(a.x, n*a.cols) }
+func (a *argmax) Memory(n int64) int64 { return n*a.cols*8 + graph.MemoryOf(a.x, n*a.cols) }
 
 func (a *argmax) Read(ctx context.Context, dst []byte, off int64) error {
 	n := int64(len(dst)) / a.size()
-	buf := getBuffer(n * a.cols * 8)
-	defer putBuffer(buf)
+	buf := graph.GetBuffer(n * a.cols * 8)
+	defer graph.PutBuffer(buf)
 	if err := a.x.Read(ctx, buf, off*a.cols); err != nil {
 		return err
 	}

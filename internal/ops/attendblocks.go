@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -16,7 +17,7 @@ import (
 // on those computed with it.
 type attention struct {
 	computed
-	q, k, v, mask Array // mask: nil if there is none
+	q, k, v, mask graph.Array // mask: nil if there is none
 	nq, nk, d, dv int64
 	group         int64 // heads of queries that share one of keys
 	lead          int   // leading axes of keys that are batch like the queries'
@@ -36,17 +37,17 @@ const (
 
 // Tiling is some blocks of queries; or a whole sequence, where its keys are
 // read for it alone.
-func (a *attention) Tiling() Tiling {
+func (a *attention) Tiling() graph.Tiling {
 	if a.streams() {
-		return Tiling{Unit: a.nq * a.dv, Size: a.nq * a.dv, Most: a.nq * a.dv}
+		return graph.Tiling{Unit: a.nq * a.dv, Size: a.nq * a.dv, Most: a.nq * a.dv}
 	}
 	// No more than a sequence, if that is long: tiles of two would pack keys twice.
 	unit := min(int64(queryTile), max(shape.CeilDiv(a.nq, shape.CeilDiv(a.nq, queryTile)), queryBlock)) * a.dv
-	return Tiling{Unit: unit, Size: unit}
+	return graph.Tiling{Unit: unit, Size: unit}
 }
 
-func (a *attention) Operands(visit func(*Array)) {
-	for _, x := range []*Array{&a.q, &a.k, &a.v, &a.mask} {
+func (a *attention) Operands(visit func(*graph.Array)) {
+	for _, x := range []*graph.Array{&a.q, &a.k, &a.v, &a.mask} {
 		if *x != nil {
 			visit(x)
 		}
@@ -55,7 +56,7 @@ func (a *attention) Operands(visit func(*Array)) {
 
 // streams reports whether keys and values are read batch by batch.
 func (a *attention) streams() bool {
-	_, held := a.k.(Resident)
+	_, held := a.k.(graph.Resident)
 	return !held
 }
 
@@ -70,8 +71,8 @@ func (a *attention) Memory(n int64) int64 {
 	if a.streams() {
 		m += a.nk * (a.d + a.dv)
 	}
-	for _, x := range operands(a) {
-		m += memoryOf(x, rows*a.d) / a.size()
+	for _, x := range graph.Operands(a) {
+		m += graph.MemoryOf(x, rows*a.d) / a.size()
 	}
 	return m * a.size()
 }
@@ -213,20 +214,20 @@ func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, batch, 
 	var borrowed [][]byte
 	give = func() {
 		for _, b := range borrowed {
-			putBuffer(b)
+			graph.PutBuffer(b)
 		}
 	}
 	take := func(n int) []T {
-		b := getBuffer(int64(n) * a.size())
+		b := graph.GetBuffer(int64(n) * a.size())
 		borrowed = append(borrowed, b)
 		return kernel.View[T](b)
 	}
-	keys := func(x Array, width int64) (v []T) {
+	keys := func(x graph.Array, width int64) (v []T) {
 		if err != nil {
 			return nil
 		}
 		var data, buf []byte
-		data, buf, err = borrow(ctx, x, batch/a.group*a.nk*width, a.nk*width)
+		data, buf, err = graph.PeekRun(ctx, x, batch/a.group*a.nk*width, a.nk*width)
 		borrowed = append(borrowed, buf)
 		return kernel.View[T](data)
 	}
@@ -272,8 +273,8 @@ func (w *attentionWork[T]) score(ctx context.Context, t *kernel.Table, a *attent
 	q := kernel.Rows(w.q[i*a.d:(i+n)*a.d], int(a.d))
 	kernel.Multiply(t, w.scores, keyBlock, q, keys, int(n), false, kernel.Epilogue[T]{})
 	if a.mask != nil {
-		r := Region{(batch*a.nq+q0+i)*a.nk + k0, n, m, a.nk}
-		if err := readRegion(ctx, a.mask, kernel.Bytes(w.mask[:n*m]), r); err != nil {
+		r := graph.Region{Off: (batch*a.nq+q0+i)*a.nk + k0, Runs: n, Len: m, Stride: a.nk}
+		if err := graph.ReadRegion(ctx, a.mask, kernel.Bytes(w.mask[:n*m]), r); err != nil {
 			return err
 		}
 		kernel.AttentionMask(w.scores, keyBlock, w.mask, int(n), int(m), a.boolean)
@@ -294,17 +295,17 @@ type attentionScores struct {
 	of *attention
 }
 
-func (a *attention) scores() Array {
+func (a *attention) scores() graph.Array {
 	s := append(a.sh[:len(a.sh)-1].Clone(), int(a.nk))
 	return &attentionScores{computed{op: "scores", dt: a.dt, sh: s}, a}
 }
 
-func (p *attentionScores) Operands(visit func(*Array)) { p.of.Operands(visit) }
+func (p *attentionScores) Operands(visit func(*graph.Array)) { p.of.Operands(visit) }
 
 func (p *attentionScores) Flops() int64 { return p.sh.Len() * (2*p.of.d + elementary) }
 
-func (p *attentionScores) Tiling() Tiling {
-	return Tiling{Unit: p.of.nk, Size: queryBlock * p.of.nk, Most: queryBlock * p.of.nk}
+func (p *attentionScores) Tiling() graph.Tiling {
+	return graph.Tiling{Unit: p.of.nk, Size: queryBlock * p.of.nk, Most: queryBlock * p.of.nk}
 }
 
 func (p *attentionScores) Memory(n int64) int64 {

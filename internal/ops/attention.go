@@ -7,23 +7,24 @@ import (
 	"strings"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/shape"
 )
 
 // AttentionOptions refine Attention. The zero value is plain self-attention.
 type AttentionOptions struct {
-	Context           Array // keys and values come from it; nil: from X
-	Query, Key, Value Array // projected inputs, in place of X; all or none
+	Context           graph.Array // keys and values come from it; nil: from X
+	Query, Key, Value graph.Array // projected inputs, in place of X; all or none
 	WQ, WK, WV, WO    Weights
 	Heads, KVHeads    int // 0: one head; as many as Heads
 	Scale             float64
-	AutoScale         bool   // 1/√d of a head in place of Scale
-	Mask              Array  // broadcasts to the scores; nil: none
-	Causal            bool   // position i attends to positions up to i
-	Spatial           bool   // all spatial positions form one sequence
-	Residual          bool   // X is added to the result
-	Form              string // one of AttentionForms; "": gaussian
-	WF                Array  // concatenation: the weight of query and key features, 2d numbers
+	AutoScale         bool        // 1/√d of a head in place of Scale
+	Mask              graph.Array // broadcasts to the scores; nil: none
+	Causal            bool        // position i attends to positions up to i
+	Spatial           bool        // all spatial positions form one sequence
+	Residual          bool        // X is added to the result
+	Form              string      // one of AttentionForms; "": gaussian
+	WF                graph.Array // concatenation: the weight of query and key features, 2d numbers
 	Layout            shape.Layout
 }
 
@@ -51,7 +52,7 @@ func CheckAttentionForm(form string) error {
 // The other forms are Non-local's: dot-product weighs the values by
 // Q·Kᵀ·scale/N, N being the number of keys, and concatenation by
 // relu(WF·[q, k])/N; neither takes a mask.
-func Attention(x Array, o AttentionOptions) (Array, error) {
+func Attention(x graph.Array, o AttentionOptions) (graph.Array, error) {
 	out, _, err := AttentionScores(x, o)
 	return out, err
 }
@@ -59,12 +60,12 @@ func Attention(x Array, o AttentionOptions) (Array, error) {
 // AttentionScores is Attention together with the weights that it gives the
 // values, [.., queries, keys], or with heads [.., heads, queries, keys]. They
 // cost nothing unless they are read.
-func AttentionScores(x Array, o AttentionOptions) (out, scores Array, err error) {
+func AttentionScores(x graph.Array, o AttentionOptions) (out, scores graph.Array, err error) {
 	q, k, v, err := o.inputs(x)
 	if err != nil {
 		return nil, nil, err
 	}
-	all := []Array{q, k, v}
+	all := []graph.Array{q, k, v}
 	if o.WF != nil {
 		all = append(all, o.WF)
 	}
@@ -75,7 +76,7 @@ func AttentionScores(x Array, o AttentionOptions) (out, scores Array, err error)
 		return nil, nil, err
 	}
 	t := all[0].DType()
-	sequence := func(a Array) Array {
+	sequence := func(a graph.Array) graph.Array {
 		a = cast(a, t.Compute())
 		if o.Spatial && (len(a.Shape()) > 3 || a.Shape().Equal(x.Shape())) { // else words that a map attends to
 			a = o.flatten(a)
@@ -88,7 +89,7 @@ func AttentionScores(x Array, o AttentionOptions) (out, scores Array, err error)
 		k, v = q, q
 	}
 	for _, p := range []struct {
-		x *Array
+		x *graph.Array
 		w Weights
 	}{{&q, o.WQ}, {&k, o.WK}, {&v, o.WV}} {
 		if *p.x, err = linear(*p.x, p.w, len((*p.x).Shape())-1); err != nil {
@@ -109,8 +110,8 @@ func AttentionScores(x Array, o AttentionOptions) (out, scores Array, err error)
 			}
 		}
 		if !want.Equal(end.residual.Shape()) {
-			return nil, nil, errorf(x, "shape %v can't be added to the attention's result of shape %v: --residual wants equal shapes", x.Shape(), want).
-				hint("an output projection of the input's width makes them equal")
+			return nil, nil, graph.Errorf(x, "shape %v can't be added to the attention's result of shape %v: --residual wants equal shapes", x.Shape(), want).
+				Hint("an output projection of the input's width makes them equal")
 		}
 	}
 	if out, err = linearThen(out, o.WO, len(out.Shape())-1, end); err != nil {
@@ -123,25 +124,25 @@ func AttentionScores(x Array, o AttentionOptions) (out, scores Array, err error)
 }
 
 // inputs settles which arrays give queries, keys and values.
-func (o AttentionOptions) inputs(x Array) (q, k, v Array, err error) {
+func (o AttentionOptions) inputs(x graph.Array) (q, k, v graph.Array, err error) {
 	given := 0
-	for _, a := range []Array{o.Query, o.Key, o.Value} {
+	for _, a := range []graph.Array{o.Query, o.Key, o.Value} {
 		if a != nil {
 			given++
 		}
 	}
 	switch {
 	case given == 0 && x == nil:
-		return nil, nil, nil, &Error{Msg: "attention needs an input X, or --query, --key and --value"}
+		return nil, nil, nil, &graph.Error{Msg: "attention needs an input X, or --query, --key and --value"}
 	case given == 0:
 		q, k, v = x, x, x
 		if o.Context != nil {
 			k, v = o.Context, o.Context
 		}
 	case given < 3 || x != nil || o.Context != nil:
-		return nil, nil, nil, &Error{Msg: "--query, --key and --value go together, without X and --context"}
+		return nil, nil, nil, &graph.Error{Msg: "--query, --key and --value go together, without X and --context"}
 	case o.Residual || o.Spatial:
-		return nil, nil, nil, &Error{Msg: "--residual and --spatial need an input X"}
+		return nil, nil, nil, &graph.Error{Msg: "--residual and --spatial need an input X"}
 	default:
 		q, k, v = o.Query, o.Key, o.Value
 	}
@@ -149,16 +150,16 @@ func (o AttentionOptions) inputs(x Array) (q, k, v Array, err error) {
 	if o.Spatial {
 		low = 3
 	}
-	for _, a := range []Array{q, k, v} {
+	for _, a := range []graph.Array{q, k, v} {
 		if len(a.Shape()) < low {
-			return nil, nil, nil, errorf(a, "shape %v: attention takes at least %d dimensions", a.Shape(), low)
+			return nil, nil, nil, graph.Errorf(a, "shape %v: attention takes at least %d dimensions", a.Shape(), low)
 		}
 	}
 	return q, k, v, nil
 }
 
 // flatten makes one sequence [batch, positions, channels] of a feature map.
-func (o AttentionOptions) flatten(x Array) Array {
+func (o AttentionOptions) flatten(x graph.Array) graph.Array {
 	n := len(x.Shape())
 	x = transpose(x, shape.MoveToLast(o.Layout.Channel(n), n))
 	s := x.Shape()
@@ -167,7 +168,7 @@ func (o AttentionOptions) flatten(x Array) Array {
 
 // unflatten undoes flatten for a map of shape s, whose channels may have
 // changed.
-func (o AttentionOptions) unflatten(x Array, s shape.Shape) Array {
+func (o AttentionOptions) unflatten(x graph.Array, s shape.Shape) graph.Array {
 	perm := shape.MoveToLast(o.Layout.Channel(len(s)), len(s))
 	last := s.Permute(perm)
 	last[len(last)-1] = x.Shape()[2]
@@ -175,7 +176,7 @@ func (o AttentionOptions) unflatten(x Array, s shape.Shape) Array {
 }
 
 // heads splits features into heads, attends, and joins them again.
-func (o AttentionOptions) heads(q, k, v Array) (out, scores Array, err error) {
+func (o AttentionOptions) heads(q, k, v graph.Array) (out, scores graph.Array, err error) {
 	h, kv := max(o.Heads, 1), o.KVHeads
 	if kv == 0 {
 		kv = h
@@ -186,7 +187,7 @@ func (o AttentionOptions) heads(q, k, v Array) (out, scores Array, err error) {
 	split := h > 1 || kv > 1
 	if split {
 		if o.Query != nil && len(q.Shape()) == 4 {
-			return nil, nil, &Error{Msg: "--heads splits features of sequences; projected inputs of 4 dimensions have their heads on the second axis"}
+			return nil, nil, &graph.Error{Msg: "--heads splits features of sequences; projected inputs of 4 dimensions have their heads on the second axis"}
 		}
 		if q, err = splitHeads(q, h); err != nil {
 			return nil, nil, err
@@ -219,31 +220,31 @@ func (o AttentionOptions) heads(q, k, v Array) (out, scores Array, err error) {
 
 // unequalFeatures refuses queries, of h heads, and keys, of kv, whose heads
 // differ in features.
-func (o AttentionOptions) unequalFeatures(q, k Array, h, kv int) error {
-	e := errorf(k, "keys of shape %v have %d features, queries of shape %v have %d: want as many", k.Shape(), last(k), q.Shape(), last(q))
+func (o AttentionOptions) unequalFeatures(q, k graph.Array, h, kv int) error {
+	e := graph.Errorf(k, "keys of shape %v have %d features, queries of shape %v have %d: want as many", k.Shape(), last(k), q.Shape(), last(q))
 	if h > 1 || kv > 1 {
 		e.Msg += fmt.Sprintf(" a head, of %d and %d heads", kv, h)
 	}
 	each := last(q) / h
 	switch {
 	case o.WQ.Kernel != nil && o.WK.Kernel == nil:
-		return e.hint("--wq maps the queries: --wk has to map the keys to as many features")
+		return e.Hint("--wq maps the queries: --wk has to map the keys to as many features")
 	case o.WQ.Kernel == nil && o.WK.Kernel != nil:
-		return e.hint("--wk maps the keys: --wq has to map the queries to as many features")
+		return e.Hint("--wk maps the keys: --wq has to map the queries to as many features")
 	case each > 0 && last(q)%h == 0 && last(k)%each == 0 && h%max(last(k)/each, 1) == 0:
-		return e.hint("--kv-heads %d gives keys and values heads of %d features, as queries have them", last(k)/each, each)
+		return e.Hint("--kv-heads %d gives keys and values heads of %d features, as queries have them", last(k)/each, each)
 	}
 	return e
 }
 
-func last(x Array) int { return x.Shape()[len(x.Shape())-1] }
+func last(x graph.Array) int { return x.Shape()[len(x.Shape())-1] }
 
 // splitHeads takes [.., N, h·d] to [.., h, N, d].
-func splitHeads(x Array, h int) (Array, error) {
+func splitHeads(x graph.Array, h int) (graph.Array, error) {
 	s := x.Shape()
 	n := len(s)
 	if s[n-1]%h != 0 {
-		return nil, errorf(x, "%d features don't split into %d heads", s[n-1], h)
+		return nil, graph.Errorf(x, "%d features don't split into %d heads", s[n-1], h)
 	}
 	parts := append(s[:n-1].Clone(), h, s[n-1]/h)
 	perm := make([]int, n+1)
@@ -255,18 +256,18 @@ func splitHeads(x Array, h int) (Array, error) {
 }
 
 // newAttention is attention proper, of [.., Nq, d], [.., Nk, d] and [.., Nk, dv].
-func newAttention(q, k, v Array, split bool, o AttentionOptions) (_ *attention, err error) {
+func newAttention(q, k, v graph.Array, split bool, o AttentionOptions) (_ *attention, err error) {
 	qs, ks, vs := q.Shape(), k.Shape(), v.Shape()
 	n := len(qs)
 	if len(ks) != n || len(vs) != n {
-		e := errorf(k, "shapes %v of queries, %v of keys and %v of values differ in dimensions", qs, ks, vs)
+		e := graph.Errorf(k, "shapes %v of queries, %v of keys and %v of values differ in dimensions", qs, ks, vs)
 		if n == 4 && len(ks) == 3 {
-			e.hint("the second of 4 axes has the heads: keys and values of one head have the shape (%d,1,%d,%d)", ks[0], ks[1], ks[2])
+			e.Hint("the second of 4 axes has the heads: keys and values of one head have the shape (%d,1,%d,%d)", ks[0], ks[1], ks[2])
 		}
 		return nil, e
 	}
 	if !ks[:n-1].Equal(vs[:n-1]) {
-		return nil, errorf(v, "values of shape %v don't go with keys of shape %v: only the last axis may differ", vs, ks)
+		return nil, graph.Errorf(v, "values of shape %v don't go with keys of shape %v: only the last axis may differ", vs, ks)
 	}
 	a := &attention{d: int64(qs[n-1]), dv: int64(vs[n-1]), nq: int64(qs[n-2]), nk: int64(ks[n-2]), causal: o.Causal}
 	a.group, a.lead = 1, n-2
@@ -277,14 +278,14 @@ func newAttention(q, k, v Array, split bool, o AttentionOptions) (_ *attention, 
 		a.lead--
 	}
 	if !qs[:a.lead].Equal(ks[:a.lead]) {
-		e := errorf(k, "keys of shape %v and queries of shape %v differ in their leading axes", ks, qs)
+		e := graph.Errorf(k, "keys of shape %v and queries of shape %v differ in their leading axes", ks, qs)
 		if hasHeads {
-			e.hint("the heads of queries must be a multiple of those of keys and values")
+			e.Hint("the heads of queries must be a multiple of those of keys and values")
 		}
 		return nil, e
 	}
 	if a.nk == 0 && a.nq > 0 {
-		return nil, errorf(k, "keys of shape %v leave nothing to attend to", ks)
+		return nil, graph.Errorf(k, "keys of shape %v leave nothing to attend to", ks)
 	}
 	a.scale = o.Scale
 	if o.AutoScale {
@@ -306,12 +307,12 @@ func newAttention(q, k, v Array, split bool, o AttentionOptions) (_ *attention, 
 		a.d, a.scale, sameKV = 2, 1, false
 	}
 	a.form = o.Form
-	if !a.alone(ks[:n-2].Len(), sizeOf(k)+sizeOf(v), split) {
-		k = inMemory(k)
+	if !a.alone(ks[:n-2].Len(), graph.SizeOf(k)+graph.SizeOf(v), split) {
+		k = graph.InMemory(k)
 		if sameKV {
 			v = k
 		} else {
-			v = inMemory(v)
+			v = graph.InMemory(v)
 		}
 	}
 	a.computed = computed{op: "attention", dt: q.DType(), sh: append(qs[:n-1].Clone(), vs[n-1])}
@@ -325,33 +326,33 @@ func newAttention(q, k, v Array, split bool, o AttentionOptions) (_ *attention, 
 }
 
 // checkForm refuses what the forms without softmax have no place for.
-func (o AttentionOptions) checkForm(k Array) error {
+func (o AttentionOptions) checkForm(k graph.Array) error {
 	plain := o.Form == "" || o.Form == "gaussian"
 	switch {
 	case plain && o.WF == nil, o.Form == "dot-product" && o.WF == nil && o.Mask == nil && !o.Causal:
 		return nil
 	case !plain && (o.Mask != nil || o.Causal):
-		return &Error{Msg: fmt.Sprintf("form %s has no softmax: --mask and --causal go with gaussian", o.Form)}
+		return &graph.Error{Msg: fmt.Sprintf("form %s has no softmax: --mask and --causal go with gaussian", o.Form)}
 	case o.Form != "concatenation":
-		return &Error{Msg: "--wf goes with form concatenation"}
+		return &graph.Error{Msg: "--wf goes with form concatenation"}
 	case o.WF == nil:
-		return &Error{Msg: "form concatenation needs --wf, the weight of query and key features"}
+		return &graph.Error{Msg: "form concatenation needs --wf, the weight of query and key features"}
 	case o.WF.Shape().Len() != 2*int64(last(k)):
-		return errorf(o.WF, "shape %v: want %d numbers, one for each feature of a query and of a key", o.WF.Shape(), 2*last(k))
+		return graph.Errorf(o.WF, "shape %v: want %d numbers, one for each feature of a query and of a key", o.WF.Shape(), 2*last(k))
 	}
 	return nil
 }
 
 // withOnes is [.., N, 2]: x's features times half number i of wf, and ones,
 // the product standing at place i.
-func withOnes(x, wf Array, i int) (Array, error) {
+func withOnes(x, wf graph.Array, i int) (graph.Array, error) {
 	d := last(x)
 	half := rowsOf(reshape(wf, shape.Shape{2, d}), i, 1)
 	y, err := linear(x, Weights{Kernel: half, Layout: Torch}, len(x.Shape())-1)
 	if err != nil {
 		return nil, err
 	}
-	pair := []Array{y, repeat(Constant(x.DType(), 1), y.Shape())}
+	pair := []graph.Array{y, repeat(Constant(x.DType(), 1), y.Shape())}
 	if i == 1 {
 		slices.Reverse(pair)
 	}
@@ -372,23 +373,23 @@ func (a *attention) alone(batches, bytes int64, split bool) bool {
 
 // setMask makes the mask one that is added to the scores, or that says where to
 // attend. It broadcasts to the scores as NumPy has it.
-func (a *attention) setMask(m Array, scores shape.Shape, split bool) error {
+func (a *attention) setMask(m graph.Array, scores shape.Shape, split bool) error {
 	if b, ok := shape.Broadcast(m.Shape(), scores); !ok || !b.Equal(scores) {
 		axes := "queries, keys"
 		if split || len(scores) == 4 {
 			axes = "heads, queries, keys"
 		}
-		e := errorf(m, "mask of shape %v does not broadcast to the scores, whose shape is %v: [batch..., %s]", m.Shape(), scores, axes)
+		e := graph.Errorf(m, "mask of shape %v does not broadcast to the scores, whose shape is %v: [batch..., %s]", m.Shape(), scores, axes)
 		if s := wanted(m.Shape(), scores); s != nil {
-			e.hint("reshape the mask to %v, in NumPy: mask.reshape%v", s, s)
+			e.Hint("reshape the mask to %v, in NumPy: mask.reshape%v", s, s)
 		}
 		return e
 	}
 	t := m.DType()
 	if t != dtype.Bool && !t.IsFloat() {
-		e := errorf(m, "mask of dtype %v: want bool, true where a query attends, or a float that is added to the scores", t)
+		e := graph.Errorf(m, "mask of dtype %v: want bool, true where a query attends, or a float that is added to the scores", t)
 		if t.IsInteger() {
-			e.hint("if it is 1 where a query attends: fusectl convert %s --dtype bool", NameOf(m))
+			e.Hint("if it is 1 where a query attends: fusectl convert %s --dtype bool", graph.NameOf(m))
 		}
 		return e
 	}

@@ -2,13 +2,14 @@ package ops
 
 import (
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/shape"
 )
 
 // SE is squeeze-and-excitation (Hu et al. 2018): each channel of x is scaled by
 // sigmoid(fc2(relu(fc1(mean of the channel)))). fc1 and fc2 are linear maps of
 // the channels, such as from C to C/16 and back.
-func SE(x Array, fc1, fc2 Weights, l shape.Layout) (Array, error) {
+func SE(x graph.Array, fc1, fc2 Weights, l shape.Layout) (graph.Array, error) {
 	x, t, err := floatWork("se", x, fc1, fc2)
 	if err != nil {
 		return nil, err
@@ -31,7 +32,7 @@ func SE(x Array, fc1, fc2 Weights, l shape.Layout) (Array, error) {
 // are scaled by sigmoid(mlp(mean) + mlp(max)), mlp being fc2(relu(fc1)), and
 // then positions by the sigmoid of a convolution, padded to the same size, of
 // the mean and the maximum over the channels, stacked in that order.
-func CBAM(x Array, fc1, fc2, spatial Weights, l shape.Layout) (Array, error) {
+func CBAM(x graph.Array, fc1, fc2, spatial Weights, l shape.Layout) (graph.Array, error) {
 	x, t, err := floatWork("cbam", x, fc1, fc2, spatial)
 	if err != nil {
 		return nil, err
@@ -50,7 +51,7 @@ func CBAM(x Array, fc1, fc2, spatial Weights, l shape.Layout) (Array, error) {
 	if top, err = bottleneck(top, fc1, fc2, l); err != nil {
 		return nil, err
 	}
-	gate, err := Add([]Array{mean, top}, AddOptions{})
+	gate, err := Add([]graph.Array{mean, top}, AddOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +63,7 @@ func CBAM(x Array, fc1, fc2, spatial Weights, l shape.Layout) (Array, error) {
 	if mean, top, err = meanAndMax(x, o); err != nil {
 		return nil, err
 	}
-	stacked, err := Concat([]Array{mean, top}, channel)
+	stacked, err := Concat([]graph.Array{mean, top}, channel)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +75,7 @@ func CBAM(x Array, fc1, fc2, spatial Weights, l shape.Layout) (Array, error) {
 }
 
 // meanAndMax pools x both ways.
-func meanAndMax(x Array, o ReduceOptions) (mean, top Array, err error) {
+func meanAndMax(x graph.Array, o ReduceOptions) (mean, top graph.Array, err error) {
 	if mean, err = GlobalAvgPool(x, o); err != nil {
 		return nil, nil, err
 	}
@@ -84,9 +85,9 @@ func meanAndMax(x Array, o ReduceOptions) (mean, top Array, err error) {
 
 // fitBottleneck refuses an x without positions to pool, and linear maps that don't
 // lead from its channels back to as many.
-func fitBottleneck(x Array, fc1, fc2 Weights, l shape.Layout) error {
+func fitBottleneck(x graph.Array, fc1, fc2 Weights, l shape.Layout) error {
 	if len(x.Shape()) < 3 {
-		return errorf(x, "shape %v has no positions to pool: want a feature map, %s", x.Shape(), l)
+		return graph.Errorf(x, "shape %v has no positions to pool: want a feature map, %s", x.Shape(), l)
 	}
 	axis := l.Channel(len(x.Shape()))
 	if err := fc1.fits(x, axis); err != nil {
@@ -104,13 +105,13 @@ func fitBottleneck(x Array, fc1, fc2 Weights, l shape.Layout) error {
 		given, by = n, fc.Kernel
 	}
 	if given != x.Shape()[axis] {
-		return errorf(by, "shape %v: gives %d channels: want the %d of %s, which they scale", by.Shape(), given, x.Shape()[axis], described(x))
+		return graph.Errorf(by, "shape %v: gives %d channels: want the %d of %s, which they scale", by.Shape(), given, x.Shape()[axis], graph.Described(x))
 	}
 	return nil
 }
 
 // bottleneck is fc2(relu(fc1(x))) over the channels.
-func bottleneck(x Array, fc1, fc2 Weights, l shape.Layout) (Array, error) {
+func bottleneck(x graph.Array, fc1, fc2 Weights, l shape.Layout) (graph.Array, error) {
 	axis := l.Channel(len(x.Shape()))
 	z, err := linearThen(x, fc1, axis, epilogue{activation: "relu"})
 	if err != nil {
@@ -120,8 +121,8 @@ func bottleneck(x Array, fc1, fc2 Weights, l shape.Layout) (Array, error) {
 }
 
 // scaleBy is x times the sigmoid of gate, rounded to t.
-func scaleBy(x, gate Array, t dtype.Type, l shape.Layout) (Array, error) {
-	y, err := Mul([]Array{x, gate}, MulOptions{Gate: "sigmoid", Layout: l})
+func scaleBy(x, gate graph.Array, t dtype.Type, l shape.Layout) (graph.Array, error) {
+	y, err := Mul([]graph.Array{x, gate}, MulOptions{Gate: "sigmoid", Layout: l})
 	if err != nil {
 		return nil, err
 	}

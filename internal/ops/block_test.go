@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"fusectl/internal/graph"
+	"fusectl/internal/graph/graphtest"
 	"fusectl/internal/shape"
 )
 
@@ -13,66 +15,70 @@ import (
 // change a byte of convolutions, pooling and the blocks built of them.
 func TestPartsDontDependOnTiles(t *testing.T) {
 	for _, l := range []shape.Layout{shape.NHWC, shape.NCHW} {
-		x := randn(1, 2, 9, 8, 6)
-		fc1, fc2, k, k7, up := randn(2, 6, 3), randn(3, 3, 6), randn(4, 3, 3, 6, 5), randn(5, 7, 7, 2, 1), randn(6, 3, 3, 5, 6)
+		x := graphtest.Randn(1, 2, 9, 8, 6)
+		fc1, fc2, k, k7, up := graphtest.Randn(2, 6, 3), graphtest.Randn(3, 3, 6), graphtest.Randn(4, 3, 3, 6, 5), graphtest.Randn(5, 7, 7, 2, 1), graphtest.Randn(6, 3, 3, 5, 6)
 		layout := Keras
 		if l == shape.NCHW {
-			x = randn(1, 2, 6, 9, 8)
-			fc1, fc2, k, k7, up = randn(2, 3, 6), randn(3, 6, 3), randn(4, 5, 6, 3, 3), randn(5, 1, 2, 7, 7), randn(6, 6, 5, 3, 3)
+			x = graphtest.Randn(1, 2, 6, 9, 8)
+			fc1, fc2, k, k7, up = graphtest.Randn(2, 3, 6), graphtest.Randn(3, 6, 3), graphtest.Randn(4, 5, 6, 3, 3), graphtest.Randn(5, 1, 2, 7, 7), graphtest.Randn(6, 6, 5, 3, 3)
 			layout = Torch
 		}
-		w := func(k Array) Weights { return Weights{Kernel: k, Layout: layout} }
-		for name, build := range map[string]func() Array{
-			"conv":    func() Array { return must(Conv(x, w(k), ConvOptions{Padding: Padding{Same: true}, Layout: l})) },
-			"strided": func() Array { return must(Conv(x, w(k), ConvOptions{Stride: [2]int{2, 1}, Layout: l})) },
-			"transposed": func() Array {
-				return must(Conv(x, w(up), ConvOptions{Stride: [2]int{2, 2}, Transposed: true, Layout: l}))
+		w := func(k graph.Array) Weights { return Weights{Kernel: k, Layout: layout} }
+		for name, build := range map[string]func() graph.Array{
+			"conv": func() graph.Array {
+				return graphtest.Must(Conv(x, w(k), ConvOptions{Padding: Padding{Same: true}, Layout: l}))
 			},
-			"max": func() Array { return must(Pool(x, "max", PoolOptions{Window: Window{Size: [2]int{3, 2}}, Layout: l})) },
-			"average": func() Array {
-				return must(Pool(x, "average", PoolOptions{Window: Window{Size: [2]int{3, 3}, Padding: Padding{Same: true}}, Layout: l}))
+			"strided": func() graph.Array { return graphtest.Must(Conv(x, w(k), ConvOptions{Stride: [2]int{2, 1}, Layout: l})) },
+			"transposed": func() graph.Array {
+				return graphtest.Must(Conv(x, w(up), ConvOptions{Stride: [2]int{2, 2}, Transposed: true, Layout: l}))
 			},
-			"se":   func() Array { return must(SE(x, w(fc1), w(fc2), l)) },
-			"cbam": func() Array { return must(CBAM(x, w(fc1), w(fc2), w(k7), l)) },
-			"conv of what is computed": func() Array {
-				y := must(Add([]Array{x, x}, AddOptions{}))
-				return must(Conv(y, w(k), ConvOptions{Layout: l, Activation: "relu"}))
+			"max": func() graph.Array {
+				return graphtest.Must(Pool(x, "max", PoolOptions{Window: Window{Size: [2]int{3, 2}}, Layout: l}))
+			},
+			"average": func() graph.Array {
+				return graphtest.Must(Pool(x, "average", PoolOptions{Window: Window{Size: [2]int{3, 3}, Padding: Padding{Same: true}}, Layout: l}))
+			},
+			"se":   func() graph.Array { return graphtest.Must(SE(x, w(fc1), w(fc2), l)) },
+			"cbam": func() graph.Array { return graphtest.Must(CBAM(x, w(fc1), w(fc2), w(k7), l)) },
+			"conv of what is computed": func() graph.Array {
+				y := graphtest.Must(Add([]graph.Array{x, x}, AddOptions{}))
+				return graphtest.Must(Conv(y, w(k), ConvOptions{Layout: l, Activation: "relu"}))
 			},
 		} {
-			t.Run(fmt.Sprintf("%s/%s", l, name), func(t *testing.T) { result(t, build) })
+			t.Run(fmt.Sprintf("%s/%s", l, name), func(t *testing.T) { graphtest.Result(t, build) })
 		}
 	}
 }
 
 func TestPartsRefuse(t *testing.T) {
-	x, k := randn(1, 2, 9, 8, 6), randn(4, 3, 3, 6, 5)
+	x, k := graphtest.Randn(1, 2, 9, 8, 6), graphtest.Randn(4, 3, 3, 6, 5)
 	w := Weights{Kernel: k, Layout: Keras}
-	for want, build := range map[string]func() (Array, error){
-		"takes a feature map of 4 dimensions": func() (Array, error) { return Conv(randn(1, 3, 3), w, ConvOptions{Layout: shape.NHWC}) },
-		"takes 6 channels in 1 groups: want (3,3,in/groups,out), in being the 4 channels of x2.npy": func() (Array, error) {
-			return Conv(randn(2, 1, 9, 9, 4), w, ConvOptions{Layout: shape.NHWC})
+	for want, build := range map[string]func() (graph.Array, error){
+		"takes a feature map of 4 dimensions": func() (graph.Array, error) { return Conv(graphtest.Randn(1, 3, 3), w, ConvOptions{Layout: shape.NHWC}) },
+		"takes 6 channels in 1 groups: want (3,3,in/groups,out), in being the 4 channels of x2.npy": func() (graph.Array, error) {
+			return Conv(graphtest.Randn(2, 1, 9, 9, 4), w, ConvOptions{Layout: shape.NHWC})
 		},
-		"don't split into 2 groups": func() (Array, error) {
-			return Conv(randn(1, 1, 9, 9, 12), w, ConvOptions{Groups: 2, Layout: shape.NHWC})
+		"don't split into 2 groups": func() (graph.Array, error) {
+			return Conv(graphtest.Randn(1, 1, 9, 9, 12), w, ConvOptions{Groups: 2, Layout: shape.NHWC})
 		},
-		"reaches over 3 positions does not fit 2": func() (Array, error) {
-			return Conv(randn(1, 1, 2, 9, 6), w, ConvOptions{Layout: shape.NHWC})
+		"reaches over 3 positions does not fit 2": func() (graph.Array, error) {
+			return Conv(graphtest.Randn(1, 1, 2, 9, 6), w, ConvOptions{Layout: shape.NHWC})
 		},
-		"bias of shape (4,): want (5,)": func() (Array, error) {
-			return Conv(x, Weights{Kernel: k, Bias: randn(1, 4), Layout: Keras}, ConvOptions{Layout: shape.NHWC})
+		"bias of shape (4,): want (5,)": func() (graph.Array, error) {
+			return Conv(x, Weights{Kernel: k, Bias: graphtest.Randn(1, 4), Layout: Keras}, ConvOptions{Layout: shape.NHWC})
 		},
-		"no groups and no dilation": func() (Array, error) {
-			return Conv(x, Weights{Kernel: randn(1, 2, 2, 4, 3), Layout: Keras}, ConvOptions{Groups: 2, Transposed: true, Layout: shape.NHWC})
+		"no groups and no dilation": func() (graph.Array, error) {
+			return Conv(x, Weights{Kernel: graphtest.Randn(1, 2, 2, 4, 3), Layout: Keras}, ConvOptions{Groups: 2, Transposed: true, Layout: shape.NHWC})
 		},
-		"nothing but padding": func() (Array, error) {
+		"nothing but padding": func() (graph.Array, error) {
 			return Pool(x, "max", PoolOptions{Window: Window{Size: [2]int{2, 2}, Padding: Padding{Each: [2]int{2, 0}}}, Layout: shape.NHWC})
 		},
-		"weight of shape (5,3) takes 5 channels: want (": func() (Array, error) {
-			return SE(x, Weights{Kernel: randn(1, 5, 3), Layout: Keras}, Weights{Kernel: randn(1, 3, 6), Layout: Keras}, shape.NHWC)
+		"weight of shape (5,3) takes 5 channels: want (": func() (graph.Array, error) {
+			return SE(x, Weights{Kernel: graphtest.Randn(1, 5, 3), Layout: Keras}, Weights{Kernel: graphtest.Randn(1, 3, 6), Layout: Keras}, shape.NHWC)
 		},
 	} {
 		out, err := build()
-		var e *Error
+		var e *graph.Error
 		if !errors.As(err, &e) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, %v; want an error that says %q", out, err, want)
 		}

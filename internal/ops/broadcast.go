@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -22,23 +23,23 @@ type level struct {
 
 // Broadcast is x repeated to shape s, as numpy.broadcast_to. What is repeated
 // and computed is held, so that it is computed once.
-func Broadcast(x Array, s shape.Shape) (Array, error) {
+func Broadcast(x graph.Array, s shape.Shape) (graph.Array, error) {
 	if b, ok := shape.Broadcast(x.Shape(), s); !ok || !b.Equal(s) {
-		return nil, errorf(x, "shape %v does not broadcast to %v", x.Shape(), s)
+		return nil, graph.Errorf(x, "shape %v does not broadcast to %v", x.Shape(), s)
 	}
 	return repeat(x, s), nil
 }
 
 // repeat is Broadcast for shapes known to fit.
-func repeat(x Array, s shape.Shape) Array {
+func repeat(x graph.Array, s shape.Shape) graph.Array {
 	reps := shape.Repeats(x.Shape(), s)
 	if len(reps) == 0 || len(reps) == 1 && !reps[0].Same {
 		return reshape(x, s)
 	}
-	if sizeOf(x) <= DefaultTile {
-		x = Hold(x) // a small file is read once, not once a tile
+	if graph.SizeOf(x) <= graph.DefaultTile {
+		x = graph.Materialize(x) // a small file is read once, not once a tile
 	} else {
-		x = holdComputed(x)
+		x = graph.MaterializeComputed(x)
 	}
 	b := &broadcast{unary: unary{computed{op: "broadcast", dt: x.DType(), sh: s}, x}}
 	b.levels = make([]level, len(reps))
@@ -56,7 +57,7 @@ func repeat(x Array, s shape.Shape) Array {
 func (*broadcast) Flops() int64 { return 0 }
 
 // Memory counts the source rows under a run, never more than the run itself.
-func (b *broadcast) Memory(n int64) int64 { return n*b.size() + memoryOf(b.x, n) }
+func (b *broadcast) Memory(n int64) int64 { return n*b.size() + graph.MemoryOf(b.x, n) }
 
 func (b *broadcast) Read(ctx context.Context, dst []byte, off int64) error {
 	return b.read(ctx, dst, b.levels, off, 0)
@@ -108,8 +109,8 @@ func (b *broadcast) read(ctx context.Context, dst []byte, levels []level, off, s
 		return nil
 	}
 	// Whole positions of a level that walks: their sources lie together.
-	buf := getBuffer(whole * l.src * size)
-	defer putBuffer(buf)
+	buf := graph.GetBuffer(whole * l.src * size)
+	defer graph.PutBuffer(buf)
 	if err := b.x.Read(ctx, buf, at(first)); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -37,15 +38,15 @@ type Comparison struct {
 
 // Compare compares two arrays of one shape element by element, in the dtype
 // that they promote to, in one pass through the tile engine.
-func Compare(ctx context.Context, a, b Array, c CompareOptions, o Options) (Comparison, error) {
+func Compare(ctx context.Context, a, b graph.Array, c CompareOptions, o graph.Options) (Comparison, error) {
 	if !a.Shape().Equal(b.Shape()) {
-		return Comparison{}, errorf(b, "shape %v: %s has %v", b.Shape(), NameOf(a), a.Shape())
+		return Comparison{}, graph.Errorf(b, "shape %v: %s has %v", b.Shape(), graph.NameOf(a), a.Shape())
 	}
-	if err := needArithmetic([]Array{a, b}); err != nil {
+	if err := needArithmetic([]graph.Array{a, b}); err != nil {
 		return Comparison{}, err
 	}
 	same := a.DType() == b.DType()
-	xs, t, err := promote([]Array{a, b})
+	xs, t, err := promote([]graph.Array{a, b})
 	if err != nil {
 		return Comparison{}, err
 	}
@@ -57,8 +58,8 @@ func Compare(ctx context.Context, a, b Array, c CompareOptions, o Options) (Comp
 	if err != nil {
 		return Comparison{}, err
 	}
-	o.Tile = DefaultTile // an even number of elements
-	p, err := NewPlan(o, pairs)
+	o.Tile = graph.DefaultTile // an even number of elements
+	p, err := graph.NewPlan(o, pairs)
 	if err != nil {
 		return Comparison{}, err
 	}
@@ -113,13 +114,13 @@ type comparing struct {
 	parts   []Comparison
 }
 
-func (k *comparing) Begin(tiles int64)   { k.parts = make([]Comparison, tiles) }
-func (k *comparing) Place(Region) []byte { return nil }
-func (k *comparing) Fail(error)          {}
-func (k *comparing) Put(i int64, r Region, tile []byte) error {
+func (k *comparing) Begin(tiles int64)         { k.parts = make([]Comparison, tiles) }
+func (k *comparing) Place(graph.Region) []byte { return nil }
+func (k *comparing) Fail(error)                {}
+func (k *comparing) Put(i int64, r graph.Region, tile []byte) error {
 	n := r.Runs * r.Len
-	buf := getBuffer(n * int64(k.wide.Size()))
-	defer putBuffer(buf)
+	buf := graph.GetBuffer(n * int64(k.wide.Size()))
+	defer graph.PutBuffer(buf)
 	kernel.Active().Convert[k.t.Kind()][k.wide.Kind()](buf, tile)
 	part := newComparison()
 	size := k.t.Size()

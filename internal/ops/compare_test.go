@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
+	"fusectl/internal/graph/graphtest"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -15,8 +17,8 @@ import (
 // The comparison against one loop over all elements, for several threads.
 func TestCompareIsALoop(t *testing.T) {
 	const n = 300_000 // some tiles
-	a, b := randn(1, n), randn(1, n)
-	va, vb := kernel.View[float32](a.data), kernel.View[float32](b.data)
+	a, b := graphtest.Randn(1, n), graphtest.Randn(1, n)
+	va, vb := kernel.View[float32](a.Data), kernel.View[float32](b.Data)
 	for i := 0; i < n; i += 7 {
 		vb[i] += float32(i) * 1e-6
 	}
@@ -45,7 +47,7 @@ func TestCompareIsALoop(t *testing.T) {
 		}
 	}
 	for _, threads := range []int{1, 3} {
-		got, err := Compare(context.Background(), a, b, c, Options{Threads: threads})
+		got, err := Compare(context.Background(), a, b, c, graph.Options{Threads: threads})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,29 +58,29 @@ func TestCompareIsALoop(t *testing.T) {
 }
 
 func TestCompareRefuses(t *testing.T) {
-	var e *Error
-	if _, err := Compare(context.Background(), randn(1, 3), randn(1, 4), CompareOptions{}, Options{}); !errors.As(err, &e) {
+	var e *graph.Error
+	if _, err := Compare(context.Background(), graphtest.Randn(1, 3), graphtest.Randn(1, 4), CompareOptions{}, graph.Options{}); !errors.As(err, &e) {
 		t.Errorf("shapes: got %v", err)
 	}
-	raw := &mem{"r.npy", dtype.Opaque("|V3", 3), shape.Shape{1}, make([]byte, 3)}
-	if _, err := Compare(context.Background(), raw, raw, CompareOptions{}, Options{}); !errors.As(err, &e) {
+	raw := &graphtest.Mem{Label: "r.npy", Type: dtype.Opaque("|V3", 3), Dims: shape.Shape{1}, Data: make([]byte, 3)}
+	if _, err := Compare(context.Background(), raw, raw, CompareOptions{}, graph.Options{}); !errors.As(err, &e) {
 		t.Errorf("raw: got %v", err)
 	}
 }
 
 func TestArgMax(t *testing.T) {
 	nan := math.NaN()
-	x := arrayOf("x.npy", dtype.Float64, shape.Shape{2, 3, 4}, []float64{
+	x := graphtest.ArrayOf("x.npy", dtype.Float64, shape.Shape{2, 3, 4}, []float64{
 		0, 1, 2, 3, 3, 3, 1, 0, -1, -2, -1, -5,
 		math.Inf(-1), math.Inf(-1), 0, 0, 1, nan, 5, nan, nan, 9, 9, 9,
 	})
-	got := kernel.View[int64](result(t, func() Array { return must(ArgMax(x)) }))
+	got := kernel.View[int64](graphtest.Result(t, func() graph.Array { return graphtest.Must(ArgMax(x)) }))
 	for i, want := range []int64{3, 0, 0, 2, 1, 0} {
 		if got[i] != want {
 			t.Errorf("row %d: got %d, want %d", i, got[i], want)
 		}
 	}
-	for _, bad := range []Array{randn(1), randn(1, 3, 0)} {
+	for _, bad := range []graph.Array{graphtest.Randn(1), graphtest.Randn(1, 3, 0)} {
 		if _, err := ArgMax(bad); err == nil {
 			t.Errorf("shape %v is taken", bad.Shape())
 		}

@@ -8,18 +8,20 @@ import (
 	"testing"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
+	"fusectl/internal/graph/graphtest"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
 
 // floats is the elements of a result in float64.
-func floats(x Array, data []byte) []float64 {
+func floats(x graph.Array, data []byte) []float64 {
 	out := kernel.Alloc(int(x.Shape().Len()) * 8)
 	kernel.Active().Convert[x.DType().Kind()][dtype.KindFloat64](out, data)
 	return kernel.View[float64](out)
 }
 
-func values(x *mem) []float64 { return floats(x, x.data) }
+func values(x *graphtest.Mem) []float64 { return floats(x, x.Data) }
 
 // within fails unless got is within rel of want, relative to the largest of
 // want: sums cancel, so a single small element says nothing of the error.
@@ -50,23 +52,23 @@ func TestAddAndMulBroadcast(t *testing.T) {
 		{shape.Shape{0, 3}, shape.Shape{3}},
 	} {
 		t.Run(fmt.Sprint(c.a, c.b), func(t *testing.T) {
-			a, b := randn(1, c.a...), randn(2, c.b...)
+			a, b := graphtest.Randn(1, c.a...), graphtest.Randn(2, c.b...)
 			out, _ := shape.Broadcast(c.a, c.b)
 			var sum, product []float32
-			av, bv := kernel.View[float32](a.data), kernel.View[float32](b.data)
-			indices(out, func(at []int) {
-				x, y := av[flatIndex(c.a, at)], bv[flatIndex(c.b, at)]
+			av, bv := kernel.View[float32](a.Data), kernel.View[float32](b.Data)
+			graphtest.Indices(out, func(at []int) {
+				x, y := av[graphtest.FlatIndex(c.a, at)], bv[graphtest.FlatIndex(c.b, at)]
 				sum, product = append(sum, x+y), append(product, x*y)
 			})
-			got := result(t, func() Array { return must(Add([]Array{a, b}, AddOptions{})) })
+			got := graphtest.Result(t, func() graph.Array { return graphtest.Must(Add([]graph.Array{a, b}, AddOptions{})) })
 			if !bytes.Equal(got, kernel.Bytes(sum)) {
 				t.Error("the sum differs")
 			}
-			got = result(t, func() Array { return must(Mul([]Array{a, b}, MulOptions{})) })
+			got = graphtest.Result(t, func() graph.Array { return graphtest.Must(Mul([]graph.Array{a, b}, MulOptions{})) })
 			if !bytes.Equal(got, kernel.Bytes(product)) {
 				t.Error("the product differs")
 			}
-			back := result(t, func() Array { return must(Add([]Array{b, a}, AddOptions{})) })
+			back := graphtest.Result(t, func() graph.Array { return graphtest.Must(Add([]graph.Array{b, a}, AddOptions{})) })
 			if !bytes.Equal(back, kernel.Bytes(sum)) {
 				t.Error("addition doesn't commute")
 			}
@@ -77,10 +79,10 @@ func TestAddAndMulBroadcast(t *testing.T) {
 // Three float16 numbers of which every sum of two rounds: only one rounding at
 // the end gives the nearest float16 of the exact sum.
 func TestFloat16RoundsOnce(t *testing.T) {
-	one := arrayOf("a", dtype.Float16, shape.Shape{1}, []uint16{0x6800}) // 2048
-	eps := arrayOf("b", dtype.Float16, shape.Shape{1}, []uint16{0x3c00}) // 1
-	x := must(Add([]Array{one, eps, eps}, AddOptions{}))
-	if got := kernel.View[uint16](writeAt(t, x, Options{}))[0]; got != 0x6801 { // 2050
+	one := graphtest.ArrayOf("a", dtype.Float16, shape.Shape{1}, []uint16{0x6800}) // 2048
+	eps := graphtest.ArrayOf("b", dtype.Float16, shape.Shape{1}, []uint16{0x3c00}) // 1
+	x := graphtest.Must(Add([]graph.Array{one, eps, eps}, AddOptions{}))
+	if got := kernel.View[uint16](graphtest.WriteAt(t, x, graph.Options{}))[0]; got != 0x6801 { // 2050
 		t.Fatalf("2048 + 1 + 1 gave %#x in float16: want 0x6801, 2050", got)
 	}
 }
@@ -114,17 +116,17 @@ func TestPoolingOverEveryShapeOfGroup(t *testing.T) {
 		{shape.Shape{3, 70000}, []int{0}},          // more columns than a piece
 	} {
 		t.Run(fmt.Sprint(c.s, c.axes), func(t *testing.T) {
-			x := randn(4, c.s...)
+			x := graphtest.Randn(4, c.s...)
 			if len(c.s) > 1 && c.s.Len() > 20 {
-				kernel.View[float32](x.data)[13] = float32(math.Inf(1))
-				kernel.View[float32](x.data)[17] = float32(math.NaN())
+				kernel.View[float32](x.Data)[13] = float32(math.Inf(1))
+				kernel.View[float32](x.Data)[17] = float32(math.NaN())
 			}
 			out := c.s.Reduced(c.axes, true)
 			parts := make([][]float64, out.Len())
 			v := values(x)
 			i := 0
-			indices(c.s, func(at []int) {
-				k := flatIndex(out, at)
+			graphtest.Indices(c.s, func(at []int) {
+				k := graphtest.FlatIndex(out, at)
 				parts[k] = append(parts[k], v[i])
 				i++
 			})
@@ -146,15 +148,15 @@ func TestPoolingOverEveryShapeOfGroup(t *testing.T) {
 				}
 			}
 			o := ReduceOptions{Axes: c.axes}
-			got := result(t, func() Array { return must(GlobalMaxPool(x, o)) })
+			got := graphtest.Result(t, func() graph.Array { return graphtest.Must(GlobalMaxPool(x, o)) })
 			same(t, "maximum", got, top)
 			// The float64 sum of so few float32 numbers errs by far less than half
 			// an ulp of float32, so the mean is the exact one, rounded.
-			got = result(t, func() Array { return must(GlobalAvgPool(x, o)) })
+			got = graphtest.Result(t, func() graph.Array { return graphtest.Must(GlobalAvgPool(x, o)) })
 			same(t, "mean", got, mean)
 			// In float64 the order of summation shows: result wants the same bytes
 			// of every schedule.
-			result(t, func() Array { return must(GlobalAvgPool(of(dtype.Float64, x), o)) })
+			graphtest.Result(t, func() graph.Array { return graphtest.Must(GlobalAvgPool(graphtest.Of(dtype.Float64, x), o)) })
 		})
 	}
 }
@@ -180,8 +182,8 @@ func TestMeanIsAccurate(t *testing.T) {
 	for i := range v {
 		v[i] = 0.1
 	}
-	x := arrayOf("x", dtype.Float32, shape.Shape{len(v), 1}, v)
-	got := kernel.View[float32](writeAt(t, must(GlobalAvgPool(x, ReduceOptions{Axes: []int{0}})), Options{}))
+	x := graphtest.ArrayOf("x", dtype.Float32, shape.Shape{len(v), 1}, v)
+	got := kernel.View[float32](graphtest.WriteAt(t, graphtest.Must(GlobalAvgPool(x, ReduceOptions{Axes: []int{0}})), graph.Options{}))
 	if got[0] != 0.1 {
 		t.Fatalf("mean of 0.1s is %v", got[0])
 	}
@@ -235,11 +237,11 @@ func TestResizeIsItsDefinition(t *testing.T) {
 		{shape.Shape{1, 1, 1, 4}, 3, 5}, {shape.Shape{1, 6, 6, 3}, 6, 6}, {shape.Shape{0, 2, 2, 1}, 4, 4},
 	} {
 		t.Run(fmt.Sprint(c.s, c.h, c.w), func(t *testing.T) {
-			x := randn(6, c.s...)
+			x := graphtest.Randn(6, c.s...)
 			v := values(x)
 			for _, mode := range ResizeModes {
 				var want []float64
-				indices(shape.Shape{c.s[0], c.h, c.w, c.s[3]}, func(at []int) {
+				graphtest.Indices(shape.Shape{c.s[0], c.h, c.w, c.s[3]}, func(at []int) {
 					pick := func(i, in, out int) int {
 						if mode == "nearest" {
 							return i * in / out
@@ -255,18 +257,20 @@ func TestResizeIsItsDefinition(t *testing.T) {
 						want = append(want, v[((at[0]*c.s[1]+y)*c.s[2]+x)*c.s[3]+at[3]])
 					}
 				})
-				build := func() Array { return must(Resize(x, c.h, c.w, ResizeOptions{Mode: mode, Layout: shape.NHWC})) }
-				got := floats(build(), result(t, build))
+				build := func() graph.Array {
+					return graphtest.Must(Resize(x, c.h, c.w, ResizeOptions{Mode: mode, Layout: shape.NHWC}))
+				}
+				got := floats(build(), graphtest.Result(t, build))
 				// Two blends of three float32 roundings each; of eight, with weights
 				// beyond 1, for bicubic.
 				tolerance := map[string]float64{"bilinear": 4e-7, "bicubic": 1e-6}[mode]
 				within(t, got, want, tolerance)
 
-				first := func() Array {
-					m := must(Transpose(x, []int{0, 3, 1, 2}))
-					return must(Transpose(must(Resize(m, c.h, c.w, ResizeOptions{Mode: mode, Layout: shape.NCHW})), []int{0, 2, 3, 1}))
+				first := func() graph.Array {
+					m := graphtest.Must(Transpose(x, []int{0, 3, 1, 2}))
+					return graphtest.Must(Transpose(graphtest.Must(Resize(m, c.h, c.w, ResizeOptions{Mode: mode, Layout: shape.NCHW})), []int{0, 2, 3, 1}))
 				}
-				within(t, floats(first(), result(t, first)), got, 0)
+				within(t, floats(first(), graphtest.Result(t, first)), got, 0)
 			}
 		})
 	}
@@ -286,17 +290,17 @@ func TestLinearIsItsDefinition(t *testing.T) {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			axis := c.l.Channel(len(c.s))
 			in := c.s[axis]
-			x, b := randn(7, c.s...), randn(8, c.out)
+			x, b := graphtest.Randn(7, c.s...), graphtest.Randn(8, c.out)
 			wide := shape.Shape{in, c.out}
 			if c.weights == Torch {
 				wide = shape.Shape{c.out, in}
 			}
-			w := randn(9, wide...)
+			w := graphtest.Randn(9, wide...)
 			xv, wv, bv := values(x), values(w), values(b)
 			out := c.s.Clone()
 			out[axis] = c.out
 			var want []float64
-			indices(out, func(at []int) {
+			graphtest.Indices(out, func(at []int) {
 				sum := bv[at[axis]]
 				from := append([]int(nil), at...)
 				for k := range in {
@@ -313,10 +317,12 @@ func TestLinearIsItsDefinition(t *testing.T) {
 				}
 				want = append(want, sum)
 			})
-			build := func() Array { return must(Linear(x, Weights{Kernel: w, Bias: b, Layout: c.weights}, "", c.l)) }
+			build := func() graph.Array {
+				return graphtest.Must(Linear(x, Weights{Kernel: w, Bias: b, Layout: c.weights}, "", c.l))
+			}
 			// A float32 dot product of n terms errs by at most n roundings; of
 			// random signs, by some sqrt(n) of them: 2e-6 is 16 of 1.2e-7.
-			within(t, floats(build(), result(t, build)), want, 2e-6)
+			within(t, floats(build(), graphtest.Result(t, build)), want, 2e-6)
 		})
 	}
 }
@@ -366,14 +372,14 @@ func TestAttentionIsItsDefinition(t *testing.T) {
 		{1, 1, 1, 1, 1, true, true}, {16, 3, 2100, 64, 64, false, false}, // the last reads keys batch by batch
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
-			q, k, v := randn(1, c.batch, c.nq, c.d), randn(2, c.batch, c.nk, c.d), randn(3, c.batch, c.nk, c.dv)
+			q, k, v := graphtest.Randn(1, c.batch, c.nq, c.d), graphtest.Randn(2, c.batch, c.nk, c.d), graphtest.Randn(3, c.batch, c.nk, c.dv)
 			o := AttentionOptions{Query: q, Key: k, Value: v, Scale: 0.7, Causal: c.causal}
 			allowed := make([]bool, c.nq*c.nk)
 			for i := range allowed {
 				allowed[i] = i%3 != 0 && i >= c.nk // the first query attends to nothing
 			}
 			if c.masked {
-				o.Mask = arrayOf("mask", dtype.Bool, shape.Shape{c.nq, c.nk}, allowed)
+				o.Mask = graphtest.ArrayOf("mask", dtype.Bool, shape.Shape{c.nq, c.nk}, allowed)
 			}
 			var want []float64
 			for b := range c.batch {
@@ -387,9 +393,9 @@ func TestAttentionIsItsDefinition(t *testing.T) {
 					})...)
 				}
 			}
-			build := func() Array { return must(Attention(nil, o)) }
+			build := func() graph.Array { return graphtest.Must(Attention(nil, o)) }
 			// Scores of a few units err by some 1e-6, and so do their exponentials.
-			within(t, floats(build(), result(t, build)), want, 5e-6)
+			within(t, floats(build(), graphtest.Result(t, build)), want, 5e-6)
 		})
 	}
 }

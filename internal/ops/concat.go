@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -12,7 +13,7 @@ import (
 // each input, one after the other.
 type concat struct {
 	computed
-	xs   []Array
+	xs   []graph.Array
 	part []int64 // elements of a row from each input
 	row  int64   // their sum
 }
@@ -20,10 +21,10 @@ type concat struct {
 // Concat joins xs along axis, which may count from the end, as
 // numpy.concatenate: the dtypes promote, and all other extents must agree.
 // Types without arithmetic promote among their kind, see dtype.Promote.
-func Concat(xs []Array, axis int) (Array, error) {
+func Concat(xs []graph.Array, axis int) (graph.Array, error) {
 	ax, err := shape.Axis(axis, len(xs[0].Shape()))
 	if err != nil {
-		return nil, errorf(xs[0], "%v: shape %v", err, xs[0].Shape())
+		return nil, graph.Errorf(xs[0], "%v: shape %v", err, xs[0].Shape())
 	}
 	shapes := make([]shape.Shape, len(xs))
 	for i, x := range xs {
@@ -33,19 +34,19 @@ func Concat(xs []Array, axis int) (Array, error) {
 	if m := (*shape.MismatchError)(nil); errors.As(err, &m) {
 		x := xs[m.Input]
 		if m.Axis < 0 {
-			return nil, errorf(x, "shape %v has %d dimensions, %v of %s has %d", x.Shape(), len(x.Shape()), shapes[0], NameOf(xs[0]), len(shapes[0]))
+			return nil, graph.Errorf(x, "shape %v has %d dimensions, %v of %s has %d", x.Shape(), len(x.Shape()), shapes[0], graph.NameOf(xs[0]), len(shapes[0]))
 		}
-		e := errorf(x, "shape %v does not join with %v of %s along axis %d: axis %d differs", x.Shape(), shapes[0], NameOf(xs[0]), ax, m.Axis)
+		e := graph.Errorf(x, "shape %v does not join with %v of %s along axis %d: axis %d differs", x.Shape(), shapes[0], graph.NameOf(xs[0]), ax, m.Axis)
 		return nil, hintAlign(e, x)
 	} else if err != nil {
-		return nil, &Error{Msg: "the result is too large: " + err.Error()}
+		return nil, &graph.Error{Msg: "the result is too large: " + err.Error()}
 	}
 	xs, t, err := promote(xs)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := out.Check(t.Size()); err != nil {
-		return nil, &Error{Msg: "the result is too large: " + err.Error()}
+		return nil, &graph.Error{Msg: "the result is too large: " + err.Error()}
 	}
 	c := &concat{computed: computed{op: "concat", dt: t, sh: out}, xs: xs}
 	for _, x := range xs {
@@ -56,18 +57,18 @@ func Concat(xs []Array, axis int) (Array, error) {
 	return c, nil
 }
 
-func (*concat) byRegion() bool { return true }
+func (*concat) ReadsByRegion() bool { return true }
 
-func (c *concat) Operands(visit func(*Array)) {
+func (c *concat) Operands(visit func(*graph.Array)) {
 	for i := range c.xs {
 		visit(&c.xs[i])
 	}
 }
 
-// inTurn is true of a join along the first axis.
-func (c *concat) inTurn() bool { return c.row == c.sh.Len() }
+// ReadsInTurn is true of a join along the first axis.
+func (c *concat) ReadsInTurn() bool { return c.row == c.sh.Len() }
 
-func (c *concat) readsOnce(unit int64, say func(*Array, int64)) {
+func (c *concat) ReadsOnce(unit int64, say func(*graph.Array, int64)) {
 	for i := range c.xs {
 		of := int64(1)
 		if unit%c.row == 0 {
@@ -87,15 +88,15 @@ func (c *concat) Memory(n int64) int64 {
 		if !blocked {
 			part = min(n, (n/max(c.row, 1)+1)*c.part[i])
 		}
-		most = max(most, part*c.size()+memoryOf(x, part))
+		most = max(most, part*c.size()+graph.MemoryOf(x, part))
 	}
 	return most
 }
 
 // Tiling is that of the first input that prefers blocks.
-func (c *concat) Tiling() Tiling {
+func (c *concat) Tiling() graph.Tiling {
 	for i, x := range c.xs {
-		t, p := tilingOf(x), c.part[i]
+		t, p := graph.TilingOf(x), c.part[i]
 		if t.Rows <= 1 || p == 0 {
 			continue
 		}
@@ -110,9 +111,9 @@ func (c *concat) Tiling() Tiling {
 		case p%block != 0:
 			continue
 		}
-		return Tiling{Rows: t.Rows, Stride: t.Stride, TileRows: t.TileRows, TileCols: t.TileCols}
+		return graph.Tiling{Rows: t.Rows, Stride: t.Stride, TileRows: t.TileRows, TileCols: t.TileCols}
 	}
-	return Tiling{}
+	return graph.Tiling{}
 }
 
 // shortRow is the elements up to which a row is short.
@@ -120,7 +121,7 @@ const shortRow = 64
 
 // ReadRegion asks each input for a region of its own, where the runs of one lie
 // one under the other.
-func (c *concat) ReadRegion(ctx context.Context, dst []byte, r Region) error {
+func (c *concat) ReadRegion(ctx context.Context, dst []byte, r graph.Region) error {
 	size := c.size()
 	row, col := r.Off/c.row, r.Off%c.row
 	switch {
@@ -131,7 +132,7 @@ func (c *concat) ReadRegion(ctx context.Context, dst []byte, r Region) error {
 		for i, p := range c.part {
 			from, to := max(col, at), min(col+r.Len, at+p)
 			if from < to {
-				in := Region{row*p + from - at, r.Runs, to - from, r.Stride / c.row * p}
+				in := graph.Region{Off: row*p + from - at, Runs: r.Runs, Len: to - from, Stride: r.Stride / c.row * p}
 				if err := c.place(ctx, dst[(from-col)*size:], r.Len, i, in, in.Len); err != nil {
 					return err
 				}
@@ -147,7 +148,7 @@ func (c *concat) ReadRegion(ctx context.Context, dst []byte, r Region) error {
 				var err error
 				if left := at + p - col - r.Len; left >= 0 {
 					n = min(r.Runs, left/r.Stride+1)
-					err = readRegion(ctx, c.xs[i], dst[:n*r.Len*size], Region{row*p + col - at, n, r.Len, r.Stride})
+					err = graph.ReadRegion(ctx, c.xs[i], dst[:n*r.Len*size], graph.Region{Off: row*p + col - at, Runs: n, Len: r.Len, Stride: r.Stride})
 				} else {
 					n = 1
 					err = c.Read(ctx, dst[:r.Len*size], row*c.row+col)
@@ -161,7 +162,7 @@ func (c *concat) ReadRegion(ctx context.Context, dst []byte, r Region) error {
 		}
 		return nil
 	}
-	return eachRun(ctx, c, dst, r)
+	return graph.ReadRuns(ctx, c, dst, r)
 }
 
 func (c *concat) Read(ctx context.Context, dst []byte, off int64) error {
@@ -171,7 +172,7 @@ func (c *concat) Read(ctx context.Context, dst []byte, off int64) error {
 		n := int64(len(dst)) / size
 		if col == 0 && n >= c.row && len(c.xs) > 1 {
 			n -= n % c.row
-			if err := c.rows(ctx, dst[:n*size], flat(off, n)); err != nil {
+			if err := c.rows(ctx, dst[:n*size], graph.OneRun(off, n)); err != nil {
 				return err
 			}
 			dst, off = dst[n*size:], off+n
@@ -196,13 +197,13 @@ func (c *concat) Read(ctx context.Context, dst []byte, off int64) error {
 
 // rows fills dst with a region whose runs are whole rows: each input gives its
 // part of all of them.
-func (c *concat) rows(ctx context.Context, dst []byte, r Region) error {
+func (c *concat) rows(ctx context.Context, dst []byte, r graph.Region) error {
 	at := int64(0)
 	for i, p := range c.part {
 		if p == 0 {
 			continue
 		}
-		in := Region{r.Off / c.row * p, r.Runs, r.Len / c.row * p, r.Stride / c.row * p}
+		in := graph.Region{Off: r.Off / c.row * p, Runs: r.Runs, Len: r.Len / c.row * p, Stride: r.Stride / c.row * p}
 		if err := c.place(ctx, dst[at*c.size():], c.row, i, in, p); err != nil {
 			return err
 		}
@@ -213,14 +214,14 @@ func (c *concat) rows(ctx context.Context, dst []byte, r Region) error {
 
 // place fills dst with a region of input i, in pieces of n elements that start
 // stride elements apart.
-func (c *concat) place(ctx context.Context, dst []byte, stride int64, i int, r Region, n int64) error {
+func (c *concat) place(ctx context.Context, dst []byte, stride int64, i int, r graph.Region, n int64) error {
 	all, size := r.Runs*r.Len, c.size()
 	if all == n || n == stride {
-		return readRegion(ctx, c.xs[i], dst[:all*size], r)
+		return graph.ReadRegion(ctx, c.xs[i], dst[:all*size], r)
 	}
-	buf := getBuffer(all * size)
-	defer putBuffer(buf)
-	if err := readRegion(ctx, c.xs[i], buf, r); err != nil {
+	buf := graph.GetBuffer(all * size)
+	defer graph.PutBuffer(buf)
+	if err := graph.ReadRegion(ctx, c.xs[i], buf, r); err != nil {
 		return err
 	}
 	kernel.CopyRows(dst, int(stride*size), buf, int(n*size), int(n*size), int(all/n))

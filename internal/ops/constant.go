@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -16,21 +17,21 @@ type constant struct {
 
 // Constant is the 0-d array of one value, converted to t from float64 as a
 // cast does.
-func Constant(t dtype.Type, value float64) Array {
+func Constant(t dtype.Type, value float64) graph.Array {
 	c := &constant{computed: computed{op: "constant", dt: t}, data: make([]byte, t.Size())}
 	kernel.Active().Convert[dtype.KindFloat64][t.Kind()](c.data, kernel.Bytes([]float64{value}))
 	return c
 }
 
 // empty is an array without elements.
-func empty(t dtype.Type, s shape.Shape) Array {
+func empty(t dtype.Type, s shape.Shape) graph.Array {
 	return &constant{computed: computed{op: "empty", dt: t, sh: s}}
 }
 
 // Bytes makes it a Resident.
 func (c *constant) Bytes() []byte { return c.data }
 
-func (*constant) Operands(func(*Array)) {}
+func (*constant) Operands(func(*graph.Array)) {}
 
 func (*constant) Flops() int64 { return 0 }
 

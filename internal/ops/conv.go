@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -28,15 +29,15 @@ type ConvOptions struct {
 // conv_transpose2d, with kernels [h, w, out, in] or [in, out, h, w]; it takes
 // no groups and no dilation. Arrays are float16, bfloat16, float32 or float64
 // and promote; the work is done in float32 or float64.
-func Conv(x Array, w Weights, o ConvOptions) (Array, error) {
+func Conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 	if len(x.Shape()) != 4 {
-		return nil, errorf(x, "shape %v: a convolution takes a feature map of 4 dimensions, %s", x.Shape(), o.Layout)
+		return nil, graph.Errorf(x, "shape %v: a convolution takes a feature map of 4 dimensions, %s", x.Shape(), o.Layout)
 	}
 	if w.Kernel == nil {
-		return nil, &Error{Msg: "a convolution needs a kernel"}
+		return nil, &graph.Error{Msg: "a convolution needs a kernel"}
 	}
 	if len(w.Kernel.Shape()) != 4 {
-		return nil, errorf(w.Kernel, "shape %v: want a kernel of 4 dimensions, %s", w.Kernel.Shape(), kernelAxes(w.Layout, o.Transposed))
+		return nil, graph.Errorf(w.Kernel, "shape %v: want a kernel of 4 dimensions, %s", w.Kernel.Shape(), kernelAxes(w.Layout, o.Transposed))
 	}
 	work, t, err := floatWork("a convolution", x, w)
 	if err != nil {
@@ -65,7 +66,7 @@ func kernelAxes(l WeightLayout, transposed bool) string {
 
 // conv is Conv in x's dtype, which is float32 or float64, unrounded, with an
 // activation that a product applies by itself.
-func conv(x Array, w Weights, o ConvOptions) (Array, error) {
+func conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 	w, err := w.folded(x.DType(), o.Transposed)
 	if err != nil {
 		return nil, err
@@ -87,16 +88,16 @@ func conv(x Array, w Weights, o ConvOptions) (Array, error) {
 	ks, channels := k.Shape().Permute(perm), x.Shape()[axis]
 	switch {
 	case o.Transposed && (groups > 1 || max(o.Dilation[0], o.Dilation[1]) > 1):
-		return nil, &Error{Msg: "a transposed convolution takes no groups and no dilation"}
+		return nil, &graph.Error{Msg: "a transposed convolution takes no groups and no dilation"}
 	case ks[2]*groups != channels:
 		want := strings.NewReplacer("h", strconv.Itoa(ks[0]), "w", strconv.Itoa(ks[1])).Replace(kernelAxes(w.Layout, o.Transposed))
-		e := errorf(w.Kernel, "kernel of shape %v takes %d channels in %d groups: want %s, in being the %d channels of %s", w.Kernel.Shape(), ks[2]*groups, groups, want, channels, described(x))
+		e := graph.Errorf(w.Kernel, "kernel of shape %v takes %d channels in %d groups: want %s, in being the %d channels of %s", w.Kernel.Shape(), ks[2]*groups, groups, want, channels, graph.Described(x))
 		if s := w.Kernel.Shape(); w.Layout == Keras && groups == channels && s[2] == channels {
-			return nil, e.hint("Keras's DepthwiseConv2D has (h,w,C,m): reshape it to (%d,%d,1,%d)", s[0], s[1], s[2]*s[3])
+			return nil, e.Hint("Keras's DepthwiseConv2D has (h,w,C,m): reshape it to (%d,%d,1,%d)", s[0], s[1], s[2]*s[3])
 		}
-		return nil, e.hint("kernels are read as %s; --weight-layout says otherwise", kernelAxes(w.Layout, o.Transposed))
+		return nil, e.Hint("kernels are read as %s; --weight-layout says otherwise", kernelAxes(w.Layout, o.Transposed))
 	case ks[3]%groups != 0:
-		return nil, errorf(w.Kernel, "%d output channels don't split into %d groups", ks[3], groups)
+		return nil, graph.Errorf(w.Kernel, "%d output channels don't split into %d groups", ks[3], groups)
 	}
 	e := epilogue{bias: w.Bias, activation: o.Activation}
 	end, err := e.hold(x.DType(), ks[3])
@@ -120,8 +121,8 @@ func conv(x Array, w Weights, o ConvOptions) (Array, error) {
 	}
 	k = transpose(k, perm)
 	var failed error
-	out := onLast(x, axis, func(x Array) Array {
-		var y Array
+	out := onLast(x, axis, func(x graph.Array) graph.Array {
+		var y graph.Array
 		if o.Transposed {
 			y, failed = convTransposed(x, k, o, e)
 		} else {
@@ -141,7 +142,7 @@ func conv(x Array, w Weights, o ConvOptions) (Array, error) {
 const narrowGroup = 16
 
 // convPlanar is the convolution of x [N,C,H,W] with kernels [out,C/groups,h,w].
-func convPlanar(x, k Array, win Window, groups int, end ending) (Array, error) {
+func convPlanar(x, k graph.Array, win Window, groups int, end ending) (graph.Array, error) {
 	s := x.Shape()
 	on, err := win.over(x, 2)
 	if err != nil {
@@ -149,29 +150,29 @@ func convPlanar(x, k Array, win Window, groups int, end ending) (Array, error) {
 	}
 	out := shape.Shape{s[0], k.Shape()[0], on.y.out, on.x.out}
 	if _, err := out.Check(x.DType().Size()); err != nil {
-		return nil, errorf(x, "the result is too large: %v", err)
+		return nil, graph.Errorf(x, "the result is too large: %v", err)
 	}
 	if !win.plain() || win.Size != [2]int{1, 1} {
-		x = holdSmall(x) // rows of it are read for each row of the kernel
+		x = graph.MaterializeSmall(x) // rows of it are read for each row of the kernel
 	}
 	return newPlanar("conv", x, k, on, groups, end), nil
 }
 
 // convolve is the convolution of x [N,H,W,C] with kernels [h,w,C/groups,out].
-func convolve(x, k Array, win Window, groups int, end ending) (Array, error) {
+func convolve(x, k graph.Array, win Window, groups int, end ending) (graph.Array, error) {
 	ks := k.Shape()
 	weights := pack(reshape(k, shape.Shape{int(ks.Product(0, 3)), ks[3]}), groups)
 	if ks[0] == 1 && ks[1] == 1 && groups == 1 && win.plain() {
 		return multiplyRows(x, weights, end), nil
 	}
-	x = holdSmall(x) // rows of it are read for each row of the kernel
+	x = graph.MaterializeSmall(x) // rows of it are read for each row of the kernel
 	on, err := win.over(x, 1)
 	if err != nil {
 		return nil, err
 	}
 	out := shape.Shape{x.Shape()[0], on.y.out, on.x.out, ks[3]}
 	if _, err := out.Check(x.DType().Size()); err != nil {
-		return nil, errorf(x, "the result is too large: %v", err)
+		return nil, graph.Errorf(x, "the result is too large: %v", err)
 	}
 	return &convolved{computed{op: "conv", dt: x.DType(), sh: out}, on, x, weights, groups, ks[2], end}, nil
 }
@@ -182,7 +183,7 @@ func convolve(x, k Array, win Window, groups int, end ending) (Array, error) {
 type convolved struct {
 	computed
 	windows
-	maps, weights Array
+	maps, weights graph.Array
 	groups, cn    int // cn: channels of a group
 	end           ending
 }
@@ -190,7 +191,7 @@ type convolved struct {
 // convTile is the positions that a tile has at least.
 const convTile = 512
 
-func (c *convolved) Operands(visit func(*Array)) {
+func (c *convolved) Operands(visit func(*graph.Array)) {
 	visit(&c.maps)
 	visit(&c.weights)
 	c.end.operands(visit)
@@ -203,13 +204,13 @@ func (c *convolved) Flops() int64 { return (2*c.patch() + c.end.flops) * c.sh.Le
 
 // Tiling takes more rows where those of the input are computed, since tiles
 // next to each other both compute the rows between them.
-func (c *convolved) Tiling() Tiling {
-	return Tiling{Unit: c.out(), Size: c.windows.worth(c.maps, convTile) * c.out()}
+func (c *convolved) Tiling() graph.Tiling {
+	return graph.Tiling{Unit: c.out(), Size: c.windows.worth(c.maps, convTile) * c.out()}
 }
 
 func (c *convolved) Memory(n int64) int64 {
 	read := c.covered(n / max(c.out(), 1))
-	return (borrows(c.maps, read)+wholeRowsMemory(n, c.out()))*c.size() + memoryOf(c.maps, read)
+	return (graph.PeekBuffer(c.maps, read)+wholeRowsMemory(n, c.out()))*c.size() + graph.MemoryOf(c.maps, read)
 }
 
 func (c *convolved) Read(ctx context.Context, dst []byte, off int64) error {
@@ -219,7 +220,7 @@ func (c *convolved) Read(ctx context.Context, dst []byte, off int64) error {
 			part := dst[:n*row*c.size()]
 			dst = dst[len(part):]
 			src, buf, lo, err := c.lines(ctx, c.maps, image, first, n)
-			defer putBuffer(buf)
+			defer graph.PutBuffer(buf)
 			if err != nil {
 				return err
 			}
@@ -240,7 +241,7 @@ func convolveLines[T kernel.Float](c *convolved, dst, src []T, lo int, first, n 
 	out := int(c.out())
 	per := out / c.groups
 	for g := range c.groups {
-		right := group[T](c.weights.(*Held), g)
+		right := group[T](c.weights.(*graph.Materialized), g)
 		right.Depth = c.depth()
 		p := patches[T]{c, src, lo, first, g * c.cn}
 		left := kernel.Left[T]{At: p.rows}
@@ -339,7 +340,7 @@ func (p *patches[T]) gather(dst []T, i, h, k0, k int) {
 
 // convTransposed is the transposed convolution of x [N,H,W,C] with kernels
 // [h,w,C,out].
-func convTransposed(x, k Array, o ConvOptions, e epilogue) (Array, error) {
+func convTransposed(x, k graph.Array, o ConvOptions, e epilogue) (graph.Array, error) {
 	s, ks := x.Shape(), k.Shape()
 	stride := [2]int{max(o.Stride[0], 1), max(o.Stride[1], 1)}
 	if stride == [2]int{ks[0], ks[1]} && o.Padding == (Padding{}) && o.OutputPadding == [2]int{} {
@@ -367,7 +368,7 @@ func convTransposed(x, k Array, o ConvOptions, e epilogue) (Array, error) {
 	}
 	for i := range 2 {
 		if pad[i] > ks[i]-1 || o.OutputPadding[i] >= max(stride[i], 1) || s[1+i] == 0 {
-			return nil, errorf(x, "a transposed convolution of shape %v by a kernel of %d by %d can't take padding %d,%d and output padding %d,%d", s, ks[0], ks[1], pad[0], pad[1], o.OutputPadding[0], o.OutputPadding[1])
+			return nil, graph.Errorf(x, "a transposed convolution of shape %v by a kernel of %d by %d can't take padding %d,%d and output padding %d,%d", s, ks[0], ks[1], pad[0], pad[1], o.OutputPadding[0], o.OutputPadding[1])
 		}
 	}
 	z := &stuffed{stride: stride}
@@ -380,7 +381,7 @@ func convTransposed(x, k Array, o ConvOptions, e epilogue) (Array, error) {
 		}
 		wide[1+i] = z.before[i] + (s[1+i]-1)*stride[i] + 1 + max(after, 0)
 	}
-	z.unary = unary{computed{op: "stuff", dt: x.DType(), sh: wide}, holdSmall(x)}
+	z.unary = unary{computed{op: "stuff", dt: x.DType(), sh: wide}, graph.MaterializeSmall(x)}
 	turned := reverse(reverse(k, 0), 1)
 	end, err := e.hold(x.DType(), ks[3])
 	if err != nil {
@@ -400,18 +401,18 @@ func (*stuffed) Flops() int64 { return 0 }
 
 func (z *stuffed) Memory(n int64) int64 {
 	line := z.x.Shape().Product(2, 4)
-	return (line+2*z.sh.Product(2, 4))*z.size() + memoryOf(z.x, line)
+	return (line+2*z.sh.Product(2, 4))*z.size() + graph.MemoryOf(z.x, line)
 }
 
-func (z *stuffed) Tiling() Tiling { return Tiling{Unit: z.sh.Product(2, 4)} }
+func (z *stuffed) Tiling() graph.Tiling { return graph.Tiling{Unit: z.sh.Product(2, 4)} }
 
 func (z *stuffed) Read(ctx context.Context, dst []byte, off int64) error {
 	s := z.x.Shape()
 	line, wide := s.Product(2, 4), z.sh.Product(2, 4)
 	return wholeRows(dst, off, wide, z.size(), func(dst []byte, row, n int64) error {
 		clear(dst)
-		src := getBuffer(line * z.size())
-		defer putBuffer(src)
+		src := graph.GetBuffer(line * z.size())
+		defer graph.PutBuffer(src)
 		for i := range n {
 			image, y := (row+i)/int64(z.sh[1]), int((row+i)%int64(z.sh[1]))-z.before[0]
 			if y < 0 || y%z.stride[0] != 0 || y/z.stride[0] >= s[1] {
@@ -428,24 +429,24 @@ func (z *stuffed) Read(ctx context.Context, dst []byte, off int64) error {
 }
 
 // Part is part i of x cut into n equal parts along its first axis.
-func Part(x Array, i, n int) (Array, error) {
+func Part(x graph.Array, i, n int) (graph.Array, error) {
 	s := x.Shape()
 	if len(s) == 0 || s[0]%n != 0 {
-		return nil, errorf(x, "shape %v doesn't split into %d parts along its first axis", s, n)
+		return nil, graph.Errorf(x, "shape %v doesn't split into %d parts along its first axis", s, n)
 	}
 	return rowsOf(x, i*(s[0]/n), s[0]/n), nil
 }
 
 // Rows is n rows of x, along its first axis, from row first on.
-func Rows(x Array, first, n int) (Array, error) {
+func Rows(x graph.Array, first, n int) (graph.Array, error) {
 	if s := x.Shape(); len(s) == 0 || first < 0 || n < 0 || first+n > s[0] {
-		return nil, errorf(x, "shape %v has no rows %d to %d", s, first, first+n-1)
+		return nil, graph.Errorf(x, "shape %v has no rows %d to %d", s, first, first+n-1)
 	}
 	return rowsOf(x, first, n), nil
 }
 
 // rowsOf is Rows for rows known to be there.
-func rowsOf(x Array, first, n int) Array {
+func rowsOf(x graph.Array, first, n int) graph.Array {
 	s := x.Shape().Clone()
 	s[0] = n
 	return &part{unary{computed{op: "slice", dt: x.DType(), sh: s}, x}, int64(first) * s.Product(1, len(s))}
@@ -459,17 +460,17 @@ type part struct {
 
 func (*part) Flops() int64 { return 0 }
 
-func (p *part) Memory(n int64) int64 { return memoryOf(p.x, n) }
+func (p *part) Memory(n int64) int64 { return graph.MemoryOf(p.x, n) }
 func (p *part) Read(ctx context.Context, dst []byte, off int64) error {
 	return p.x.Read(ctx, dst, p.from+off)
 }
 
 // reverse turns x around along an axis, as numpy.flip: a join of its parts.
-func reverse(x Array, axis int) Array {
+func reverse(x graph.Array, axis int) graph.Array {
 	n := len(x.Shape())
 	perm := append([]int{axis}, shape.MoveToLast(axis, n)[:n-1]...)
 	front := transpose(x, perm)
-	parts := make([]Array, 0, front.Shape()[0])
+	parts := make([]graph.Array, 0, front.Shape()[0])
 	for i := front.Shape()[0] - 1; i >= 0; i-- {
 		parts = append(parts, rowsOf(front, i, 1))
 	}

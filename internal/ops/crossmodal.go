@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -43,7 +44,7 @@ type CrossModalOptions struct {
 // In every mode vectors [N,D] beside maps or sequences count for all of their
 // positions. concat takes them where it joins the features; in attention each is
 // a sequence of one position.
-func CrossModal(xs []Array, mode string, o CrossModalOptions) (Array, error) {
+func CrossModal(xs []graph.Array, mode string, o CrossModalOptions) (graph.Array, error) {
 	if mode == "attention" {
 		out, _, err := CrossAttention(xs, o)
 		return out, err
@@ -75,7 +76,7 @@ func CrossModal(xs []Array, mode string, o CrossModalOptions) (Array, error) {
 
 // check refuses an unknown mode, and inputs that a mode's weights don't fit,
 // before vectors are given other axes.
-func (o CrossModalOptions) check(xs []Array, mode string) error {
+func (o CrossModalOptions) check(xs []graph.Array, mode string) error {
 	if err := CheckCrossModalMode(mode); err != nil {
 		return err
 	}
@@ -94,7 +95,7 @@ func (o CrossModalOptions) check(xs []Array, mode string) error {
 	for i, weights := range [][]Weights{first, second} {
 		n := len(xs[i].Shape())
 		if n == 0 {
-			return errorf(xs[i], "shape () has no features for %s", mode)
+			return graph.Errorf(xs[i], "shape () has no features for %s", mode)
 		}
 		for _, w := range weights {
 			if err := w.fits(xs[i], featureAxis(n, o.Layout)); err != nil {
@@ -108,7 +109,7 @@ func (o CrossModalOptions) check(xs []Array, mode string) error {
 // CrossAttention is CrossModal in mode attention, together with the weights
 // that AttentionScores gives. Arrays of more than 3 dimensions are maps, whose
 // positions form a sequence.
-func CrossAttention(xs []Array, o CrossModalOptions) (out, scores Array, err error) {
+func CrossAttention(xs []graph.Array, o CrossModalOptions) (out, scores graph.Array, err error) {
 	if err := twoInputs("attention", xs); err != nil {
 		return nil, nil, err
 	}
@@ -133,19 +134,19 @@ func CrossAttention(xs []Array, o CrossModalOptions) (out, scores Array, err err
 	return out, scores, err
 }
 
-func twoInputs(mode string, xs []Array) error {
+func twoInputs(mode string, xs []graph.Array) error {
 	if len(xs) != 2 {
-		return &Error{Msg: fmt.Sprintf("mode %s fuses 2 inputs: got %d", mode, len(xs))}
+		return &graph.Error{Msg: fmt.Sprintf("mode %s fuses 2 inputs: got %d", mode, len(xs))}
 	}
 	return nil
 }
 
 // projected is xs, mapped where o.Project says so.
-func projected(xs []Array, o CrossModalOptions) ([]Array, error) {
+func projected(xs []graph.Array, o CrossModalOptions) ([]graph.Array, error) {
 	xs = slices.Clone(xs)
 	for i, w := range o.Project {
 		if i < 0 || i >= len(xs) {
-			return nil, &Error{Msg: fmt.Sprintf("--project %d: there are inputs 0 to %d", i, len(xs)-1)}
+			return nil, &graph.Error{Msg: fmt.Sprintf("--project %d: there are inputs 0 to %d", i, len(xs)-1)}
 		}
 		var err error
 		if xs[i], err = project(xs[i], w, o.Layout); err != nil {
@@ -172,9 +173,9 @@ func featureAxis(ndim int, l shape.Layout) int {
 }
 
 // project maps the features of x, rounded to the dtype of x and w.
-func project(x Array, w Weights, l shape.Layout) (Array, error) {
+func project(x graph.Array, w Weights, l shape.Layout) (graph.Array, error) {
 	if len(x.Shape()) == 0 {
-		return nil, errorf(x, "shape () has no features to project")
+		return nil, graph.Errorf(x, "shape () has no features to project")
 	}
 	work, t, err := floatWork("a projection", x, w)
 	if err != nil {
@@ -188,15 +189,15 @@ func project(x Array, w Weights, l shape.Layout) (Array, error) {
 
 // modalities are two float arrays with their features on the last axis, in
 // the dtype they are computed in, and that of the result.
-func modalities(op string, a, b Array, l shape.Layout, weights ...Weights) (wa, wb Array, t dtype.Type, err error) {
-	all := []Array{a, b}
+func modalities(op string, a, b graph.Array, l shape.Layout, weights ...Weights) (wa, wb graph.Array, t dtype.Type, err error) {
+	all := []graph.Array{a, b}
 	for _, w := range weights {
 		all = append(all, w.arrays()...)
 	}
 	if _, t, err = needFloat(op, all); err != nil {
 		return nil, nil, t, err
 	}
-	toLast := func(x Array) Array {
+	toLast := func(x graph.Array) graph.Array {
 		n := len(x.Shape())
 		return transpose(cast(x, t.Compute()), shape.MoveToLast(featureAxis(n, l), n))
 	}
@@ -204,12 +205,12 @@ func modalities(op string, a, b Array, l shape.Layout, weights ...Weights) (wa, 
 }
 
 // fromLast puts the features, on the last axis, where arrays like a have them.
-func fromLast(x, a Array, l shape.Layout) Array {
+func fromLast(x, a graph.Array, l shape.Layout) graph.Array {
 	n := len(x.Shape())
 	return transpose(x, shape.Inverse(shape.MoveToLast(featureAxis(n, l), n)))
 }
 
-func film(a, b Array, o CrossModalOptions) (Array, error) {
+func film(a, b graph.Array, o CrossModalOptions) (graph.Array, error) {
 	wa, wb, t, err := modalities("film", a, b, o.Layout, o.Gamma, o.Beta)
 	if err != nil {
 		return nil, err
@@ -222,28 +223,28 @@ func film(a, b Array, o CrossModalOptions) (Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range []Array{gamma, beta} {
+	for _, m := range []graph.Array{gamma, beta} {
 		if last(m) != last(wa) {
-			return nil, errorf(b, "gives %d features by --gamma or --beta: %s has %d to scale and shift", last(m), NameOf(a), last(wa))
+			return nil, graph.Errorf(b, "gives %d features by --gamma or --beta: %s has %d to scale and shift", last(m), graph.NameOf(a), last(wa))
 		}
 	}
-	y, err := Mul([]Array{wa, gamma}, MulOptions{})
+	y, err := Mul([]graph.Array{wa, gamma}, MulOptions{})
 	if err != nil {
 		return nil, err
 	}
-	if y, err = Add([]Array{y, beta}, AddOptions{}); err != nil {
+	if y, err = Add([]graph.Array{y, beta}, AddOptions{}); err != nil {
 		return nil, err
 	}
 	return cast(fromLast(y, a, o.Layout), t), nil
 }
 
-func bilinear(a, b Array, o CrossModalOptions) (Array, error) {
+func bilinear(a, b graph.Array, o CrossModalOptions) (graph.Array, error) {
 	wa, wb, t, err := modalities("bilinear", a, b, o.Layout, o.U, o.V, o.P)
 	if err != nil {
 		return nil, err
 	}
 	for _, side := range []struct {
-		x *Array
+		x *graph.Array
 		w Weights
 	}{{&wa, o.U}, {&wb, o.V}} {
 		if *side.x, err = linear(*side.x, side.w, len((*side.x).Shape())-1); err != nil {
@@ -256,15 +257,15 @@ func bilinear(a, b Array, o CrossModalOptions) (Array, error) {
 		}
 	}
 	if last(wa) != last(wb) {
-		return nil, errorf(b, "--v gives %d features, --u gives %d of %s: their product wants as many", last(wb), last(wa), NameOf(a))
+		return nil, graph.Errorf(b, "--v gives %d features, --u gives %d of %s: their product wants as many", last(wb), last(wa), graph.NameOf(a))
 	}
-	z, err := Mul([]Array{wa, wb}, MulOptions{})
+	z, err := Mul([]graph.Array{wa, wb}, MulOptions{})
 	if err != nil {
 		return nil, err
 	}
 	if k := max(o.Factor, 1); k > 1 {
 		if last(z)%k != 0 {
-			return nil, &Error{Msg: fmt.Sprintf("%d features don't split into groups of --factor %d", last(z), k)}
+			return nil, &graph.Error{Msg: fmt.Sprintf("%d features don't split into groups of --factor %d", last(z), k)}
 		}
 		z = sumNeighbours(z, k)
 	}
@@ -279,7 +280,7 @@ func bilinear(a, b Array, o CrossModalOptions) (Array, error) {
 }
 
 // sumNeighbours sums each k neighbours along the last axis, in float64.
-func sumNeighbours(x Array, k int) Array {
+func sumNeighbours(x graph.Array, k int) graph.Array {
 	s := x.Shape().Clone()
 	s[len(s)-1] /= k
 	if s.Len() == 0 {

@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 )
 
@@ -61,12 +62,12 @@ func (c *cubic) rows(ctx context.Context, dst []byte, row, n int64) error {
 	var kept, taps [4][]byte
 	at := [4]int64{-1, -1, -1, -1}
 	for k := range kept {
-		kept[k] = getBuffer(bytes)
+		kept[k] = graph.GetBuffer(bytes)
 	}
 	defer func() {
-		putBuffer(src.buf)
+		graph.PutBuffer(src.buf)
 		for _, b := range kept {
-			putBuffer(b)
+			graph.PutBuffer(b)
 		}
 	}()
 	height := int64(len(c.yTaps))

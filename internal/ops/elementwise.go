@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -16,11 +17,11 @@ import (
 // to right.
 type fold struct {
 	computed
-	xs   []Array
+	xs   []graph.Array
 	loop func(dst, a, b []byte)
 }
 
-func (f *fold) Operands(visit func(*Array)) {
+func (f *fold) Operands(visit func(*graph.Array)) {
 	for i := range f.xs {
 		visit(&f.xs[i])
 	}
@@ -28,7 +29,7 @@ func (f *fold) Operands(visit func(*Array)) {
 
 func (f *fold) Flops() int64 { return int64(len(f.xs)-1) * f.sh.Len() }
 
-func (f *fold) readsOnce(unit int64, say func(*Array, int64)) {
+func (f *fold) ReadsOnce(unit int64, say func(*graph.Array, int64)) {
 	for i := range f.xs {
 		say(&f.xs[i], unit)
 	}
@@ -37,7 +38,7 @@ func (f *fold) readsOnce(unit int64, say func(*Array, int64)) {
 func (f *fold) Memory(n int64) int64 {
 	most := int64(0)
 	for i, x := range f.xs {
-		m := memoryOf(x, n)
+		m := graph.MemoryOf(x, n)
 		if i > 0 {
 			m += n * f.size()
 		}
@@ -46,14 +47,14 @@ func (f *fold) Memory(n int64) int64 {
 	return most
 }
 
-func (*fold) byRegion() bool { return true }
+func (*fold) ReadsByRegion() bool { return true }
 
 // Tiling is that of the first input that prefers blocks; whole rows of the
 // others fit into it where they can.
-func (f *fold) Tiling() Tiling {
-	t := tilingOf(f.xs[0])
+func (f *fold) Tiling() graph.Tiling {
+	t := graph.TilingOf(f.xs[0])
 	for _, x := range f.xs[1:] {
-		o := tilingOf(x)
+		o := graph.TilingOf(x)
 		switch {
 		case t.Rows > 1 && o.Rows <= 1 && o.Unit > 1 && t.TileCols > o.Unit:
 			t.TileCols -= t.TileCols % o.Unit
@@ -65,18 +66,18 @@ func (f *fold) Tiling() Tiling {
 }
 
 func (f *fold) Read(ctx context.Context, dst []byte, off int64) error {
-	return f.ReadRegion(ctx, dst, flat(off, int64(len(dst))/f.size()))
+	return f.ReadRegion(ctx, dst, graph.OneRun(off, int64(len(dst))/f.size()))
 }
 
-func (f *fold) ReadRegion(ctx context.Context, dst []byte, r Region) error {
-	acc, err := at(ctx, f.xs[0], dst, r)
+func (f *fold) ReadRegion(ctx context.Context, dst []byte, r graph.Region) error {
+	acc, err := graph.Peek(ctx, f.xs[0], dst, r)
 	if err != nil {
 		return err
 	}
-	buf := getBuffer(int64(len(dst)))
-	defer putBuffer(buf)
+	buf := graph.GetBuffer(int64(len(dst)))
+	defer graph.PutBuffer(buf)
 	for _, x := range f.xs[1:] {
-		next, err := at(ctx, x, buf, r)
+		next, err := graph.Peek(ctx, x, buf, r)
 		if err != nil {
 			return err
 		}
@@ -104,7 +105,7 @@ type Coef struct {
 // Add is the elementwise sum of xs with NumPy's broadcasting and promotion:
 // booleans are or-ed, integers wrap, and the two 16-bit floats are summed in
 // float32 and rounded once. With coefficients it is the weighted sum.
-func Add(xs []Array, o AddOptions) (Array, error) {
+func Add(xs []graph.Array, o AddOptions) (graph.Array, error) {
 	t, err := commonType(xs)
 	if err != nil {
 		return nil, err
@@ -113,12 +114,12 @@ func Add(xs []Array, o AddOptions) (Array, error) {
 		return elementwise("add", xs, t, &kernel.Active().Add, o.Activation, o.Layout)
 	}
 	if len(o.Coef) != len(xs) {
-		return nil, &Error{Msg: fmt.Sprintf("--coef has %d numbers for %d inputs: want one each", len(o.Coef), len(xs))}
+		return nil, &graph.Error{Msg: fmt.Sprintf("--coef has %d numbers for %d inputs: want one each", len(o.Coef), len(xs))}
 	}
 	if t, err = weightedType(t, o.Coef); err != nil {
 		return nil, err
 	}
-	terms := make([]Array, len(xs))
+	terms := make([]graph.Array, len(xs))
 	for i, x := range xs {
 		terms[i] = scale(cast(x, t.Compute()), o.Coef[i].Value)
 	}
@@ -135,13 +136,13 @@ type MulOptions struct {
 // Mul is the elementwise product of xs with NumPy's broadcasting and
 // promotion. With a gate it is x · gate(y), as SENet and gated fusion scale
 // their features.
-func Mul(xs []Array, o MulOptions) (Array, error) {
+func Mul(xs []graph.Array, o MulOptions) (graph.Array, error) {
 	t, err := commonType(xs)
 	if err != nil {
 		return nil, err
 	}
 	if o.Gate != "" {
-		gated := append([]Array(nil), xs...)
+		gated := append([]graph.Array(nil), xs...)
 		for i, x := range gated[1:] {
 			if gated[i+1], err = activate(o.Gate, x, o.Layout); err != nil {
 				return nil, err
@@ -157,8 +158,8 @@ func Mul(xs []Array, o MulOptions) (Array, error) {
 
 // elementwise broadcasts and folds xs in the dtype that t is computed in,
 // applies the activation and rounds to t.
-func elementwise(op string, xs []Array, t dtype.Type, loops *[dtype.NumKinds]func(dst, a, b []byte), activation string, l shape.Layout) (Array, error) {
-	work := make([]Array, len(xs))
+func elementwise(op string, xs []graph.Array, t dtype.Type, loops *[dtype.NumKinds]func(dst, a, b []byte), activation string, l shape.Layout) (graph.Array, error) {
+	work := make([]graph.Array, len(xs))
 	for i, x := range xs {
 		work[i] = cast(x, t.Compute()) // before it is repeated: fewer elements
 	}
@@ -184,27 +185,27 @@ func elementwise(op string, xs []Array, t dtype.Type, loops *[dtype.NumKinds]fun
 
 // hintChannels adds to what doesn't broadcast how a vector of the channels does
 // that stands beside a map with channels first.
-func hintChannels(err error, xs []Array) error {
-	e := (*Error)(nil)
+func hintChannels(err error, xs []graph.Array) error {
+	e := (*graph.Error)(nil)
 	if !errors.As(err, &e) {
 		return err
 	}
 	for _, x := range xs {
 		s := x.Shape()
-		at := slices.IndexFunc(xs, func(m Array) bool { return len(m.Shape()) > 2 && m.Shape()[1] == last(x) })
+		at := slices.IndexFunc(xs, func(m graph.Array) bool { return len(m.Shape()) > 2 && m.Shape()[1] == last(x) })
 		if len(s) == 1 && at >= 0 {
 			as := shape.Shape{s[0]}
 			for range len(xs[at].Shape()) - 2 {
 				as = append(as, 1)
 			}
-			return e.hint("a number for each channel of a map with channels first (nchw) broadcasts as %v", as)
+			return e.Hint("a number for each channel of a map with channels first (nchw) broadcasts as %v", as)
 		}
 	}
 	return err
 }
 
 // commonType is the dtype that xs promote to, which must have arithmetic.
-func commonType(xs []Array) (dtype.Type, error) {
+func commonType(xs []graph.Array) (dtype.Type, error) {
 	if err := needArithmetic(xs); err != nil {
 		return dtype.Type{}, err
 	}
@@ -213,24 +214,24 @@ func commonType(xs []Array) (dtype.Type, error) {
 }
 
 // broadcastAll broadcasts xs to one shape.
-func broadcastAll(xs []Array) ([]Array, error) {
+func broadcastAll(xs []graph.Array) ([]graph.Array, error) {
 	s, widest := xs[0].Shape(), xs[0]
 	for _, x := range xs[1:] {
 		b, ok := shape.Broadcast(s, x.Shape())
 		if !ok {
 			if !s.Equal(widest.Shape()) {
-				return nil, errorf(x, "shape %v does not broadcast with %v of the inputs before it", x.Shape(), s)
+				return nil, graph.Errorf(x, "shape %v does not broadcast with %v of the inputs before it", x.Shape(), s)
 			}
-			return nil, hintAlign(errorf(x, "shape %v does not broadcast with %v of %s", x.Shape(), s, NameOf(widest)), x)
+			return nil, hintAlign(graph.Errorf(x, "shape %v does not broadcast with %v of %s", x.Shape(), s, graph.NameOf(widest)), x)
 		}
 		if !b.Equal(s) {
 			s, widest = b, x
 		}
 	}
 	if _, err := s.Check(xs[0].DType().Size()); err != nil {
-		return nil, &Error{Msg: "the result is too large: " + err.Error()}
+		return nil, &graph.Error{Msg: "the result is too large: " + err.Error()}
 	}
-	out := make([]Array, len(xs))
+	out := make([]graph.Array, len(xs))
 	for i, x := range xs {
 		out[i] = repeat(x, s)
 	}
@@ -257,15 +258,15 @@ func weightedType(t dtype.Type, coef []Coef) (dtype.Type, error) {
 			low, high = 0, math.Ldexp(1, bits)
 		}
 		if c.Value < low || c.Value >= high {
-			e := &Error{Msg: fmt.Sprintf("coefficient %.0f does not fit dtype %v", c.Value, t)}
-			return t, e.hint("write %.1f to compute in float64", c.Value)
+			e := &graph.Error{Msg: fmt.Sprintf("coefficient %.0f does not fit dtype %v", c.Value, t)}
+			return t, e.Hint("write %.1f to compute in float64", c.Value)
 		}
 	}
 	return t, nil
 }
 
 // scale is x times a number of x's own dtype.
-func scale(x Array, by float64) Array {
+func scale(x graph.Array, by float64) graph.Array {
 	if by == 1 {
 		return x
 	}

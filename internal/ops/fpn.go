@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -17,17 +18,17 @@ var ExtraModes = []string{"none", "maxpool", "p6p7"}
 // FPNOptions refine FPN. Lists of weights have one for each level, finest
 // first, or are nil; a Weights without a kernel is the identity.
 type FPNOptions struct {
-	Upsample      string    // one of ResizeModes; "": bilinear
-	Lateral       []Weights // 1×1 convolutions of the levels
-	Output        []Weights // 3×3 convolutions of the fused levels
-	Merge         string    // one of MergeModes; "": add
-	MergeWeights  Array     // weighted: [levels-1, 2], of a level and of the coarser one; nil: ones
-	Extra         string    // one of ExtraModes; "": none
-	ExtraConv     []Weights // p6p7: the two 3×3 convolutions
+	Upsample      string      // one of ResizeModes; "": bilinear
+	Lateral       []Weights   // 1×1 convolutions of the levels
+	Output        []Weights   // 3×3 convolutions of the fused levels
+	Merge         string      // one of MergeModes; "": add
+	MergeWeights  graph.Array // weighted: [levels-1, 2], of a level and of the coarser one; nil: ones
+	Extra         string      // one of ExtraModes; "": none
+	ExtraConv     []Weights   // p6p7: the two 3×3 convolutions
 	BottomUp      bool
-	Down          []Weights // BottomUp: 3×3 convolutions of stride 2 from each level to the next; nil: every second position
-	BottomUpConv  []Weights // BottomUp: 3×3 convolutions of all levels but the finest
-	BottomUpMerge Array     // BottomUp, weighted: [levels-1, 2], of a level and of the finer one; nil: ones
+	Down          []Weights   // BottomUp: 3×3 convolutions of stride 2 from each level to the next; nil: every second position
+	BottomUpConv  []Weights   // BottomUp: 3×3 convolutions of all levels but the finest
+	BottomUpMerge graph.Array // BottomUp, weighted: [levels-1, 2], of a level and of the finer one; nil: ones
 	Layout        shape.Layout
 }
 
@@ -50,9 +51,9 @@ type FPNOptions struct {
 //
 // A computed coarser level is held, since several rows of the finer one read
 // each of its rows.
-func FPN(levels []Array, o FPNOptions) ([]Array, error) {
+func FPN(levels []graph.Array, o FPNOptions) ([]graph.Array, error) {
 	if len(levels) < 2 {
-		return nil, &Error{Msg: fmt.Sprintf("fpn needs at least 2 levels: got %d", len(levels))}
+		return nil, &graph.Error{Msg: fmt.Sprintf("fpn needs at least 2 levels: got %d", len(levels))}
 	}
 	levels, err := finestFirst(levels, o.Layout)
 	if err != nil {
@@ -68,7 +69,7 @@ func FPN(levels []Array, o FPNOptions) ([]Array, error) {
 		{"bottom-up-conv", o.BottomUpConv, len(levels) - 1}, {"extra-weight", o.ExtraConv, 2},
 	} {
 		if f.ws != nil && len(f.ws) != f.n {
-			return nil, &Error{Msg: fmt.Sprintf("--%s names %d weights: want %d for %d levels, or none", f.flag, len(f.ws), f.n, len(levels))}
+			return nil, &graph.Error{Msg: fmt.Sprintf("--%s names %d weights: want %d for %d levels, or none", f.flag, len(f.ws), f.n, len(levels))}
 		}
 		for _, w := range f.ws {
 			all = append(all, w.arrays()...)
@@ -78,7 +79,7 @@ func FPN(levels []Array, o FPNOptions) ([]Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	work := make([]Array, len(levels))
+	work := make([]graph.Array, len(levels))
 	for i, x := range levels {
 		work[i] = cast(x, t.Compute())
 	}
@@ -114,11 +115,11 @@ func FPN(levels []Array, o FPNOptions) ([]Array, error) {
 // pyramid is a pyramid in the making.
 type pyramid struct {
 	FPNOptions
-	levels []Array // as they came, for messages
+	levels []graph.Array // as they came, for messages
 }
 
 // topDown merges each level with the coarser fused one.
-func (p *pyramid) topDown(lateral []Array) ([]Array, error) {
+func (p *pyramid) topDown(lateral []graph.Array) ([]graph.Array, error) {
 	mode := p.Upsample
 	if mode == "" {
 		mode = "bilinear"
@@ -127,7 +128,7 @@ func (p *pyramid) topDown(lateral []Array) ([]Array, error) {
 	fused := slices.Clone(lateral)
 	for i := len(fused) - 2; i >= 0; i-- {
 		s := lateral[i].Shape()
-		fused[i+1] = holdComputed(fused[i+1])
+		fused[i+1] = graph.MaterializeComputed(fused[i+1])
 		up, err := Resize(fused[i+1], s[axes[0]], s[axes[1]], ResizeOptions{Mode: mode, Layout: p.Layout})
 		if err != nil {
 			return nil, err
@@ -140,7 +141,7 @@ func (p *pyramid) topDown(lateral []Array) ([]Array, error) {
 }
 
 // bottomUp merges each level with the finer one, halved.
-func (p *pyramid) bottomUp(fused []Array) ([]Array, error) {
+func (p *pyramid) bottomUp(fused []graph.Array) ([]graph.Array, error) {
 	out := slices.Clone(fused)
 	for i := range len(out) - 1 {
 		w := Weights{}
@@ -154,7 +155,7 @@ func (p *pyramid) bottomUp(fused []Array) ([]Array, error) {
 		want := out[i+1].Shape()
 		for _, a := range p.Layout.Spatial(4) {
 			if down.Shape()[a] != want[a] {
-				return nil, errorf(p.levels[i+1], "shape %v is not half of %v of %s, rounded up: --bottom-up halves each level", p.levels[i+1].Shape(), p.levels[i].Shape(), NameOf(p.levels[i]))
+				return nil, graph.Errorf(p.levels[i+1], "shape %v is not half of %v of %s, rounded up: --bottom-up halves each level", p.levels[i+1].Shape(), p.levels[i].Shape(), graph.NameOf(p.levels[i]))
 			}
 		}
 		if out[i+1], err = p.merge("--bottom-up-weights", p.BottomUpMerge, i, out[i+1], down); err != nil {
@@ -167,7 +168,7 @@ func (p *pyramid) bottomUp(fused []Array) ([]Array, error) {
 
 // halve is a 3×3 convolution of stride 2, or without a kernel every second
 // position.
-func (p *pyramid) halve(x Array, w Weights) (Array, error) {
+func (p *pyramid) halve(x graph.Array, w Weights) (graph.Array, error) {
 	if w.Kernel == nil {
 		return Pool(x, "max", PoolOptions{Window: Window{Size: [2]int{1, 1}, Stride: [2]int{2, 2}}, Layout: p.Layout})
 	}
@@ -175,7 +176,7 @@ func (p *pyramid) halve(x Array, w Weights) (Array, error) {
 }
 
 // convolveAll convolves levels 3×3, each by its weights; nil leaves them.
-func (p *pyramid) convolveAll(xs []Array, ws []Weights) ([]Array, error) {
+func (p *pyramid) convolveAll(xs []graph.Array, ws []Weights) ([]graph.Array, error) {
 	out := slices.Clone(xs)
 	for i, w := range ws {
 		var err error
@@ -192,7 +193,7 @@ func (p *pyramid) convolveAll(xs []Array, ws []Weights) ([]Array, error) {
 }
 
 // extra appends coarser levels; last is the coarsest input.
-func (p *pyramid) extra(fused []Array, last Array) ([]Array, error) {
+func (p *pyramid) extra(fused []graph.Array, last graph.Array) ([]graph.Array, error) {
 	coarsest := fused[len(fused)-1]
 	switch p.Extra {
 	case "maxpool":
@@ -200,7 +201,7 @@ func (p *pyramid) extra(fused []Array, last Array) ([]Array, error) {
 		return append(fused, x), err
 	case "p6p7":
 		if p.ExtraConv == nil || p.ExtraConv[0].Kernel == nil || p.ExtraConv[1].Kernel == nil {
-			return nil, &Error{Msg: "--extra p6p7 needs the weights of two convolutions"}
+			return nil, &graph.Error{Msg: "--extra p6p7 needs the weights of two convolutions"}
 		}
 		from := coarsest
 		w, channel := p.ExtraConv[0], p.Layout.Channel(4)
@@ -235,43 +236,43 @@ func (w Weights) convChannels() (in, out int, ok bool) {
 
 // merge is a level x merged with y, of the same size; row i of weights, which
 // flag names, is theirs.
-func (p *pyramid) merge(flag string, weights Array, i int, x, y Array) (Array, error) {
+func (p *pyramid) merge(flag string, weights graph.Array, i int, x, y graph.Array) (graph.Array, error) {
 	switch p.Merge {
 	case "concat":
-		return Concat([]Array{x, y}, p.Layout.Channel(4))
+		return Concat([]graph.Array{x, y}, p.Layout.Channel(4))
 	case "mul":
-		return Mul([]Array{x, y}, MulOptions{})
+		return Mul([]graph.Array{x, y}, MulOptions{})
 	case "weighted":
 		return p.weighted(flag, weights, i, x, y)
 	}
-	return Add([]Array{x, y}, AddOptions{})
+	return Add([]graph.Array{x, y}, AddOptions{})
 }
 
 // fastEpsilon keeps BiFPN's fast normalised fusion from dividing by 0.
 const fastEpsilon = 1e-4
 
 // weighted is the fast normalised fusion of x and y.
-func (p *pyramid) weighted(flag string, weights Array, i int, x, y Array) (Array, error) {
+func (p *pyramid) weighted(flag string, weights graph.Array, i int, x, y graph.Array) (graph.Array, error) {
 	if weights == nil {
 		each := 1 / (2 + fastEpsilon)
-		return Add([]Array{scale(x, each), scale(y, each)}, AddOptions{})
+		return Add([]graph.Array{scale(x, each), scale(y, each)}, AddOptions{})
 	}
 	want := shape.Shape{len(p.levels) - 1, 2}
 	switch {
 	case !weights.Shape().Equal(want):
-		return nil, errorf(weights, "shape %v: %s wants %v, a row for each merge, finest first", weights.Shape(), flag, want)
+		return nil, graph.Errorf(weights, "shape %v: %s wants %v, a row for each merge, finest first", weights.Shape(), flag, want)
 	case !weights.DType().IsFloat():
-		return nil, errorf(weights, "dtype %v: %s wants float16, bfloat16, float32 or float64", weights.DType(), flag)
+		return nil, graph.Errorf(weights, "dtype %v: %s wants float16, bfloat16, float32 or float64", weights.DType(), flag)
 	}
 	w := cast(weights, x.DType())
 	w = eachRow("normalize", w, func(dst, src []byte, cols int) {
 		kernel.NormalizeRows(x.DType().Kind(), dst, src, cols, fastEpsilon)
 	})
 	w = reshape(w, shape.Shape{2 * want[0]})
-	var terms [2]Array
-	for k, v := range []Array{x, y} {
+	var terms [2]graph.Array
+	for k, v := range []graph.Array{x, y} {
 		var err error
-		if terms[k], err = Mul([]Array{v, rowsOf(w, 2*i+k, 1)}, MulOptions{}); err != nil {
+		if terms[k], err = Mul([]graph.Array{v, rowsOf(w, 2*i+k, 1)}, MulOptions{}); err != nil {
 			return nil, err
 		}
 	}
@@ -280,21 +281,21 @@ func (p *pyramid) weighted(flag string, weights Array, i int, x, y Array) (Array
 
 // finestFirst orders levels by their spatial size, which must fall or rise
 // throughout.
-func finestFirst(levels []Array, l shape.Layout) ([]Array, error) {
+func finestFirst(levels []graph.Array, l shape.Layout) ([]graph.Array, error) {
 	for _, x := range levels {
 		if len(x.Shape()) != 4 {
-			return nil, errorf(x, "shape %v: a level of a pyramid has 4 dimensions, %s", x.Shape(), l)
+			return nil, graph.Errorf(x, "shape %v: a level of a pyramid has 4 dimensions, %s", x.Shape(), l)
 		}
 	}
 	axes := l.Spatial(4)
-	pixels := func(x Array) int64 { return int64(x.Shape()[axes[0]]) * int64(x.Shape()[axes[1]]) }
+	pixels := func(x graph.Array) int64 { return int64(x.Shape()[axes[0]]) * int64(x.Shape()[axes[1]]) }
 	levels = slices.Clone(levels)
 	if pixels(levels[0]) < pixels(levels[len(levels)-1]) {
 		slices.Reverse(levels)
 	}
 	for i, x := range levels[1:] {
 		if pixels(x) > pixels(levels[i]) {
-			return nil, errorf(x, "shape %v is not in order of size: levels go from finest to coarsest or back", x.Shape())
+			return nil, graph.Errorf(x, "shape %v is not in order of size: levels go from finest to coarsest or back", x.Shape())
 		}
 	}
 	return levels, nil
@@ -302,16 +303,16 @@ func finestFirst(levels []Array, l shape.Layout) ([]Array, error) {
 
 // sameButSpace checks that laterals agree in batch and, unless they are joined
 // along them, in channels.
-func (p *pyramid) sameButSpace(lateral []Array) error {
+func (p *pyramid) sameButSpace(lateral []graph.Array) error {
 	first, channel := lateral[0].Shape(), p.Layout.Channel(4)
 	for i, x := range lateral {
 		s := x.Shape()
 		switch {
 		case s[channel] != first[channel] && p.Merge != "concat":
-			return errorf(p.levels[i], "%d channels, its shape is %v: %s has %d, its shape is %v", s[channel], s, NameOf(p.levels[0]), first[channel], first).
-				hint("bring all levels to as many channels with 1x1 convolutions: --lateral w2.npy,w3.npy,...")
+			return graph.Errorf(p.levels[i], "%d channels, its shape is %v: %s has %d, its shape is %v", s[channel], s, graph.NameOf(p.levels[0]), first[channel], first).
+				Hint("bring all levels to as many channels with 1x1 convolutions: --lateral w2.npy,w3.npy,...")
 		case s[0] != first[0]:
-			return errorf(p.levels[i], "batch of %d, its shape is %v: %s has %d, its shape is %v", s[0], s, NameOf(p.levels[0]), first[0], first)
+			return graph.Errorf(p.levels[i], "batch of %d, its shape is %v: %s has %d, its shape is %v", s[0], s, graph.NameOf(p.levels[0]), first[0], first)
 		}
 	}
 	return nil

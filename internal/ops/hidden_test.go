@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
+	"fusectl/internal/graph/graphtest"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -23,7 +25,7 @@ func TestHiddenPositionsDontCount(t *testing.T) {
 			}
 		}
 	}
-	hide := arrayOf("m.npy", dtype.Bool, shape.Shape{n, n}, mask)
+	hide := graphtest.ArrayOf("m.npy", dtype.Bool, shape.Shape{n, n}, mask)
 	for name, o := range map[string]AttentionOptions{
 		"causal":       {Causal: true},
 		"mask":         {Mask: hide},
@@ -33,17 +35,17 @@ func TestHiddenPositionsDontCount(t *testing.T) {
 	} {
 		for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
 			attend := func(k, v float32) []byte {
-				keys, values := randn(2, 2, n, d), randn(3, 2, n, d)
+				keys, values := graphtest.Randn(2, 2, n, d), graphtest.Randn(3, 2, n, d)
 				for b := range 2 {
 					for _, i := range []int{from, from + 3, n - 1} {
-						kernel.View[float32](keys.data)[(b*n+i)*d+1] = k
-						kernel.View[float32](values.data)[(b*n+i)*d+2] = v
+						kernel.View[float32](keys.Data)[(b*n+i)*d+1] = k
+						kernel.View[float32](values.Data)[(b*n+i)*d+2] = v
 					}
 				}
 				o := o
 				o.Scale = 1
-				o.Query, o.Key, o.Value = randn(1, 2, n, d), keys, values
-				return result(t, func() Array { return must(Attention(nil, o)) })
+				o.Query, o.Key, o.Value = graphtest.Randn(1, 2, n, d), keys, values
+				return graphtest.Result(t, func() graph.Array { return graphtest.Must(Attention(nil, o)) })
 			}
 			want := attend(0, 0)
 			for what, got := range map[string][]byte{"keys": attend(bad, 0), "values": attend(0, bad), "both": attend(bad, bad)} {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -29,16 +30,16 @@ func DefaultWeights(l shape.Layout) WeightLayout {
 
 // Weights is a linear map with an optional bias.
 type Weights struct {
-	Kernel Array // two dimensions, or those of a 1×1 convolution; nil: the identity
-	Bias   Array // as many elements as the map has outputs; nil: none
+	Kernel graph.Array // two dimensions, or those of a 1×1 convolution; nil: the identity
+	Bias   graph.Array // as many elements as the map has outputs; nil: none
 	Layout WeightLayout
 	Norm   *BatchNorm // what normalises the map's outputs; nil: nothing
 }
 
 // arrays are the arrays that there are.
-func (w Weights) arrays() []Array {
-	var all []Array
-	each := []Array{w.Kernel, w.Bias}
+func (w Weights) arrays() []graph.Array {
+	var all []graph.Array
+	each := []graph.Array{w.Kernel, w.Bias}
 	if n := w.Norm; n != nil {
 		each = append(each, n.Weight, n.Bias, n.Mean, n.Variance)
 	}
@@ -52,7 +53,7 @@ func (w Weights) arrays() []Array {
 
 // matrix is the kernel as two dimensions, [in, out] for Keras's layout and
 // [out, in] for PyTorch's.
-func (w Weights) matrix() (Array, error) {
+func (w Weights) matrix() (graph.Array, error) {
 	k := w.Kernel
 	s := k.Shape()
 	switch {
@@ -62,9 +63,9 @@ func (w Weights) matrix() (Array, error) {
 	case len(s) == 4 && w.Layout == Keras && s[0] == 1 && s[1] == 1:
 		k = reshape(k, s[2:])
 	case w.Layout == Torch:
-		return nil, errorf(k, "shape %v: want a linear weight, (out,in) or (out,in,1,1)", s)
+		return nil, graph.Errorf(k, "shape %v: want a linear weight, (out,in) or (out,in,1,1)", s)
 	default:
-		return nil, errorf(k, "shape %v: want a linear weight, (in,out) or (1,1,in,out)", s)
+		return nil, graph.Errorf(k, "shape %v: want a linear weight, (in,out) or (1,1,in,out)", s)
 	}
 	return k, nil
 }
@@ -82,7 +83,7 @@ func (w Weights) outputs() (int, error) {
 }
 
 // turned is a kernel of layout from, [in, out] or [out, in], in layout to.
-func turned(k Array, from, to WeightLayout) Array {
+func turned(k graph.Array, from, to WeightLayout) graph.Array {
 	if from == to {
 		return k
 	}
@@ -93,9 +94,9 @@ func turned(k Array, from, to WeightLayout) Array {
 // and a 1×1 convolution do: y = activation(x·W + b), "" being none. x and the
 // weights are float16, bfloat16, float32 or float64 and promote; the work is
 // done in float32 or float64.
-func Linear(x Array, w Weights, activation string, l shape.Layout) (Array, error) {
+func Linear(x graph.Array, w Weights, activation string, l shape.Layout) (graph.Array, error) {
 	if len(x.Shape()) == 0 {
-		return nil, errorf(x, "shape () has no channels to map")
+		return nil, graph.Errorf(x, "shape () has no channels to map")
 	}
 	work, t, err := floatWork("a linear map", x, w)
 	if err != nil {
@@ -110,7 +111,7 @@ func Linear(x Array, w Weights, activation string, l shape.Layout) (Array, error
 }
 
 // finish applies an activation, "" being none, and rounds to t.
-func finish(x Array, activation string, t dtype.Type, l shape.Layout) (Array, error) {
+func finish(x graph.Array, activation string, t dtype.Type, l shape.Layout) (graph.Array, error) {
 	if activation != "" {
 		var err error
 		if x, err = activate(activation, x, l); err != nil {
@@ -121,11 +122,13 @@ func finish(x Array, activation string, t dtype.Type, l shape.Layout) (Array, er
 }
 
 // linear maps one axis of x in x's dtype, which is float32 or float64.
-func linear(x Array, w Weights, axis int) (Array, error) { return linearThen(x, w, axis, epilogue{}) }
+func linear(x graph.Array, w Weights, axis int) (graph.Array, error) {
+	return linearThen(x, w, axis, epilogue{})
+}
 
 // linearThen is linear with what a product does besides, the bias apart; a
 // residual is for the last axis alone.
-func linearThen(x Array, w Weights, axis int, e epilogue) (Array, error) {
+func linearThen(x graph.Array, w Weights, axis int, e epilogue) (graph.Array, error) {
 	t, s := x.DType(), x.Shape()
 	w, err := w.folded(t, false)
 	if err != nil {
@@ -156,15 +159,15 @@ func linearThen(x Array, w Weights, axis int, e epilogue) (Array, error) {
 	}
 	k = turned(k, w.Layout, Keras)
 	if in > 0 && s.Len() < int64(in)*kernel.FewRows && kernel.Active().InPlace(t.Kind()) {
-		weights := inMemory(k)
-		return onLast(x, axis, func(x Array) Array { return newProduct(x, weights, in, out, end) }), nil
+		weights := graph.InMemory(k)
+		return onLast(x, axis, func(x graph.Array) graph.Array { return newProduct(x, weights, in, out, end) }), nil
 	}
 	weights := pack(k, 1)
-	return onLast(x, axis, func(x Array) Array { return multiplyRows(x, weights, end) }), nil
+	return onLast(x, axis, func(x graph.Array) graph.Array { return multiplyRows(x, weights, end) }), nil
 }
 
 // fits refuses a kernel that doesn't take as many channels as an axis of x has.
-func (w Weights) fits(x Array, axis int) error {
+func (w Weights) fits(x graph.Array, axis int) error {
 	if w.Kernel == nil {
 		return nil
 	}
@@ -180,15 +183,15 @@ func (w Weights) fits(x Array, axis int) error {
 	if in == s[axis] {
 		return nil
 	}
-	return errorf(w.Kernel, "weight of shape %v takes %d channels: want %s for the %d of %s", w.Kernel.Shape(), in, want, s[axis], described(x)).
-		hint("weights are read in %s's order; --weight-layout says otherwise", w.Layout)
+	return graph.Errorf(w.Kernel, "weight of shape %v takes %d channels: want %s for the %d of %s", w.Kernel.Shape(), in, want, s[axis], graph.Described(x)).
+		Hint("weights are read in %s's order; --weight-layout says otherwise", w.Layout)
 }
 
 // after is e done to x, which is no product.
-func (e epilogue) after(x Array, axis int) (Array, error) {
+func (e epilogue) after(x graph.Array, axis int) (graph.Array, error) {
 	x, err := addBias(x, e.bias, axis)
 	if err == nil && e.residual != nil {
-		x, err = Add([]Array{e.residual, x}, AddOptions{})
+		x, err = Add([]graph.Array{e.residual, x}, AddOptions{})
 	}
 	if err == nil && e.activation != "" {
 		x, err = activate(e.activation, x, shape.NHWC)
@@ -197,7 +200,7 @@ func (e epilogue) after(x Array, axis int) (Array, error) {
 }
 
 // addBias adds one number to each position of an axis; nil is none.
-func addBias(x, bias Array, axis int) (Array, error) {
+func addBias(x, bias graph.Array, axis int) (graph.Array, error) {
 	if bias == nil {
 		return x, nil
 	}
@@ -211,24 +214,24 @@ func addBias(x, bias Array, axis int) (Array, error) {
 	}
 	along[axis] = s[axis]
 	each := repeat(reshape(cast(bias, x.DType()), along), s)
-	return &fold{computed{op: "bias", dt: x.DType(), sh: s}, []Array{x, each}, kernel.Active().Add[x.DType().Kind()]}, nil
+	return &fold{computed{op: "bias", dt: x.DType(), sh: s}, []graph.Array{x, each}, kernel.Active().Add[x.DType().Kind()]}, nil
 }
 
 // checkBias refuses a bias that isn't one number for each of n channels.
-func checkBias(bias Array, n int) error {
+func checkBias(bias graph.Array, n int) error {
 	if bias.Shape().Len() != int64(n) {
-		return errorf(bias, "bias of shape %v: want (%d,), a number for each output channel", bias.Shape(), n)
+		return graph.Errorf(bias, "bias of shape %v: want (%d,), a number for each output channel", bias.Shape(), n)
 	}
 	return nil
 }
 
 // multiplyRows is rows [.., in] times a matrix [in, out] that pack has held.
-func multiplyRows(x Array, weights *Held, end ending) Array {
+func multiplyRows(x graph.Array, weights *graph.Materialized, end ending) graph.Array {
 	p := weights.Of().(*packed)
 	return newProduct(x, weights, p.k, p.n, end)
 }
 
-func newProduct(x Array, weights Resident, k, n int, end ending) Array {
+func newProduct(x graph.Array, weights graph.Resident, k, n int, end ending) graph.Array {
 	s := x.Shape().Clone()
 	s[len(s)-1] = n
 	return &product{computed{op: "linear", dt: x.DType(), sh: s}, x, weights, int64(k), int64(n), end}
@@ -238,7 +241,7 @@ func newProduct(x Array, weights Resident, k, n int, end ending) Array {
 // few rows one in memory as it is.
 type product struct {
 	computed
-	x, weights Array
+	x, weights graph.Array
 	k, n       int64
 	end        ending
 }
@@ -252,17 +255,17 @@ func (p *product) productRows() int64 {
 	return 96
 }
 
-func (p *product) Tiling() Tiling { return Tiling{Unit: p.n, Size: p.productRows() * p.n} }
+func (p *product) Tiling() graph.Tiling { return graph.Tiling{Unit: p.n, Size: p.productRows() * p.n} }
 
 func (p *product) Flops() int64 { return (2*p.k + p.end.flops) * p.sh.Len() }
 
-func (p *product) Operands(visit func(*Array)) {
+func (p *product) Operands(visit func(*graph.Array)) {
 	visit(&p.x)
 	visit(&p.weights)
 	p.end.operands(visit)
 }
 
-func (p *product) readsOnce(unit int64, say func(*Array, int64)) {
+func (p *product) ReadsOnce(unit int64, say func(*graph.Array, int64)) {
 	if unit%p.n == 0 {
 		say(&p.x, unit/p.n*p.k)
 		say(&p.end.residual, unit)
@@ -272,17 +275,17 @@ func (p *product) readsOnce(unit int64, say func(*Array, int64)) {
 func (p *product) Memory(n int64) int64 {
 	whole := max(n, wholeRowsMemory(n, p.n))
 	read := whole / max(p.n, 1) * p.k
-	m := (borrows(p.x, read)+wholeRowsMemory(n, p.n))*p.size() + memoryOf(p.x, read)
+	m := (graph.PeekBuffer(p.x, read)+wholeRowsMemory(n, p.n))*p.size() + graph.MemoryOf(p.x, read)
 	if p.end.residual != nil {
-		m = max(m, memoryOf(p.end.residual, whole))
+		m = max(m, graph.MemoryOf(p.end.residual, whole))
 	}
 	return m
 }
 
 func (p *product) Read(ctx context.Context, dst []byte, off int64) error {
 	return wholeRows(dst, off, p.n, p.size(), func(dst []byte, row, n int64) error {
-		x, buf, err := borrow(ctx, p.x, row*p.k, n*p.k)
-		defer putBuffer(buf)
+		x, buf, err := graph.PeekRun(ctx, p.x, row*p.k, n*p.k)
+		defer graph.PutBuffer(buf)
 		if err == nil && p.end.residual != nil {
 			err = p.end.residual.Read(ctx, dst, row*p.n)
 		}
@@ -301,8 +304,8 @@ func (p *product) Read(ctx context.Context, dst []byte, off int64) error {
 func multiply[T kernel.Float](p *product, dst, x []byte, rows int64) {
 	left := kernel.Rows(kernel.View[T](x), int(p.k))
 	end := endingOf[T](p.end, 0, int(p.n))
-	right := kernel.Right[T]{Data: kernel.View[T](p.weights.(Resident).Bytes()), K: int(p.k), N: int(p.n), Stride: int(p.n)}
-	if h, ok := p.weights.(*Held); ok && isPacked(h) {
+	right := kernel.Right[T]{Data: kernel.View[T](p.weights.(graph.Resident).Bytes()), K: int(p.k), N: int(p.n), Stride: int(p.n)}
+	if h, ok := p.weights.(*graph.Materialized); ok && isPacked(h) {
 		right = group[T](h, 0)
 	}
 	kernel.Multiply(kernel.Active(), kernel.View[T](dst), int(p.n), left, right, int(rows), p.end.residual != nil, end)

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 )
 
@@ -16,20 +17,20 @@ type mapped struct {
 
 // mapTo is x through loop, which takes x's dtype and gives t. Where the two
 // are equally large, it must work in place.
-func mapTo(op string, t dtype.Type, x Array, loop func(dst, src []byte)) Array {
+func mapTo(op string, t dtype.Type, x graph.Array, loop func(dst, src []byte)) graph.Array {
 	return &mapped{unary{computed{op: op, dt: t, sh: x.Shape()}, x}, loop}
 }
 
-func (*mapped) byRegion() bool { return true }
+func (*mapped) ReadsByRegion() bool { return true }
 
-func (m *mapped) Tiling() Tiling { return tilingOf(m.x) }
+func (m *mapped) Tiling() graph.Tiling { return graph.TilingOf(m.x) }
 
 func (m *mapped) Flops() int64 { return activationFlops(m.op) * m.sh.Len() }
 
-func (m *mapped) readsOnce(unit int64, say func(*Array, int64)) { say(&m.x, unit) }
+func (m *mapped) ReadsOnce(unit int64, say func(*graph.Array, int64)) { say(&m.x, unit) }
 
 func (m *mapped) Memory(n int64) int64 {
-	in := memoryOf(m.x, n)
+	in := graph.MemoryOf(m.x, n)
 	if m.x.DType().Size() == m.dt.Size() {
 		return in
 	}
@@ -37,16 +38,16 @@ func (m *mapped) Memory(n int64) int64 {
 }
 
 func (m *mapped) Read(ctx context.Context, dst []byte, off int64) error {
-	return m.ReadRegion(ctx, dst, flat(off, int64(len(dst))/m.size()))
+	return m.ReadRegion(ctx, dst, graph.OneRun(off, int64(len(dst))/m.size()))
 }
 
-func (m *mapped) ReadRegion(ctx context.Context, dst []byte, r Region) error {
+func (m *mapped) ReadRegion(ctx context.Context, dst []byte, r graph.Region) error {
 	src := dst
 	if size := int64(m.x.DType().Size()); size != m.size() {
-		src = getBuffer(r.Runs * r.Len * size)
-		defer putBuffer(src)
+		src = graph.GetBuffer(r.Runs * r.Len * size)
+		defer graph.PutBuffer(src)
 	}
-	src, err := at(ctx, m.x, src, r)
+	src, err := graph.Peek(ctx, m.x, src, r)
 	if err != nil {
 		return err
 	}
@@ -57,13 +58,13 @@ func (m *mapped) ReadRegion(ctx context.Context, dst []byte, r Region) error {
 // Cast converts x to t as numpy.ndarray.astype does; where NumPy leaves the
 // result undefined, kernel.Table says what it is. Opaque types convert only to
 // themselves.
-func Cast(x Array, t dtype.Type) (Array, error) {
+func Cast(x graph.Array, t dtype.Type) (graph.Array, error) {
 	from := x.DType()
 	switch {
 	case from == t:
 		return x, nil
 	case from.IsOpaque() || t.IsOpaque():
-		return nil, errorf(x, "dtype %v can't be converted to %v", from, t)
+		return nil, graph.Errorf(x, "dtype %v can't be converted to %v", from, t)
 	}
 	return cast(x, t), nil
 }
@@ -71,7 +72,7 @@ func Cast(x Array, t dtype.Type) (Array, error) {
 // Rounded is the result x of an operation in t: rounded once, from the floats in
 // which the operation computes where x has been rounded from them at the end.
 // Otherwise it is Cast.
-func Rounded(x Array, t dtype.Type) (Array, error) {
+func Rounded(x graph.Array, t dtype.Type) (graph.Array, error) {
 	if m, ok := x.(*mapped); ok && m.op == "cast" && t.IsFloat() {
 		if from := m.x.DType(); from.IsFloat() && x.DType().IsFloat() && from.Size() > x.DType().Size() {
 			x = m.x
@@ -81,7 +82,7 @@ func Rounded(x Array, t dtype.Type) (Array, error) {
 }
 
 // cast is Cast for types known to have arithmetic.
-func cast(x Array, t dtype.Type) Array {
+func cast(x graph.Array, t dtype.Type) graph.Array {
 	if x.DType() == t {
 		return x
 	}
@@ -89,20 +90,20 @@ func cast(x Array, t dtype.Type) Array {
 }
 
 // promote converts all inputs to the dtype that NumPy's promotion gives them.
-func promote(xs []Array) ([]Array, dtype.Type, error) {
+func promote(xs []graph.Array) ([]graph.Array, dtype.Type, error) {
 	types := make([]dtype.Type, len(xs))
 	for i, x := range xs {
 		types[i] = x.DType()
 	}
 	t, odd, err := dtype.Result(types)
 	if odd >= 0 {
-		e := errorf(xs[odd], "dtype %v has no common type with %v of %s", types[odd], types[0], NameOf(xs[0]))
+		e := graph.Errorf(xs[odd], "dtype %v has no common type with %v of %s", types[odd], types[0], graph.NameOf(xs[0]))
 		if !errors.Is(err, dtype.ErrNone) {
 			e.Msg += ": " + err.Error()
 		}
 		return nil, t, hintRaw(e, types[0], types[odd])
 	}
-	out := make([]Array, len(xs))
+	out := make([]graph.Array, len(xs))
 	for i, x := range xs {
 		if t.IsOpaque() {
 			out[i] = promoteOpaque(x, t)
@@ -115,23 +116,23 @@ func promote(xs []Array) ([]Array, dtype.Type, error) {
 
 // hintRaw adds what to do about raw data that may be numbers of a type that NumPy
 // doesn't have.
-func hintRaw(e *Error, types ...dtype.Type) *Error {
+func hintRaw(e *graph.Error, types ...dtype.Type) *graph.Error {
 	for _, t := range types {
 		switch t {
 		case dtype.Opaque("|V2", 2):
-			return e.hint("a bfloat16 array is stored as raw 2-byte void: read it with --as bfloat16")
+			return e.Hint("a bfloat16 array is stored as raw 2-byte void: read it with --as bfloat16")
 		case dtype.Opaque("|V1", 1):
-			return e.hint("a float8 or int4 array of ml_dtypes is stored as raw 1-byte void: cast it in Python before it is saved, x.astype('float32')")
+			return e.Hint("a float8 or int4 array of ml_dtypes is stored as raw 1-byte void: cast it in Python before it is saved, x.astype('float32')")
 		}
 	}
 	return e
 }
 
 // needArithmetic refuses opaque types.
-func needArithmetic(xs []Array) error {
+func needArithmetic(xs []graph.Array) error {
 	for _, x := range xs {
 		if t := x.DType(); t.IsOpaque() {
-			return hintRaw(errorf(x, "dtype %v has no arithmetic", t), t)
+			return hintRaw(graph.Errorf(x, "dtype %v has no arithmetic", t), t)
 		}
 	}
 	return nil
@@ -139,15 +140,15 @@ func needArithmetic(xs []Array) error {
 
 // needFloat refuses all but the real floating-point types, and gives the type
 // they promote to.
-func needFloat(op string, xs []Array) ([]Array, dtype.Type, error) {
+func needFloat(op string, xs []graph.Array) ([]graph.Array, dtype.Type, error) {
 	if err := needArithmetic(xs); err != nil {
 		return nil, dtype.Type{}, err
 	}
 	for _, x := range xs {
 		if !x.DType().IsFloat() {
-			e := errorf(x, "dtype %v: %s takes float16, bfloat16, float32 or float64", x.DType(), op)
+			e := graph.Errorf(x, "dtype %v: %s takes float16, bfloat16, float32 or float64", x.DType(), op)
 			if !x.DType().IsComplex() {
-				e.hint("convert it first: fusectl convert FILE --dtype float32 then ...")
+				e.Hint("convert it first: fusectl convert FILE --dtype float32 then ...")
 			}
 			return nil, dtype.Type{}, e
 		}
@@ -157,8 +158,8 @@ func needFloat(op string, xs []Array) ([]Array, dtype.Type, error) {
 
 // floatWork is x in the dtype that it and its weights are computed in, and the
 // dtype that the result is rounded to.
-func floatWork(op string, x Array, weights ...Weights) (Array, dtype.Type, error) {
-	all := []Array{x}
+func floatWork(op string, x graph.Array, weights ...Weights) (graph.Array, dtype.Type, error) {
+	all := []graph.Array{x}
 	for _, w := range weights {
 		all = append(all, w.arrays()...)
 	}

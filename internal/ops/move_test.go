@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
+	"fusectl/internal/graph/graphtest"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -36,16 +38,16 @@ func TestBroadcastIsIndexing(t *testing.T) {
 	for _, typ := range []dtype.Type{dtype.Uint8, dtype.Float16, dtype.Float32, dtype.Complex128} {
 		for _, c := range cases {
 			t.Run(fmt.Sprintf("%v/%v-%v", typ, c.from, c.to), func(t *testing.T) {
-				x := of(typ, randn(3, c.from...))
+				x := graphtest.Of(typ, graphtest.Randn(3, c.from...))
 				size := typ.Size()
 				var want []byte
-				indices(c.to, func(at []int) {
-					i := flatIndex(c.from, at)
-					want = append(want, x.data[i*size:(i+1)*size]...)
+				graphtest.Indices(c.to, func(at []int) {
+					i := graphtest.FlatIndex(c.from, at)
+					want = append(want, x.Data[i*size:(i+1)*size]...)
 				})
-				got := result(t, func() Array { return must(Broadcast(x, c.to)) })
+				got := graphtest.Result(t, func() graph.Array { return graphtest.Must(Broadcast(x, c.to)) })
 				if !bytes.Equal(got, want) {
-					t.Fatalf("differs from indexing at byte %d", differ(got, want))
+					t.Fatalf("differs from indexing at byte %d", graphtest.Differ(got, want))
 				}
 			})
 		}
@@ -87,11 +89,11 @@ func TestTransposeIsIndexing(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(fmt.Sprintf("%v/%v", c.s, c.perm), func(t *testing.T) {
-			x := randn(5, c.s...)
+			x := graphtest.Randn(5, c.s...)
 			want := permutedData(x, c.perm)
-			got := result(t, func() Array { return must(Transpose(x, c.perm)) })
+			got := graphtest.Result(t, func() graph.Array { return graphtest.Must(Transpose(x, c.perm)) })
 			if !bytes.Equal(got, want) {
-				t.Fatalf("differs from indexing at byte %d", differ(got, want))
+				t.Fatalf("differs from indexing at byte %d", graphtest.Differ(got, want))
 			}
 		})
 	}
@@ -103,75 +105,83 @@ func TestTransposeIsIndexing(t *testing.T) {
 func TestTransposedOperands(t *testing.T) {
 	s := shape.Shape{70, 90, 64}
 	reverse := []int{2, 1, 0}
-	c := randn(1, s...)
-	ordered := func(x *mem) *mem { return &mem{x.name, x.t, x.s.Permute(reverse), permutedData(x, reverse)} }
+	c := graphtest.Randn(1, s...)
+	ordered := func(x *graphtest.Mem) *graphtest.Mem {
+		return &graphtest.Mem{Label: x.Label, Type: x.Type, Dims: x.Dims.Permute(reverse), Data: permutedData(x, reverse)}
+	}
 	f := ordered(c)
-	asC := func() Array { return must(Transpose(f, reverse)) }
-	wide := randn(2, 70, 90, 5)
-	for name, graph := range map[string]func(x, wide Array) (Array, error){
-		"add": func(x, _ Array) (Array, error) { return Add([]Array{x, x}, AddOptions{}) },
-		"mixed": func(x, _ Array) (Array, error) {
-			return Add([]Array{c, x, must(Activate("sigmoid", x, ""))}, AddOptions{})
+	asC := func() graph.Array { return graphtest.Must(Transpose(f, reverse)) }
+	wide := graphtest.Randn(2, 70, 90, 5)
+	for name, build := range map[string]func(x, wide graph.Array) (graph.Array, error){
+		"add": func(x, _ graph.Array) (graph.Array, error) { return Add([]graph.Array{x, x}, AddOptions{}) },
+		"mixed": func(x, _ graph.Array) (graph.Array, error) {
+			return Add([]graph.Array{c, x, graphtest.Must(Activate("sigmoid", x, ""))}, AddOptions{})
 		},
-		"axis -1": func(x, wide Array) (Array, error) { return Concat([]Array{x, wide, x}, -1) },
-		"axis 1":  func(x, _ Array) (Array, error) { return Concat([]Array{x, randn(3, 70, 4, 64), x}, 1) },
-		"axis 0":  func(x, _ Array) (Array, error) { return Concat([]Array{c, x, randn(4, 3, 90, 64)}, 0) },
-		"cast":    func(x, _ Array) (Array, error) { return Cast(x, dtype.Float64) },
-		"gap":     func(x, _ Array) (Array, error) { return GlobalAvgPool(x, ReduceOptions{Axes: []int{0, 1}}) },
-		"matrices": func(x, _ Array) (Array, error) {
-			return Reshape(must(Concat([]Array{x, x}, 0)), shape.Shape{2, 70 * 90, 64})
+		"axis -1": func(x, wide graph.Array) (graph.Array, error) { return Concat([]graph.Array{x, wide, x}, -1) },
+		"axis 1": func(x, _ graph.Array) (graph.Array, error) {
+			return Concat([]graph.Array{x, graphtest.Randn(3, 70, 4, 64), x}, 1)
+		},
+		"axis 0": func(x, _ graph.Array) (graph.Array, error) {
+			return Concat([]graph.Array{c, x, graphtest.Randn(4, 3, 90, 64)}, 0)
+		},
+		"cast": func(x, _ graph.Array) (graph.Array, error) { return Cast(x, dtype.Float64) },
+		"gap":  func(x, _ graph.Array) (graph.Array, error) { return GlobalAvgPool(x, ReduceOptions{Axes: []int{0, 1}}) },
+		"matrices": func(x, _ graph.Array) (graph.Array, error) {
+			return Reshape(graphtest.Must(Concat([]graph.Array{x, x}, 0)), shape.Shape{2, 70 * 90, 64})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			want := result(t, func() Array { return must(graph(c, wide)) })
-			got := result(t, func() Array { return must(graph(asC(), must(Transpose(ordered(wide), reverse)))) })
+			want := graphtest.Result(t, func() graph.Array { return graphtest.Must(build(c, wide)) })
+			got := graphtest.Result(t, func() graph.Array {
+				return graphtest.Must(build(asC(), graphtest.Must(Transpose(ordered(wide), reverse))))
+			})
 			if !bytes.Equal(got, want) {
-				t.Fatalf("differs at byte %d from the same in C order", differ(got, want))
+				t.Fatalf("differs at byte %d from the same in C order", graphtest.Differ(got, want))
 			}
-			p, err := NewPlan(Options{}, must(graph(asC(), wide)))
+			p, err := graph.NewPlan(graph.Options{}, graphtest.Must(build(asC(), wide)))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if held := p.Held() >= sizeOf(c); held != (name == "gap") {
+			if held := p.Held() >= graph.SizeOf(c); held != (name == "gap") {
 				t.Errorf("%d bytes are held", p.Held())
 			}
 		})
 	}
-	if back := must(Transpose(asC(), reverse)); back != Array(f) {
+	if back := graphtest.Must(Transpose(asC(), reverse)); back != graph.Array(f) {
 		t.Errorf("transposed twice: got %T, want the array itself", back)
 	}
-	for _, x := range []Array{asC(), must(Add([]Array{asC(), Constant(dtype.Float32, 0)}, AddOptions{}))} {
-		stats, err := Measure(t.Context(), x, Options{Threads: 2})
-		want, err2 := Measure(t.Context(), c, Options{})
+	for _, x := range []graph.Array{asC(), graphtest.Must(Add([]graph.Array{asC(), Constant(dtype.Float32, 0)}, AddOptions{}))} {
+		stats, err := Measure(t.Context(), x, graph.Options{Threads: 2})
+		want, err2 := Measure(t.Context(), c, graph.Options{})
 		if err != nil || err2 != nil || stats.Min != want.Min || stats.Max != want.Max || math.Abs(stats.Mean-want.Mean) > 1e-15 {
 			t.Errorf("statistics: %+v, %v: want %+v, but for the rounding of sums of 400,000 numbers in another order", stats, err, want)
 		}
 	}
-	same, err := Compare(t.Context(), asC(), c, CompareOptions{}, Options{Threads: 2})
+	same, err := Compare(t.Context(), asC(), c, CompareOptions{}, graph.Options{Threads: 2})
 	if err != nil || same.Unequal != 0 || same.Count != s.Len() {
 		t.Errorf("compared: %+v, %v", same, err)
 	}
-	other := randn(1, s...)
+	other := graphtest.Randn(1, s...)
 	for _, at := range []int64{400000, 7, 300001} {
-		kernel.View[float32](other.data)[at] += 5
+		kernel.View[float32](other.Data)[at] += 5
 	}
-	off, err := Compare(t.Context(), asC(), must(Transpose(ordered(other), reverse)), CompareOptions{}, Options{Threads: 2})
+	off, err := Compare(t.Context(), asC(), graphtest.Must(Transpose(ordered(other), reverse)), CompareOptions{}, graph.Options{Threads: 2})
 	if err != nil || off.Unequal != 3 {
 		t.Errorf("compared: %+v, %v", off, err)
 	}
 }
 
 // permutedData is the elements of x, of float32, with its axes permuted.
-func permutedData(x *mem, perm []int) []byte {
-	src := kernel.View[float32](x.data)
-	data := kernel.Alloc(len(x.data))
+func permutedData(x *graphtest.Mem, perm []int) []byte {
+	src := kernel.View[float32](x.Data)
+	data := kernel.Alloc(len(x.Data))
 	dst, k := kernel.View[float32](data), 0
-	indices(x.s.Permute(perm), func(at []int) {
+	graphtest.Indices(x.Dims.Permute(perm), func(at []int) {
 		from := make([]int, len(at))
 		for i, p := range perm {
 			from[p] = at[i]
 		}
-		dst[k] = src[flatIndex(x.s, from)]
+		dst[k] = src[graphtest.FlatIndex(x.Dims, from)]
 		k++
 	})
 	return data
@@ -191,9 +201,9 @@ func TestConcatIsIndexing(t *testing.T) {
 		{[]shape.Shape{{1, 40, 40, 20}, {1, 40, 40, 12}}, -1},
 	} {
 		t.Run(fmt.Sprint(c.shapes, c.axis), func(t *testing.T) {
-			var xs []Array
+			var xs []graph.Array
 			for i, s := range c.shapes {
-				xs = append(xs, of(dtype.Int16, randn(uint64(i), s...)))
+				xs = append(xs, graphtest.Of(dtype.Int16, graphtest.Randn(uint64(i), s...)))
 			}
 			axis, _ := shape.Axis(c.axis, len(c.shapes[0]))
 			out, err := shape.Concat(c.shapes, axis)
@@ -201,31 +211,31 @@ func TestConcatIsIndexing(t *testing.T) {
 				t.Fatal(err)
 			}
 			var want []byte
-			indices(out, func(at []int) {
+			graphtest.Indices(out, func(at []int) {
 				from := append([]int(nil), at...)
 				i := 0
 				for from[axis] >= c.shapes[i][axis] {
 					from[axis] -= c.shapes[i][axis]
 					i++
 				}
-				k := flatIndex(c.shapes[i], from)
-				if c.shapes[i][axis] == 1 { // flatIndex would broadcast it, to the same place
+				k := graphtest.FlatIndex(c.shapes[i], from)
+				if c.shapes[i][axis] == 1 { // FlatIndex would broadcast it, to the same place
 					from[axis] = 0
 				}
-				want = append(want, xs[i].(*mem).data[2*k:2*k+2]...)
+				want = append(want, xs[i].(*graphtest.Mem).Data[2*k:2*k+2]...)
 			})
-			got := result(t, func() Array { return must(Concat(xs, c.axis)) })
+			got := graphtest.Result(t, func() graph.Array { return graphtest.Must(Concat(xs, c.axis)) })
 			if !bytes.Equal(got, want) {
-				t.Fatalf("differs from indexing at byte %d", differ(got, want))
+				t.Fatalf("differs from indexing at byte %d", graphtest.Differ(got, want))
 			}
 		})
 	}
 }
 
 func TestReshapeKeepsBytes(t *testing.T) {
-	x := randn(1, 3, 4, 5)
-	got := result(t, func() Array { return must(Reshape(x, shape.Shape{6, 10})) })
-	if !bytes.Equal(got, x.data) {
+	x := graphtest.Randn(1, 3, 4, 5)
+	got := graphtest.Result(t, func() graph.Array { return graphtest.Must(Reshape(x, shape.Shape{6, 10})) })
+	if !bytes.Equal(got, x.Data) {
 		t.Fatal("bytes changed")
 	}
 	if _, err := Reshape(x, shape.Shape{7, 7}); err == nil {
@@ -257,7 +267,7 @@ func TestElementsOfNoBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	joined, err := Concat([]Array{x, x}, 2)
+	joined, err := Concat([]graph.Array{x, x}, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,17 +275,17 @@ func TestElementsOfNoBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	aligned, err := Align([]Array{x, &sizeless{shape.Shape{2, 5, 2, 5}}}, "crop", ResizeOptions{Layout: shape.NHWC})
+	aligned, err := Align([]graph.Array{x, &sizeless{shape.Shape{2, 5, 2, 5}}}, "crop", ResizeOptions{Layout: shape.NHWC})
 	if err != nil {
 		t.Fatal(err)
 	}
-	padded, err := Align([]Array{x, &sizeless{shape.Shape{2, 5, 2, 5}}}, "pad", ResizeOptions{Layout: shape.NHWC})
+	padded, err := Align([]graph.Array{x, &sizeless{shape.Shape{2, 5, 2, 5}}}, "pad", ResizeOptions{Layout: shape.NHWC})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, y := range append(append([]Array{x, swapped, turned, joined, seen}, aligned...), padded...) {
+	for _, y := range append(append([]graph.Array{x, swapped, turned, joined, seen}, aligned...), padded...) {
 		for _, inOrder := range []bool{false, true} {
-			p, err := NewPlan(Options{Threads: 2, InOrder: inOrder, Only: true}, y)
+			p, err := graph.NewPlan(graph.Options{Threads: 2, InOrder: inOrder, Only: true}, y)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -294,14 +304,14 @@ func TestElementsOfNoBytes(t *testing.T) {
 				dst[i] = 7
 			}
 		})
-		for _, b := range writeAt(t, wide, Options{Threads: 2, Tile: 16}) {
+		for _, b := range graphtest.WriteAt(t, wide, graph.Options{Threads: 2, Tile: 16}) {
 			if b != 7 {
 				t.Fatalf("%v: got %d", y.Shape(), b)
 			}
 		}
 	}
 	for _, stride := range []int64{3, 5, 1 << 20} {
-		if err := readRegion(context.Background(), &sizeless{shape.Shape{1 << 30}}, nil, Region{Off: 1, Runs: 4, Len: 3, Stride: stride}); err != nil {
+		if err := graph.ReadRegion(context.Background(), &sizeless{shape.Shape{1 << 30}}, nil, graph.Region{Off: 1, Runs: 4, Len: 3, Stride: stride}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/shape"
 )
 
@@ -19,23 +20,23 @@ func (c *computed) Op() string         { return c.op }
 // unary is what nodes of one operand have in common.
 type unary struct {
 	computed
-	x Array
+	x graph.Array
 }
 
-func (u *unary) Operands(visit func(*Array)) { visit(&u.x) }
+func (u *unary) Operands(visit func(*graph.Array)) { visit(&u.x) }
 
 func (c *computed) size() int64 { return int64(c.dt.Size()) }
 
 // OpOf names the operation that gives x.
-func OpOf(x Array) string {
+func OpOf(x graph.Array) string {
 	for {
-		n, ok := x.(Node)
+		n, ok := x.(graph.Node)
 		switch {
 		case !ok:
 			return "copy"
 		case n.Op() != "view" && n.Op() != "cast" && n.Op() != "hold":
 			return n.Op()
 		}
-		x = operands(n)[0]
+		x = graph.Operands(n)[0]
 	}
 }

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -10,8 +11,8 @@ import (
 // torch.nn.BatchNorm2d in eval mode: (y - Mean) / sqrt(Variance + Epsilon) ·
 // Weight + Bias (Ioffe & Szegedy 2015). Each array is [channels].
 type BatchNorm struct {
-	Weight, Bias   Array // nil: ones, zeros
-	Mean, Variance Array
+	Weight, Bias   graph.Array // nil: ones, zeros
+	Mean, Variance graph.Array
 	Epsilon        float64
 }
 
@@ -35,16 +36,16 @@ func (w Weights) folded(t dtype.Type, transposed bool) (Weights, error) {
 		out = len(s) - 2
 	}
 	channels := s[out]
-	columns := make([]Array, 0, kernel.NormColumns)
+	columns := make([]graph.Array, 0, kernel.NormColumns)
 	for _, c := range []struct {
-		x      Array
+		x      graph.Array
 		absent float64
 	}{{n.Variance, 1}, {n.Mean, 0}, {n.Weight, 1}, {n.Bias, 0}, {w.Bias, 0}} {
 		if c.x == nil {
 			c.x = repeat(Constant(dtype.Float64, c.absent), shape.Shape{channels})
 		}
 		if c.x.Shape().Len() != int64(channels) {
-			return w, errorf(c.x, "shape %v: want (%d,), a number for each output channel of %s", c.x.Shape(), channels, described(w.Kernel))
+			return w, graph.Errorf(c.x, "shape %v: want (%d,), a number for each output channel of %s", c.x.Shape(), channels, graph.Described(w.Kernel))
 		}
 		columns = append(columns, reshape(cast(c.x, dtype.Float64), shape.Shape{channels, 1}))
 	}
@@ -59,7 +60,7 @@ func (w Weights) folded(t dtype.Type, transposed bool) (Weights, error) {
 		along[i] = 1
 	}
 	along[out] = channels
-	k, err := Mul([]Array{cast(w.Kernel, dtype.Float64), reshape(rowsOf(across, 0, 1), along)}, MulOptions{})
+	k, err := Mul([]graph.Array{cast(w.Kernel, dtype.Float64), reshape(rowsOf(across, 0, 1), along)}, MulOptions{})
 	if err != nil {
 		return w, err
 	}

@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 )
 
@@ -25,7 +26,7 @@ type conversion struct {
 }
 
 // promoteOpaque is x in an opaque type that its own promotes to.
-func promoteOpaque(x Array, t dtype.Type) Array {
+func promoteOpaque(x graph.Array, t dtype.Type) graph.Array {
 	if x.DType() == t {
 		return x
 	}
@@ -33,28 +34,28 @@ func promoteOpaque(x Array, t dtype.Type) Array {
 	return &recast{unary{computed{op: "cast", dt: t, sh: x.Shape()}, x}, c}
 }
 
-func (*recast) byRegion() bool { return true }
+func (*recast) ReadsByRegion() bool { return true }
 
-func (r *recast) Tiling() Tiling { return tilingOf(r.x) }
+func (r *recast) Tiling() graph.Tiling { return graph.TilingOf(r.x) }
 
-func (r *recast) readsOnce(unit int64, say func(*Array, int64)) { say(&r.x, unit) }
+func (r *recast) ReadsOnce(unit int64, say func(*graph.Array, int64)) { say(&r.x, unit) }
 
 func (r *recast) Memory(n int64) int64 {
-	return n*int64(r.x.DType().Size()+r.holds) + memoryOf(r.x, n)
+	return n*int64(r.x.DType().Size()+r.holds) + graph.MemoryOf(r.x, n)
 }
 
 func (r *recast) Read(ctx context.Context, dst []byte, off int64) error {
-	return r.ReadRegion(ctx, dst, flat(off, int64(len(dst))/r.size()))
+	return r.ReadRegion(ctx, dst, graph.OneRun(off, int64(len(dst))/r.size()))
 }
 
-func (r *recast) ReadRegion(ctx context.Context, dst []byte, region Region) error {
-	src := getBuffer(region.Runs * region.Len * int64(r.x.DType().Size()))
-	defer putBuffer(src)
-	if err := readRegion(ctx, r.x, src, region); err != nil {
+func (r *recast) ReadRegion(ctx context.Context, dst []byte, region graph.Region) error {
+	src := graph.GetBuffer(region.Runs * region.Len * int64(r.x.DType().Size()))
+	defer graph.PutBuffer(src)
+	if err := graph.ReadRegion(ctx, r.x, src, region); err != nil {
 		return err
 	}
 	if err := r.apply(dst, src); err != nil {
-		return errorf(r.x, "holds %v", err)
+		return graph.Errorf(r.x, "holds %v", err)
 	}
 	return nil
 }
@@ -113,9 +114,9 @@ type column struct {
 
 // convert converts the field of n records, which lie size and width bytes apart.
 func (c column) convert(dst []byte, width int, src []byte, size, n int) error {
-	out, in := getBuffer(int64(n*c.width)), getBuffer(int64(n*c.size))
-	defer putBuffer(out)
-	defer putBuffer(in)
+	out, in := graph.GetBuffer(int64(n*c.width)), graph.GetBuffer(int64(n*c.size))
+	defer graph.PutBuffer(out)
+	defer graph.PutBuffer(in)
 	kernel.CopyRows(in, c.size, src[c.src:], size, c.size, n)
 	if err := c.apply(out, in); err != nil {
 		return err

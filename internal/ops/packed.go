@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -18,24 +19,24 @@ type packed struct {
 }
 
 // pack holds a matrix [K, groups·N] packed.
-func pack(b Array, groups int) *Held {
+func pack(b graph.Array, groups int) *graph.Materialized {
 	s := b.Shape()
 	p := &packed{k: s[0], n: s[1] / groups, groups: groups, panel: kernel.Active().Panel(b.DType().Kind())}
-	if FarApart(int64(s[1] * b.DType().Size())) {
-		b = Hold(b) // its short runs lie too far apart to be read in one piece
+	if graph.FarApart(int64(s[1] * b.DType().Size())) {
+		b = graph.Materialize(b) // its short runs lie too far apart to be read in one piece
 	}
 	across := (p.n + p.panel - 1) / p.panel
 	p.unary = unary{computed{op: "pack", dt: b.DType(), sh: shape.Shape{groups * across, p.k, p.panel}}, b}
-	return Hold(p)
+	return graph.Materialize(p)
 }
 
 func (p *packed) Flops() int64 { return 0 }
 
-func (p *packed) Tiling() Tiling { return Tiling{Unit: int64(p.k * p.panel)} }
+func (p *packed) Tiling() graph.Tiling { return graph.Tiling{Unit: int64(p.k * p.panel)} }
 
 func (p *packed) Memory(n int64) int64 {
 	one := int64(p.k * p.panel)
-	return (one+wholeRowsMemory(n, one))*p.size() + memoryOf(p.x, one)
+	return (one+wholeRowsMemory(n, one))*p.size() + graph.MemoryOf(p.x, one)
 }
 
 func (p *packed) Read(ctx context.Context, dst []byte, off int64) error {
@@ -55,14 +56,14 @@ func (p *packed) read(ctx context.Context, dst []byte, i int) error {
 	across := p.sh[0] / p.groups
 	group, j := i/across, i%across*p.panel
 	cols := min(p.panel, p.n-j)
-	r := Region{Off: int64(group*p.n + j), Runs: int64(p.k), Len: int64(cols), Stride: int64(p.groups * p.n)}
+	r := graph.Region{Off: int64(group*p.n + j), Runs: int64(p.k), Len: int64(cols), Stride: int64(p.groups * p.n)}
 	if cols == p.panel {
-		return readRegion(ctx, p.x, dst, r)
+		return graph.ReadRegion(ctx, p.x, dst, r)
 	}
 	size := int(p.size())
-	part := getBuffer(int64(p.k * cols * size))
-	defer putBuffer(part)
-	if err := readRegion(ctx, p.x, part, r); err != nil {
+	part := graph.GetBuffer(int64(p.k * cols * size))
+	defer graph.PutBuffer(part)
+	if err := graph.ReadRegion(ctx, p.x, part, r); err != nil {
 		return err
 	}
 	clear(dst)
@@ -71,13 +72,13 @@ func (p *packed) read(ctx context.Context, dst []byte, i int) error {
 }
 
 // isPacked reports whether h is what pack holds.
-func isPacked(h *Held) bool {
+func isPacked(h *graph.Materialized) bool {
 	_, ok := h.Of().(*packed)
 	return ok
 }
 
 // group is one group of what pack holds, to multiply by.
-func group[T kernel.Float](h *Held, i int) kernel.Right[T] {
+func group[T kernel.Float](h *graph.Materialized, i int) kernel.Right[T] {
 	p := h.Of().(*packed)
 	data := kernel.View[T](h.Bytes())
 	per := len(data) / p.groups
@@ -88,8 +89,8 @@ func group[T kernel.Float](h *Held, i int) kernel.Right[T] {
 // cache: it adds them to a residual of its own shape, adds a bias, a number for
 // each output channel, and applies an activation.
 type epilogue struct {
-	residual   Array // nil: none; in the product's dtype
-	bias       Array // nil: none
+	residual   graph.Array // nil: none; in the product's dtype
+	bias       graph.Array // nil: none
 	activation string
 }
 
@@ -103,8 +104,8 @@ func fuse(activation string, t dtype.Type) (fused, after string) {
 
 // ending is an epilogue, held. Its arrays are operands of the node.
 type ending struct {
-	bias       Array // nil: none; in memory
-	residual   Array // nil: none
+	bias       graph.Array // nil: none; in memory
+	residual   graph.Array // nil: none
 	activation func(dst, src []byte)
 	flops      int64 // an element
 }
@@ -119,7 +120,7 @@ func (e epilogue) hold(t dtype.Type, n int) (ending, error) {
 		if err := checkBias(e.bias, n); err != nil {
 			return out, err
 		}
-		out.bias = Hold(reshape(cast(e.bias, t), shape.Shape{n}))
+		out.bias = graph.Materialize(reshape(cast(e.bias, t), shape.Shape{n}))
 		out.flops++
 	}
 	if e.activation != "" {
@@ -130,7 +131,7 @@ func (e epilogue) hold(t dtype.Type, n int) (ending, error) {
 }
 
 // operands visits those that there are, for the Operands of the node.
-func (e *ending) operands(visit func(*Array)) {
+func (e *ending) operands(visit func(*graph.Array)) {
 	if e.bias != nil {
 		visit(&e.bias)
 	}
@@ -144,7 +145,7 @@ func biasOf[T kernel.Float](e ending, first, n int) []T {
 	if e.bias == nil {
 		return nil
 	}
-	return kernel.View[T](e.bias.(Resident).Bytes())[first : first+n]
+	return kernel.View[T](e.bias.(graph.Resident).Bytes())[first : first+n]
 }
 
 // endingOf is the epilogue of n channels from number first on, likewise.

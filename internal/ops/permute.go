@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 )
 
@@ -22,7 +23,7 @@ type permuted struct {
 // and in the source.
 type movedAxis struct{ len, out, src int64 }
 
-func newPermuted(x Array, perm []int) *permuted {
+func newPermuted(x graph.Array, perm []int) *permuted {
 	s := x.Shape()
 	p := &permuted{unary: unary{computed{op: "transpose", dt: x.DType(), sh: s.Permute(perm)}, x}, perm: perm}
 	for i, a := range perm {
@@ -45,14 +46,14 @@ func newPermuted(x Array, perm []int) *permuted {
 	return p
 }
 
-func (*permuted) scattered() bool { return true }
+func (*permuted) Scattered() bool { return true }
 
-func (p *permuted) from() (Array, []int) { return p.x, p.perm }
+func (p *permuted) from() (graph.Array, []int) { return p.x, p.perm }
 
 func (*permuted) Flops() int64 { return 0 }
 
 func (p *permuted) Memory(n int64) int64 {
-	return borrows(p.x, n)*p.size() + memoryOf(p.x, n)
+	return graph.PeekBuffer(p.x, n)*p.size() + graph.MemoryOf(p.x, n)
 }
 
 // permutedTile is the bytes of a tile.
@@ -61,7 +62,7 @@ const permutedTile = 1 << 20
 // Tiling cuts the axes where both runs, of the result and of the source, are
 // long: of all rectangles it takes the one that makes the sum of both kinds of
 // runs fewest.
-func (p *permuted) Tiling() (best Tiling) {
+func (p *permuted) Tiling() (best graph.Tiling) {
 	most := max(permutedTile/p.size(), 1)
 	fewest := math.Inf(1)
 	for cut := 1; cut < len(p.axes); cut++ {
@@ -76,7 +77,7 @@ func (p *permuted) Tiling() (best Tiling) {
 				out *= r
 			}
 			if runs := 1/float64(out) + 1/float64(p.sourceRun(takes)); runs < fewest {
-				fewest, best = runs, Tiling{Rows: rows, Stride: stride, TileRows: r, TileCols: c}
+				fewest, best = runs, graph.Tiling{Rows: rows, Stride: stride, TileRows: r, TileCols: c}
 			}
 			if cols >= min(stride, most) {
 				break
@@ -117,17 +118,17 @@ func (p *permuted) sourceRun(takes []int64) int64 {
 }
 
 func (p *permuted) Read(ctx context.Context, dst []byte, off int64) error {
-	return p.ReadRegion(ctx, dst, flat(off, int64(len(dst))/p.size()))
+	return p.ReadRegion(ctx, dst, graph.OneRun(off, int64(len(dst))/p.size()))
 }
 
-func (p *permuted) ReadRegion(ctx context.Context, dst []byte, r Region) error {
+func (p *permuted) ReadRegion(ctx context.Context, dst []byte, r graph.Region) error {
 	boxes := make([]side, len(p.axes))
 	if r.Runs == 1 {
 		return p.boxes(boxes, 0, len(p.axes), r.Off, r.Len, func() error { return p.box(ctx, dst, boxes, r, 0) })
 	}
 	cut := slices.IndexFunc(p.axes, func(a movedAxis) bool { return a.out == r.Stride }) + 1
 	if cut == 0 || r.Off%r.Stride+r.Len > r.Stride {
-		return eachRun(ctx, p, dst, r)
+		return graph.ReadRuns(ctx, p, dst, r)
 	}
 	return p.boxes(boxes, 0, cut, r.Off/r.Stride, r.Runs, func() error {
 		return p.boxes(boxes, cut, len(p.axes), r.Off%r.Stride, r.Len, func() error { return p.box(ctx, dst, boxes, r, cut) })
@@ -169,7 +170,7 @@ func (p *permuted) boxes(sides []side, from, to int, off, n int64, do func() err
 
 // box fills its part of dst, which is region r. Axes before number cut count the
 // runs of the region.
-func (p *permuted) box(ctx context.Context, dst []byte, sides []side, r Region, cut int) error {
+func (p *permuted) box(ctx context.Context, dst []byte, sides []side, r graph.Region, cut int) error {
 	size := p.size()
 	axes := make([]movedAxis, len(sides)) // of the box, with steps in dst and in src
 	to, from, n := -r.Off, int64(0), int64(1)
@@ -186,12 +187,12 @@ func (p *permuted) box(ctx context.Context, dst []byte, sides []side, r Region, 
 		to += s.at * a.out
 		axes[i], n = a, n*s.len
 	}
-	if x, ok := p.x.(Resident); ok {
+	if x, ok := p.x.(graph.Resident); ok {
 		permute(dst[to*size:], x.Bytes()[from*size:], axes, int(size))
 		return nil
 	}
-	buf := getBuffer(n * size)
-	defer putBuffer(buf)
+	buf := graph.GetBuffer(n * size)
+	defer graph.PutBuffer(buf)
 	if err := p.fetch(ctx, buf, axes, from); err != nil {
 		return err
 	}
@@ -208,7 +209,7 @@ func (p *permuted) box(ctx context.Context, dst []byte, sides []side, r Region, 
 func (p *permuted) fetch(ctx context.Context, buf []byte, axes []movedAxis, from int64) error {
 	order := slices.DeleteFunc(slices.Clone(p.inOrder), func(i int) bool { return axes[i].len == 1 })
 	last := func() movedAxis { return axes[order[len(order)-1]] }
-	r := flat(from, 1)
+	r := graph.OneRun(from, 1)
 	for len(order) > 0 && last().src == r.Len { // these lie together
 		r.Len *= last().len
 		order = order[:len(order)-1]
@@ -225,7 +226,7 @@ func (p *permuted) fetch(ctx context.Context, buf []byte, axes []movedAxis, from
 			at.Off = off
 			dst := buf[:piece]
 			buf = buf[piece:]
-			return readRegion(ctx, p.x, dst, at)
+			return graph.ReadRegion(ctx, p.x, dst, at)
 		}
 		a := axes[order[0]]
 		for i := range a.len {

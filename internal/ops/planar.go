@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -15,17 +16,17 @@ import (
 type planar struct {
 	computed
 	windows
-	maps, weights Array
+	maps, weights graph.Array
 	groups, cn    int   // cn: channels of a group
 	out           int64 // channels of the result
 	end           ending
 }
 
 // newPlanar is x, seen as [N,C,H,W], by weights, seen as [out,C/groups,h,w].
-func newPlanar(op string, x, weights Array, on windows, groups int, end ending) Array {
+func newPlanar(op string, x, weights graph.Array, on windows, groups int, end ending) graph.Array {
 	s, ws := x.Shape(), weights.Shape()
 	out := shape.Shape{s[0], ws[0], on.y.out, on.x.out}
-	flat := inMemory(reshape(weights, shape.Shape{ws[0], int(ws.Product(1, len(ws)))}))
+	flat := graph.InMemory(reshape(weights, shape.Shape{ws[0], int(ws.Product(1, len(ws)))}))
 	on.ch = s[1]
 	return &planar{computed{op: op, dt: x.DType(), sh: out}, on, x, flat, groups, s[1] / groups, int64(ws[0]), end}
 }
@@ -36,7 +37,7 @@ const planarLeast = 32
 
 // linearPlanar maps axis of x by weights [out, in], the axes after it being its
 // positions.
-func linearPlanar(x, weights Array, axis int, end ending) Array {
+func linearPlanar(x, weights graph.Array, axis int, end ending) graph.Array {
 	s, ws := x.Shape(), weights.Shape()
 	n := int(s.Product(axis+1, len(s)))
 	one := axisWindow{in: 1, out: 1, size: 1, stride: 1, dilation: 1}
@@ -49,7 +50,7 @@ func linearPlanar(x, weights Array, axis int, end ending) Array {
 	return reshape(y, out)
 }
 
-func (p *planar) Operands(visit func(*Array)) {
+func (p *planar) Operands(visit func(*graph.Array)) {
 	visit(&p.maps)
 	visit(&p.weights)
 	p.end.operands(visit)
@@ -64,12 +65,12 @@ func (p *planar) Flops() int64 { return (2*p.patch() + p.end.flops) * p.sh.Len()
 const planarTile = 128 << 10
 
 // Tiling takes all channels of some rows of positions.
-func (p *planar) Tiling() Tiling {
+func (p *planar) Tiling() graph.Tiling {
 	cols := max(planarTile/max(p.out, 1), 64)
 	if row := int64(p.x.out); row > 0 && p.y.out > 1 {
 		cols = shape.CeilDiv(cols, row) * row
 	}
-	return Tiling{Rows: p.out, Stride: p.positions(), TileRows: p.out, TileCols: min(cols, max(p.positions(), 1))}
+	return graph.Tiling{Rows: p.out, Stride: p.positions(), TileRows: p.out, TileCols: min(cols, max(p.positions(), 1))}
 }
 
 // lines are the source rows under n positions from number first on: row lo and
@@ -87,7 +88,7 @@ func (p *planar) Memory(n int64) int64 {
 	if p.y.in == 1 {
 		read = min(read, cols*int64(p.ch))
 	}
-	return (borrows(p.maps, read)+kernel.FillLen)*p.size() + memoryOf(p.maps, read)
+	return (graph.PeekBuffer(p.maps, read)+kernel.FillLen)*p.size() + graph.MemoryOf(p.maps, read)
 }
 
 func (p *planar) Read(ctx context.Context, dst []byte, off int64) error {
@@ -107,13 +108,13 @@ func (p *planar) Read(ctx context.Context, dst []byte, off int64) error {
 	return nil
 }
 
-func (p *planar) ReadRegion(ctx context.Context, dst []byte, r Region) error {
+func (p *planar) ReadRegion(ctx context.Context, dst []byte, r graph.Region) error {
 	row := p.positions()
 	image, out, col := r.Off/(p.out*row), r.Off/row%p.out, r.Off%row
 	if r.Stride == row && out+r.Runs <= p.out && col+r.Len <= row {
 		return p.block(ctx, dst, image, out, r.Runs, col, r.Len)
 	}
-	return eachRun(ctx, p, dst, r)
+	return graph.ReadRuns(ctx, p, dst, r)
 }
 
 // block computes rows channels of the result from number out on, at cols
@@ -126,15 +127,15 @@ func (p *planar) block(ctx context.Context, dst []byte, image, out, rows, first,
 		from, run = first, cols
 	}
 	var src, buf []byte
-	defer func() { putBuffer(buf) }()
+	defer func() { graph.PutBuffer(buf) }()
 	stride := plane
 	at := image*int64(p.ch)*plane + from
-	if x, ok := p.maps.(Resident); ok {
+	if x, ok := p.maps.(graph.Resident); ok {
 		src = x.Bytes()[at*p.size():]
 	} else {
-		buf = getBuffer(int64(p.ch) * run * p.size())
+		buf = graph.GetBuffer(int64(p.ch) * run * p.size())
 		src, stride = buf, run
-		if err := readRegion(ctx, p.maps, src, Region{at, int64(p.ch), run, plane}); err != nil {
+		if err := graph.ReadRegion(ctx, p.maps, src, graph.Region{Off: at, Runs: int64(p.ch), Len: run, Stride: plane}); err != nil {
 			return err
 		}
 	}
@@ -150,7 +151,7 @@ func (p *planar) block(ctx context.Context, dst []byte, image, out, rows, first,
 // elements apart, and begin with element from of their plane.
 func planarBlock[T kernel.Float](p *planar, dst, src []T, lo, from, stride int, out, rows, first, cols int64) {
 	t := kernel.Active()
-	weights := kernel.View[T](p.weights.(Resident).Bytes())
+	weights := kernel.View[T](p.weights.(graph.Resident).Bytes())
 	per := p.out / int64(p.groups)
 	k := p.patch()
 	panel := t.Panel(p.dt.Kind())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -24,28 +25,28 @@ type PoolOptions struct {
 // PyTorch's. Padding counts for neither unless CountPadding says so. The
 // maximum keeps the dtype and lets NaN through; averages are summed in float64
 // and rounded once, integers and booleans giving float64.
-func Pool(x Array, mode string, o PoolOptions) (Array, error) {
-	if err := needArithmetic([]Array{x}); err != nil {
+func Pool(x graph.Array, mode string, o PoolOptions) (graph.Array, error) {
+	if err := needArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
 	t := x.DType()
 	switch {
 	case len(x.Shape()) != 4:
-		return nil, errorf(x, "shape %v: pooling takes a feature map of 4 dimensions, %s", x.Shape(), o.Layout)
+		return nil, graph.Errorf(x, "shape %v: pooling takes a feature map of 4 dimensions, %s", x.Shape(), o.Layout)
 	case t.IsComplex():
-		return nil, errorf(x, "dtype %v: pooling takes real numbers", t)
+		return nil, graph.Errorf(x, "dtype %v: pooling takes real numbers", t)
 	case o.Padding.Each[0] >= o.Size[0] && o.Size[0] > 0 || o.Padding.Each[1] >= o.Size[1] && o.Size[1] > 0:
-		return nil, &Error{Msg: fmt.Sprintf("padding of %d by %d beside a window of %d by %d: a window of nothing but padding has nothing to pool", o.Padding.Each[0], o.Padding.Each[1], o.Size[0], o.Size[1])}
+		return nil, &graph.Error{Msg: fmt.Sprintf("padding of %d by %d beside a window of %d by %d: a window of nothing but padding has nothing to pool", o.Padding.Each[0], o.Padding.Each[1], o.Size[0], o.Size[1])}
 	}
 	var failed error
-	out := onLast(x, o.Layout.Channel(4), func(x Array) Array {
+	out := onLast(x, o.Layout.Channel(4), func(x graph.Array) graph.Array {
 		on, err := o.over(x, 1)
 		if err != nil {
 			failed = err
 			return x
 		}
 		s := shape.Shape{x.Shape()[0], on.y.out, on.x.out, on.ch}
-		p := &pooled{computed: computed{op: "pool", dt: t, sh: s}, maps: holdSmall(x), windows: on, countPadding: o.CountPadding}
+		p := &pooled{computed: computed{op: "pool", dt: t, sh: s}, maps: graph.MaterializeSmall(x), windows: on, countPadding: o.CountPadding}
 		if mode == "average" {
 			p.dt, p.average = dtype.Float64, true
 		}
@@ -65,21 +66,21 @@ func Pool(x Array, mode string, o PoolOptions) (Array, error) {
 type pooled struct {
 	computed
 	windows
-	maps                  Array
+	maps                  graph.Array
 	average, countPadding bool
 }
 
-func (p *pooled) Operands(visit func(*Array)) { visit(&p.maps) }
+func (p *pooled) Operands(visit func(*graph.Array)) { visit(&p.maps) }
 
-func (p *pooled) Tiling() Tiling {
-	return Tiling{Unit: int64(p.x.out * p.ch), Size: p.worth(p.maps, 1) * int64(p.ch)}
+func (p *pooled) Tiling() graph.Tiling {
+	return graph.Tiling{Unit: int64(p.x.out * p.ch), Size: p.worth(p.maps, 1) * int64(p.ch)}
 }
 
 func (p *pooled) Flops() int64 { return int64(p.y.size*p.x.size) * p.sh.Len() }
 
 func (p *pooled) Memory(n int64) int64 {
 	read := p.covered(n / max(int64(p.ch), 1))
-	return borrows(p.maps, read)*int64(p.maps.DType().Size()) + wholeRowsMemory(n, int64(p.ch))*p.size() + memoryOf(p.maps, read)
+	return graph.PeekBuffer(p.maps, read)*int64(p.maps.DType().Size()) + wholeRowsMemory(n, int64(p.ch))*p.size() + graph.MemoryOf(p.maps, read)
 }
 
 func (p *pooled) Read(ctx context.Context, dst []byte, off int64) error {
@@ -96,7 +97,7 @@ func (p *pooled) Read(ctx context.Context, dst []byte, off int64) error {
 // pool computes n windows of one image from number first on.
 func (p *pooled) pool(ctx context.Context, dst []byte, image, first, n int64) error {
 	src, buf, lo, err := p.lines(ctx, p.maps, image, first, n)
-	defer putBuffer(buf)
+	defer graph.PutBuffer(buf)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -24,12 +25,12 @@ type random struct {
 // uniform one on [0,1): the same bytes for a seed on every machine. float64
 // and float32 are drawn as they are; other floats are rounded from float32,
 // and integers have no distribution to draw from.
-func Random(distribution string, s shape.Shape, t dtype.Type, seed uint64) (Array, error) {
+func Random(distribution string, s shape.Shape, t dtype.Type, seed uint64) (graph.Array, error) {
 	if !t.IsFloat() {
-		return nil, &Error{Msg: fmt.Sprintf("dtype %v: random draws float16, bfloat16, float32 or float64", t)}
+		return nil, &graph.Error{Msg: fmt.Sprintf("dtype %v: random draws float16, bfloat16, float32 or float64", t)}
 	}
 	if _, err := s.Check(max(t.Size(), 4)); err != nil {
-		return nil, &Error{Msg: err.Error()}
+		return nil, &graph.Error{Msg: err.Error()}
 	}
 	loops := &kernel.Active().Normal
 	switch distribution {
@@ -37,13 +38,13 @@ func Random(distribution string, s shape.Shape, t dtype.Type, seed uint64) (Arra
 	case "uniform":
 		loops = &kernel.Active().Uniform
 	default:
-		return nil, &Error{Msg: fmt.Sprintf("unknown distribution %q: want normal or uniform", distribution)}
+		return nil, &graph.Error{Msg: fmt.Sprintf("unknown distribution %q: want normal or uniform", distribution)}
 	}
 	r := &random{computed{op: distribution, dt: t.Compute(), sh: s}, seed, loops[t.Compute().Kind()]}
 	return cast(r, t), nil
 }
 
-func (*random) Operands(func(*Array)) {}
+func (*random) Operands(func(*graph.Array)) {}
 
 func (r *random) Flops() int64 { return elementary * r.sh.Len() }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -52,7 +53,7 @@ type accumulate struct {
 }
 
 // reduce accumulates away the middle axis of x. Accumulators have dtype t.
-func reduce(op string, t dtype.Type, x Array, g shape.Group, how accumulate) Array {
+func reduce(op string, t dtype.Type, x graph.Array, g shape.Group, how accumulate) graph.Array {
 	rows := chunkRows(g)
 	n := shape.CeilDiv(g.Len, rows)
 	out := shape.Shape{int(g.Outer), int(n), int(g.Inner)}
@@ -63,20 +64,20 @@ func reduce(op string, t dtype.Type, x Array, g shape.Group, how accumulate) Arr
 	// The chunks are what workers share; their results are few.
 	g.Len, how.add = n, how.merge
 	last := shape.Shape{int(g.Outer), 1, int(g.Inner)}
-	return &reduced{unary{computed{op: op, dt: t, sh: last}, Hold(r)}, g, n, 1, how}
+	return &reduced{unary{computed{op: op, dt: t, sh: last}, graph.Materialize(r)}, g, n, 1, how}
 }
 
 // Tiling makes a tile of results take about a piece of input, or a few.
-func (r *reduced) Tiling() Tiling {
+func (r *reduced) Tiling() graph.Tiling {
 	if per := r.rows * r.g.Inner; per < pieceLen {
-		return Tiling{Unit: r.g.Inner, Most: max(pieceLen/per, 1) * r.g.Inner}
+		return graph.Tiling{Unit: r.g.Inner, Most: max(pieceLen/per, 1) * r.g.Inner}
 	}
-	return Tiling{Most: min(r.g.Inner, pieceLen)}
+	return graph.Tiling{Most: min(r.g.Inner, pieceLen)}
 }
 
 func (r *reduced) Flops() int64 { return r.x.Shape().Len() }
 
-func (r *reduced) readsOnce(unit int64, say func(*Array, int64)) {
+func (r *reduced) ReadsOnce(unit int64, say func(*graph.Array, int64)) {
 	if unit%r.g.Inner == 0 {
 		say(&r.x, r.g.Inner)
 	}
@@ -84,7 +85,7 @@ func (r *reduced) readsOnce(unit int64, say func(*Array, int64)) {
 
 func (r *reduced) Memory(n int64) int64 {
 	piece := max(pieceLen, min(n, r.g.Inner))
-	return piece*int64(r.x.DType().Size()) + memoryOf(r.x, piece)
+	return piece*int64(r.x.DType().Size()) + graph.MemoryOf(r.x, piece)
 }
 
 func (r *reduced) Read(ctx context.Context, dst []byte, off int64) error {
@@ -109,11 +110,11 @@ func (r *reduced) chunk(ctx context.Context, acc []byte, row, rows, col int64) e
 	size := int64(x.DType().Size())
 	cols := int64(len(acc)) / r.size()
 	per := max(pieceLen/cols, 1)
-	buf := getBuffer(min(per, rows) * cols * size)
-	defer putBuffer(buf)
+	buf := graph.GetBuffer(min(per, rows) * cols * size)
+	defer graph.PutBuffer(buf)
 	for i := int64(0); i < rows; i += per {
 		n := min(per, rows-i)
-		piece, err := at(ctx, x, buf[:n*cols*size], Region{(row+i)*r.g.Inner + col, n, cols, r.g.Inner})
+		piece, err := graph.Peek(ctx, x, buf[:n*cols*size], graph.Region{Off: (row+i)*r.g.Inner + col, Runs: n, Len: cols, Stride: r.g.Inner})
 		if err != nil {
 			return err
 		}
@@ -133,22 +134,22 @@ type ReduceOptions struct {
 }
 
 // axes resolves the axes of a reduction of x and refuses one over no element.
-func (o ReduceOptions) axes(op string, x Array) ([]int, error) {
+func (o ReduceOptions) axes(op string, x graph.Array) ([]int, error) {
 	s := x.Shape()
 	axes := o.Axes
 	if axes == nil {
 		if axes = o.Layout.Spatial(len(s)); len(axes) == 0 {
-			return nil, errorf(x, "shape %v has no axes between batch and channel for %s to pool", s, op).
-				hint("name the axes, such as --axes 0")
+			return nil, graph.Errorf(x, "shape %v has no axes between batch and channel for %s to pool", s, op).
+				Hint("name the axes, such as --axes 0")
 		}
 	}
 	axes, err := shape.Axes(axes, len(s))
 	if err != nil {
-		return nil, errorf(x, "%v: shape %v", err, s)
+		return nil, graph.Errorf(x, "%v: shape %v", err, s)
 	}
 	for _, a := range axes {
 		if s[a] == 0 {
-			return nil, errorf(x, "shape %v: %s over axis %d pools no element", s, op, a)
+			return nil, graph.Errorf(x, "shape %v: %s over axis %d pools no element", s, op, a)
 		}
 	}
 	return axes, nil
@@ -158,8 +159,8 @@ func (o ReduceOptions) axes(op string, x Array) ([]int, error) {
 // give float64, every other dtype itself. Sums are kept in float64 and rounded
 // once, after the division, so that a float32 mean is the correctly rounded
 // quotient of its float64 sum.
-func GlobalAvgPool(x Array, o ReduceOptions) (Array, error) {
-	if err := needArithmetic([]Array{x}); err != nil {
+func GlobalAvgPool(x graph.Array, o ReduceOptions) (graph.Array, error) {
+	if err := needArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
 	axes, err := o.axes("gap", x)
@@ -197,8 +198,8 @@ func GlobalAvgPool(x Array, o ReduceOptions) (Array, error) {
 
 // GlobalMaxPool is the maximum over axes, as numpy.max: the dtype stays, NaN
 // propagates, complex numbers compare by their real parts first.
-func GlobalMaxPool(x Array, o ReduceOptions) (Array, error) {
-	if err := needArithmetic([]Array{x}); err != nil {
+func GlobalMaxPool(x graph.Array, o ReduceOptions) (graph.Array, error) {
+	if err := needArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
 	axes, err := o.axes("gmp", x)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -49,36 +50,36 @@ const DefaultCubicCoeff = -0.75
 // takes source position floor(i·in/out), as torch's; nearest-exact takes the
 // pixel whose centre is nearest, as TensorFlow's. AlignCorners is for bilinear
 // and bicubic, as PyTorch's align_corners.
-func Resize(x Array, height, width int, o ResizeOptions) (Array, error) {
+func Resize(x graph.Array, height, width int, o ResizeOptions) (graph.Array, error) {
 	s := x.Shape()
 	if len(s) != 4 {
-		return nil, errorf(x, "shape %v: resizing takes a feature map of 4 dimensions, %s", s, o.Layout)
+		return nil, graph.Errorf(x, "shape %v: resizing takes a feature map of 4 dimensions, %s", s, o.Layout)
 	}
 	axes := o.Layout.Spatial(4)
 	g := plane{outer: s.Product(0, axes[0]), inner: s.Product(axes[1]+1, 4)}
 	out := s.Clone()
 	out[axes[0]], out[axes[1]] = height, width
 	if s[axes[0]] == 0 || s[axes[1]] == 0 {
-		return nil, errorf(x, "shape %v has no pixels to resize", s)
+		return nil, graph.Errorf(x, "shape %v has no pixels to resize", s)
 	}
 	if height < 1 || width < 1 {
-		return nil, errorf(x, "shape %v would be resized to %d by %d: want at least 1 by 1", s, height, width)
+		return nil, graph.Errorf(x, "shape %v would be resized to %d by %d: want at least 1 by 1", s, height, width)
 	}
 	if _, err := out.Check(max(x.DType().Size(), 4)); err != nil {
-		return nil, errorf(x, "the result is too large: %v", err)
+		return nil, graph.Errorf(x, "the result is too large: %v", err)
 	}
 	nearest := strings.HasPrefix(o.Mode, "nearest")
 	if o.AlignCorners && nearest {
-		return nil, &Error{Msg: fmt.Sprintf("mode %s has no corners to align: --align-corners goes with bilinear and bicubic", o.Mode)}
+		return nil, &graph.Error{Msg: fmt.Sprintf("mode %s has no corners to align: --align-corners goes with bilinear and bicubic", o.Mode)}
 	}
 	if o.ExcludeOutside && o.Mode != "bicubic" {
-		return nil, &Error{Msg: fmt.Sprintf("mode %s has no taps outside: --exclude-outside goes with bicubic", o.Mode)}
+		return nil, &graph.Error{Msg: fmt.Sprintf("mode %s has no taps outside: --exclude-outside goes with bicubic", o.Mode)}
 	}
 	g.y, g.x = axisWeights(s[axes[0]], height, o.Scale[0], o), axisWeights(s[axes[1]], width, o.Scale[1], o)
 	if nearest {
 		return &resized{computed: computed{op: "resize", dt: x.DType(), sh: out}, maps: x, plane: g}, nil
 	}
-	xs, t, err := needFloat(o.Mode+" resizing", []Array{x})
+	xs, t, err := needFloat(o.Mode+" resizing", []graph.Array{x})
 	if err != nil {
 		return nil, err
 	}
@@ -141,18 +142,18 @@ func axisWeights(in, out int, scale float64, o ResizeOptions) axisPlan {
 type resized struct {
 	computed
 	plane
-	maps  Array
+	maps  graph.Array
 	blend bool
 }
 
-func (r *resized) Operands(visit func(*Array)) { visit(&r.maps) }
+func (r *resized) Operands(visit func(*graph.Array)) { visit(&r.maps) }
 
 func (r *resized) row() int64    { return int64(len(r.x.lo)) * r.inner }
 func (r *resized) srcRow() int64 { return int64(r.x.in) * r.inner }
 
 // Tiling takes several rows, since neighbours share their source rows.
-func (r *resized) Tiling() Tiling {
-	return Tiling{Unit: r.row(), Size: min(8*r.row(), 1<<20)}
+func (r *resized) Tiling() graph.Tiling {
+	return graph.Tiling{Unit: r.row(), Size: min(8*r.row(), 1<<20)}
 }
 
 func (r *resized) Flops() int64 {
@@ -164,7 +165,7 @@ func (r *resized) Flops() int64 {
 
 func (r *resized) Memory(n int64) int64 {
 	read := r.atOnce() * r.srcRow()
-	return (2*r.row()+borrows(r.maps, read)+wholeRowsMemory(n, r.row()))*r.size() + memoryOf(r.maps, read)
+	return (2*r.row()+graph.PeekBuffer(r.maps, read)+wholeRowsMemory(n, r.row()))*r.size() + graph.MemoryOf(r.maps, read)
 }
 
 func (r *resized) Read(ctx context.Context, dst []byte, off int64) error {
@@ -195,7 +196,7 @@ type sourceRows struct {
 
 // open begins to read source rows, in a buffer to be put back.
 func (r *resized) open() sourceRows {
-	return sourceRows{r: r, buf: getBuffer(r.atOnce() * r.srcRow() * r.size())}
+	return sourceRows{r: r, buf: graph.GetBuffer(r.atOnce() * r.srcRow() * r.size())}
 }
 
 // row is source row number i, counted over all images and channels.
@@ -204,7 +205,7 @@ func (s *sourceRows) row(ctx context.Context, i int64) ([]byte, error) {
 	row, bytes := r.srcRow(), r.srcRow()*r.size()
 	if i < s.first || i >= s.first+s.n {
 		n := min(r.atOnce(), r.outer*int64(r.y.in)-i)
-		data, err := at(ctx, r.maps, s.buf[:n*bytes], flat(i*row, n*row))
+		data, err := graph.Peek(ctx, r.maps, s.buf[:n*bytes], graph.OneRun(i*row, n*row))
 		if err != nil {
 			return nil, err
 		}
@@ -219,8 +220,8 @@ func (s *sourceRows) row(ctx context.Context, i int64) ([]byte, error) {
 func (r *resized) rows(ctx context.Context, dst []byte, row, n int64) error {
 	bytes := r.row() * r.size()
 	src := r.open()
-	lo, hi := getBuffer(bytes), getBuffer(bytes)
-	defer func() { putBuffer(src.buf); putBuffer(lo); putBuffer(hi) }()
+	lo, hi := graph.GetBuffer(bytes), graph.GetBuffer(bytes)
+	defer func() { graph.PutBuffer(src.buf); graph.PutBuffer(lo); graph.PutBuffer(hi) }()
 	atLo, atHi := int64(-1), int64(-1)
 	height := int64(len(r.y.lo))
 	for i := range n {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 )
 
@@ -22,18 +23,18 @@ type Stats struct {
 // Measure computes the statistics of x, which must be real, in one pass
 // through the tile engine. The same figures come out for every number of
 // threads.
-func Measure(ctx context.Context, x Array, o Options) (Stats, error) {
-	if err := needArithmetic([]Array{x}); err != nil {
+func Measure(ctx context.Context, x graph.Array, o graph.Options) (Stats, error) {
+	if err := needArithmetic([]graph.Array{x}); err != nil {
 		return Stats{}, err
 	}
 	if x.DType().IsComplex() {
-		return Stats{}, errorf(x, "dtype %v: statistics are of real numbers", x.DType())
+		return Stats{}, graph.Errorf(x, "dtype %v: statistics are of real numbers", x.DType())
 	}
 	if t, ok := x.(transposition); ok { // the order of axes says nothing
 		x, _ = t.from()
 	}
-	o.Tile = DefaultTile / 8 * int64(x.DType().Size()) // the tiles are the tree that sums are made in
-	p, err := NewPlan(o, x)
+	o.Tile = graph.DefaultTile / 8 * int64(x.DType().Size()) // the tiles are the tree that sums are made in
+	p, err := graph.NewPlan(o, x)
 	if err != nil {
 		return Stats{}, err
 	}
@@ -49,14 +50,14 @@ func Measure(ctx context.Context, x Array, o Options) (Stats, error) {
 }
 
 // Values computes x, which must be real, as float64.
-func Values(ctx context.Context, x Array, o Options) ([]float64, error) {
-	if err := needArithmetic([]Array{x}); err != nil {
+func Values(ctx context.Context, x graph.Array, o graph.Options) ([]float64, error) {
+	if err := needArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
 	if x.DType().IsComplex() {
-		return nil, errorf(x, "dtype %v: want real numbers", x.DType())
+		return nil, graph.Errorf(x, "dtype %v: want real numbers", x.DType())
 	}
-	p, err := NewPlan(o, cast(x, dtype.Float64))
+	p, err := graph.NewPlan(o, cast(x, dtype.Float64))
 	if err != nil {
 		return nil, err
 	}
@@ -70,12 +71,12 @@ type statsTarget struct {
 	t     dtype.Type
 }
 
-func (t *statsTarget) Begin(tiles int64)   { t.parts = make([]moments, tiles) }
-func (t *statsTarget) Place(Region) []byte { return nil }
-func (t *statsTarget) Fail(error)          {}
-func (t *statsTarget) Put(i int64, r Region, tile []byte) error {
-	buf := getBuffer(r.Runs * r.Len * 8)
-	defer putBuffer(buf)
+func (t *statsTarget) Begin(tiles int64)         { t.parts = make([]moments, tiles) }
+func (t *statsTarget) Place(graph.Region) []byte { return nil }
+func (t *statsTarget) Fail(error)                {}
+func (t *statsTarget) Put(i int64, r graph.Region, tile []byte) error {
+	buf := graph.GetBuffer(r.Runs * r.Len * 8)
+	defer graph.PutBuffer(buf)
 	kernel.Active().Convert[t.t.Kind()][dtype.KindFloat64](buf, tile)
 	t.parts[i] = measure(kernel.View[float64](buf))
 	if t.t.IsInteger() {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
@@ -19,23 +20,23 @@ type swapped struct {
 
 // Transpose permutes the axes as numpy.transpose: axis i of the result is
 // axis perm[i] of x.
-func Transpose(x Array, perm []int) (Array, error) {
+func Transpose(x graph.Array, perm []int) (graph.Array, error) {
 	axes, err := shape.Axes(perm, len(x.Shape()))
 	if err != nil || len(axes) != len(x.Shape()) {
-		return nil, errorf(x, "shape %v can't be transposed by %v", x.Shape(), perm)
+		return nil, graph.Errorf(x, "shape %v can't be transposed by %v", x.Shape(), perm)
 	}
 	return transpose(x, perm), nil
 }
 
 // transposition is a node that permutes the axes of another array.
 type transposition interface {
-	from() (x Array, perm []int)
+	from() (x graph.Array, perm []int)
 }
 
-func (t *swapped) from() (Array, []int) { return t.x, t.perm }
+func (t *swapped) from() (graph.Array, []int) { return t.x, t.perm }
 
 // transpose is Transpose for what is known to be a permutation.
-func transpose(x Array, perm []int) Array {
+func transpose(x graph.Array, perm []int) graph.Array {
 	if t, ok := x.(transposition); ok { // both at once
 		from, before := t.from()
 		both := make([]int, len(perm))
@@ -48,26 +49,28 @@ func transpose(x Array, perm []int) Array {
 	switch swaps := x.Shape().Swaps(perm); {
 	case slices.IsSorted(perm):
 		return x
-	case len(swaps) == 0 || sizeOf(x) == 0: // no byte moves
+	case len(swaps) == 0 || graph.SizeOf(x) == 0: // no byte moves
 		return reshape(x, out)
 	case len(swaps) == 1:
 		return &swapped{unary{computed{op: "transpose", dt: x.DType(), sh: out}, x}, perm, swaps[0]}
 	}
-	if k, ok := x.(Keeper); ok {
+	if k, ok := x.(graph.Keeper); ok {
 		if reading, _ := k.Keeps(); reading > 0 {
-			return newPermuted(Hold(x), perm) // it is best read in order
+			return newPermuted(graph.Materialize(x), perm) // it is best read in order
 		}
 	}
-	return newPermuted(holdComputed(x), perm)
+	return newPermuted(graph.MaterializeComputed(x), perm)
 }
 
 func (*swapped) Flops() int64 { return 0 }
 
-func (t *swapped) Memory(n int64) int64 { return borrows(t.x, n)*t.size() + memoryOf(t.x, n) }
+func (t *swapped) Memory(n int64) int64 {
+	return graph.PeekBuffer(t.x, n)*t.size() + graph.MemoryOf(t.x, n)
+}
 
 // Tiling takes all of B with a range of A, since the source then gives one
 // run, or where that would be too much, a square of both.
-func (t *swapped) Tiling() Tiling {
+func (t *swapped) Tiling() graph.Tiling {
 	s := t.s
 	const most = 1 << 18 // elements of a tile
 	rows := s.B
@@ -75,7 +78,7 @@ func (t *swapped) Tiling() Tiling {
 		rows = min(s.B, max(int64(math.Sqrt(float64(most/s.Inner))), 1))
 	}
 	cols := max(most/(rows*s.Inner), 1)
-	return Tiling{Rows: s.B, Stride: s.A * s.Inner, TileRows: rows, TileCols: cols * s.Inner}
+	return graph.Tiling{Rows: s.B, Stride: s.A * s.Inner, TileRows: rows, TileCols: cols * s.Inner}
 }
 
 func (t *swapped) Read(ctx context.Context, dst []byte, off int64) error {
@@ -109,28 +112,28 @@ func (t *swapped) Read(ctx context.Context, dst []byte, off int64) error {
 	return nil
 }
 
-func (t *swapped) ReadRegion(ctx context.Context, dst []byte, r Region) error {
+func (t *swapped) ReadRegion(ctx context.Context, dst []byte, r graph.Region) error {
 	s := t.s
 	row := s.A * s.Inner
 	outer, b, col := r.Off/(s.B*row), r.Off/row%s.B, r.Off%row
 	if r.Stride == row && b+r.Runs <= s.B && col+r.Len <= row && col%s.Inner == 0 && r.Len%s.Inner == 0 {
 		return t.box(ctx, dst, outer, b, r.Runs, col/s.Inner, r.Len/s.Inner)
 	}
-	return eachRun(ctx, t, dst, r)
+	return graph.ReadRuns(ctx, t, dst, r)
 }
 
 // box fills dst with rows b to b+nb by columns a to a+na of one outer block.
 func (t *swapped) box(ctx context.Context, dst []byte, outer, b, nb, a, na int64) error {
 	s := t.s
-	src := Region{Off: ((outer*s.A+a)*s.B + b) * s.Inner, Runs: na, Len: nb * s.Inner, Stride: s.B * s.Inner}
-	if x, ok := t.x.(Resident); ok {
+	src := graph.Region{Off: ((outer*s.A+a)*s.B + b) * s.Inner, Runs: na, Len: nb * s.Inner, Stride: s.B * s.Inner}
+	if x, ok := t.x.(graph.Resident); ok {
 		size := int(s.Inner * t.size())
 		kernel.TransposeRows(dst, int(na)*size, x.Bytes()[src.Off*t.size():], int(src.Stride*t.size()), int(na), int(nb), size)
 		return nil
 	}
-	buf := getBuffer(int64(len(dst)))
-	defer putBuffer(buf)
-	if err := readRegion(ctx, t.x, buf, src); err != nil {
+	buf := graph.GetBuffer(int64(len(dst)))
+	defer graph.PutBuffer(buf)
+	if err := graph.ReadRegion(ctx, t.x, buf, src); err != nil {
 		return err
 	}
 	kernel.Transpose(dst, buf, int(na), int(nb), int(s.Inner)*t.dt.Size())

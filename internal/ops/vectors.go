@@ -3,13 +3,14 @@ package ops
 import (
 	"slices"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/shape"
 )
 
 // modal is the inputs of a mode, with the vectors among them spread.
 type modal struct {
-	given, xs []Array // as they came, and with as many axes as the widest
-	widest    Array
+	given, xs []graph.Array // as they came, and with as many axes as the widest
+	widest    graph.Array
 	features  int // the axis of its features
 }
 
@@ -18,9 +19,9 @@ type modal struct {
 // element. It tells whether there are any. Other arrays of fewer axes broadcast
 // as NumPy has it; film and bilinear take [N,1,D] beside a map for vectors, too,
 // and refuse the rest.
-func spread(xs []Array, mode string, l shape.Layout) (m modal, found bool, err error) {
+func spread(xs []graph.Array, mode string, l shape.Layout) (m modal, found bool, err error) {
 	m = modal{given: xs, xs: slices.Clone(xs)}
-	m.widest = slices.MaxFunc(xs, func(a, b Array) int { return len(a.Shape()) - len(b.Shape()) })
+	m.widest = slices.MaxFunc(xs, func(a, b graph.Array) int { return len(a.Shape()) - len(b.Shape()) })
 	n := len(m.widest.Shape())
 	m.features = featureAxis(n, l)
 	for i, x := range xs {
@@ -33,7 +34,7 @@ func spread(xs []Array, mode string, l shape.Layout) (m modal, found bool, err e
 				continue
 			}
 			if s.Product(1, len(s)-1) != 1 {
-				return m, false, errorf(x, "shape %v beside %s: %s wants as many dimensions, or vectors (N,D), which count for all positions", s, described(m.widest), mode)
+				return m, false, graph.Errorf(x, "shape %v beside %s: %s wants as many dimensions, or vectors (N,D), which count for all positions", s, graph.Described(m.widest), mode)
 			}
 		}
 		each := make(shape.Shape, n)
@@ -60,7 +61,7 @@ func (m modal) extent(axis int, what string) (int, error) {
 				continue
 			}
 			if n != 1 && s[axis] != n {
-				return 0, errorf(m.given[i], "shape %v: "+what+": want the %d of %s", m.given[i].Shape(), s[axis], n, described(of))
+				return 0, graph.Errorf(m.given[i], "shape %v: "+what+": want the %d of %s", m.given[i].Shape(), s[axis], n, graph.Described(of))
 			}
 			n, of = s[axis], m.given[i]
 		}
@@ -70,7 +71,7 @@ func (m modal) extent(axis int, what string) (int, error) {
 
 // vectorsBeside gives xs to a mode, with vectors that count for all positions of
 // the maps or sequences beside them.
-func vectorsBeside(xs []Array, mode string, o CrossModalOptions) ([]Array, error) {
+func vectorsBeside(xs []graph.Array, mode string, o CrossModalOptions) ([]graph.Array, error) {
 	m, found, err := spread(xs, mode, o.Layout)
 	if err != nil || !found {
 		return xs, err
@@ -100,8 +101,8 @@ func (m modal) fill(batch, axis int) error {
 		}
 		if len(m.given[i].Shape()) < n {
 			if axis != m.features && axis != m.features-n {
-				return errorf(m.given[i], "shape %v: vectors beside %s join its features, which are axis %d: got axis %d", m.given[i].Shape(), described(m.widest), m.features, axis).
-					hint("--axis %d joins them to the features of each position", m.features)
+				return graph.Errorf(m.given[i], "shape %v: vectors beside %s join its features, which are axis %d: got axis %d", m.given[i].Shape(), graph.Described(m.widest), m.features, axis).
+					Hint("--axis %d joins them to the features of each position", m.features)
 			}
 			all = positions.Clone()
 			all[m.features] = last(m.given[i])
@@ -114,7 +115,7 @@ func (m modal) fill(batch, axis int) error {
 
 // asSequences is two arrays, of which vectors [N,D] beside a map or a sequence
 // are given one position, [N,1,D].
-func asSequences(xs []Array) ([]Array, error) {
+func asSequences(xs []graph.Array) ([]graph.Array, error) {
 	out := slices.Clone(xs)
 	for i, x := range xs {
 		s, beside := x.Shape(), xs[1-i].Shape()
@@ -122,7 +123,7 @@ func asSequences(xs []Array) ([]Array, error) {
 			continue
 		}
 		if s[0] != beside[0] {
-			return nil, errorf(x, "shape %v: a batch of %d: want the %d of %s", s, s[0], beside[0], described(xs[1-i]))
+			return nil, graph.Errorf(x, "shape %v: a batch of %d: want the %d of %s", s, s[0], beside[0], graph.Described(xs[1-i]))
 		}
 		out[i] = reshape(x, shape.Shape{s[0], 1, s[1]})
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
 	"fusectl/internal/shape"
 )
 
@@ -13,14 +14,14 @@ import (
 type view struct{ unary }
 
 // Reshape is x under another shape of as many elements, as numpy.reshape.
-func Reshape(x Array, s shape.Shape) (Array, error) {
+func Reshape(x graph.Array, s shape.Shape) (graph.Array, error) {
 	if x.Shape().Len() != s.Len() {
-		return nil, errorf(x, "shape %v can't be seen as %v", x.Shape(), s)
+		return nil, graph.Errorf(x, "shape %v can't be seen as %v", x.Shape(), s)
 	}
 	return reshape(x, s), nil
 }
 
-func reshape(x Array, s shape.Shape) Array {
+func reshape(x graph.Array, s shape.Shape) graph.Array {
 	if x.Shape().Equal(s) {
 		return x
 	}
@@ -29,14 +30,14 @@ func reshape(x Array, s shape.Shape) Array {
 
 // reinterpret is x's bytes as elements of t, such as complex numbers as pairs
 // of floats. The bytes of both must be equally many.
-func reinterpret(x Array, t dtype.Type, s shape.Shape) Array {
+func reinterpret(x graph.Array, t dtype.Type, s shape.Shape) graph.Array {
 	if x.Shape().Len()*int64(x.DType().Size()) != s.Len()*int64(t.Size()) {
 		panic(fmt.Sprintf("ops: %v of %v seen as %v of %v", x.Shape(), x.DType(), s, t))
 	}
 	return &view{unary{computed{op: "view", dt: t, sh: s}, x}}
 }
 
-func (v *view) readsOnce(unit int64, say func(*Array, int64)) {
+func (v *view) ReadsOnce(unit int64, say func(*graph.Array, int64)) {
 	if size := int64(v.x.DType().Size()); size > 0 && unit*v.size()%size == 0 {
 		say(&v.x, unit*v.size()/size)
 	}
@@ -45,17 +46,17 @@ func (v *view) readsOnce(unit int64, say func(*Array, int64)) {
 func (*view) Flops() int64 { return 0 }
 
 func (v *view) Memory(n int64) int64 {
-	return memoryOf(v.x, n*v.size()/max(int64(v.x.DType().Size()), 1))
+	return graph.MemoryOf(v.x, n*v.size()/max(int64(v.x.DType().Size()), 1))
 }
 
-// byRegion is true where elements stay as large as they are.
-func (v *view) byRegion() bool { return v.x.DType().Size() == v.dt.Size() }
+// ReadsByRegion is true where elements stay as large as they are.
+func (v *view) ReadsByRegion() bool { return v.x.DType().Size() == v.dt.Size() }
 
-func (v *view) Tiling() Tiling {
+func (v *view) Tiling() graph.Tiling {
 	if v.x.DType() != v.dt {
-		return Tiling{}
+		return graph.Tiling{}
 	}
-	return tilingOf(v.x)
+	return graph.TilingOf(v.x)
 }
 
 func (v *view) Read(ctx context.Context, dst []byte, off int64) error {
@@ -66,8 +67,8 @@ func (v *view) Read(ctx context.Context, dst []byte, off int64) error {
 	}
 	// The run cuts a larger source element: fetch the whole ones around it.
 	from, to := at/size, shape.CeilDiv(at+n, size)
-	buf := getBuffer((to - from) * size)
-	defer putBuffer(buf)
+	buf := graph.GetBuffer((to - from) * size)
+	defer graph.PutBuffer(buf)
 	if err := v.x.Read(ctx, buf, from); err != nil {
 		return err
 	}
@@ -75,9 +76,9 @@ func (v *view) Read(ctx context.Context, dst []byte, off int64) error {
 	return nil
 }
 
-func (v *view) ReadRegion(ctx context.Context, dst []byte, r Region) error {
+func (v *view) ReadRegion(ctx context.Context, dst []byte, r graph.Region) error {
 	if v.x.DType().Size() == v.dt.Size() {
-		return readRegion(ctx, v.x, dst, r)
+		return graph.ReadRegion(ctx, v.x, dst, r)
 	}
-	return eachRun(ctx, v, dst, r)
+	return graph.ReadRuns(ctx, v, dst, r)
 }

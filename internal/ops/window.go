@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/shape"
 )
 
@@ -58,15 +59,15 @@ func (w Window) plain() bool {
 
 // over resolves the window on a feature map with axis height, 1 for [N,H,W,C] or
 // 2 for [N,C,H,W].
-func (w Window) over(x Array, height int) (windows, error) {
+func (w Window) over(x graph.Array, height int) (windows, error) {
 	s := x.Shape()
 	y, err := w.along(0, s[height])
 	if err != nil {
-		return windows{}, errorf(x, "shape %v: %v", s, err)
+		return windows{}, graph.Errorf(x, "shape %v: %v", s, err)
 	}
 	across, err := w.along(1, s[height+1])
 	if err != nil {
-		return windows{}, errorf(x, "shape %v: %v", s, err)
+		return windows{}, graph.Errorf(x, "shape %v: %v", s, err)
 	}
 	return windows{y, across, s[5-2*height]}, nil
 }
@@ -104,11 +105,11 @@ const rowsWorth = 8
 
 // worth is how many windows of x a tile should have: least, or whole rows
 // where x is computed, of which tiles next to each other share some.
-func (w *windows) worth(x Array, least int64) int64 {
-	if _, held := x.(*Held); held {
+func (w *windows) worth(x graph.Array, least int64) int64 {
+	if _, held := x.(*graph.Materialized); held {
 		return least
 	}
-	if _, computed := x.(Node); !computed {
+	if _, computed := x.(graph.Node); !computed {
 		return least
 	}
 	return max(least, rowsWorth*int64(w.x.out))
@@ -126,7 +127,7 @@ func (w *windows) covered(n int64) int64 {
 
 // lines gives the source rows that n windows of an image lie over, the first of
 // them being row lo. buf is to be put back to s.
-func (w *windows) lines(ctx context.Context, x Array, image, first, n int64) (src, buf []byte, lo int, err error) {
+func (w *windows) lines(ctx context.Context, x graph.Array, image, first, n int64) (src, buf []byte, lo int, err error) {
 	y0, _ := w.at(first)
 	y1, _ := w.at(first + n - 1)
 	lo = max(w.y.tap(y0, 0), 0)
@@ -136,12 +137,12 @@ func (w *windows) lines(ctx context.Context, x Array, image, first, n int64) (sr
 	if rows == 0 {
 		return nil, nil, lo, nil
 	}
-	if _, ok := x.(Resident); ok {
-		src, _, err = borrow(ctx, x, at, rows*line)
+	if _, ok := x.(graph.Resident); ok {
+		src, _, err = graph.PeekRun(ctx, x, at, rows*line)
 		return src, nil, lo, err
 	}
 	size := int64(x.DType().Size())
-	buf = getBuffer(max(w.covered(n), rows*line) * size) // as large for tiles at the border, so that buffers serve all
+	buf = graph.GetBuffer(max(w.covered(n), rows*line) * size) // as large for tiles at the border, so that buffers serve all
 	src = buf[:rows*line*size]
 	return src, buf, lo, x.Read(ctx, src, at)
 }

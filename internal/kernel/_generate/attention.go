@@ -110,7 +110,7 @@ func rowMax(s isa) {
 		}
 		along(x, func(at reg.Register) {
 			for i, v := range acc {
-				// Of a NaN and a number the instruction gives the last operand.
+				// of a NaN and a number the instruction gives the last operand.
 				y := s.vector()
 				VMOVUPS(Mem{Base: at, Disp: i * s.bytes}, y)
 				VMAXPS(v, y, v)

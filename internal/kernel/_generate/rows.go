@@ -48,7 +48,7 @@ func prefetch(x reg.Register, bytes int) {
 
 // sum adds n blocks of 32 numbers to the 32 lanes, all of which are in
 // registers: more chains of additions than an addition takes cycles. n isn't 0.
-// Of float32, AVX2's vectors are the faster ones: there are two units that
+// of float32, AVX2's vectors are the faster ones: there are two units that
 // convert or add longer ones, and three that do these.
 func (s isa) sum(of number) {
 	TEXT("sum"+s.name+of.name, NOSPLIT, "func(lanes *float64, x *byte, n int)")

@@ -1,4 +1,4 @@
-package ops
+package graph
 
 // Keeper is a source that can't be read at any place at any time, such as a pipe,
 // and so keeps some of what it has read in memory, and more of it elsewhere.
@@ -14,17 +14,17 @@ type Keeper interface {
 	Release()
 }
 
-// onceReader is a node that reads an operand once, from front to back, where it
+// OnceReader is a node that reads an operand once, from front to back, where it
 // is itself read so.
-type onceReader interface {
-	// readsOnce says which operands those are, if every element of the node is read
+type OnceReader interface {
+	// ReadsOnce says which operands those are, if every element of the node is read
 	// once, in runs from one multiple of unit to another, and of what the operand's
 	// runs are then multiples.
-	readsOnce(unit int64, say func(operand *Array, unit int64))
+	ReadsOnce(unit int64, say func(operand *Array, unit int64))
 }
 
-// inTurn is a node that may read its operands one after the other.
-type inTurn interface{ inTurn() bool }
+// Sequential is a node that may read its operands one after the other.
+type Sequential interface{ ReadsInTurn() bool }
 
 // readOnce finds the sources of which the stages read no element twice.
 func readOnce(stages []stage, o Options) map[Keeper]bool {
@@ -50,12 +50,12 @@ func readOnce(stages []stage, o Options) map[Keeper]bool {
 		if !isNode {
 			return
 		}
-		if _, held := x.(*Held); held {
+		if _, held := x.(*Materialized); held {
 			return // a stage of its own fills it
 		}
 		units := map[*Array]int64{}
-		if r, reads := x.(onceReader); reads && ok {
-			r.readsOnce(unit, func(x *Array, of int64) { units[x] = of })
+		if r, reads := x.(OnceReader); reads && ok {
+			r.ReadsOnce(unit, func(x *Array, of int64) { units[x] = of })
 		}
 		n.Operands(func(x *Array) {
 			of, once := units[x]
@@ -87,16 +87,16 @@ func (p *Plan) keeping(x Array) int64 {
 			return bytes, p.once[k]
 		}
 		n, ok := x.(Node)
-		if _, held := x.(*Held); held || !ok {
+		if _, held := x.(*Materialized); held || !ok {
 			return 0, true
 		}
 		once = true
 		most := int64(0)
-		for _, in := range operands(n) {
+		for _, in := range Operands(n) {
 			b, o := walk(in)
 			bytes, most, once = bytes+b, max(most, b), once && o
 		}
-		if t, ok := x.(inTurn); ok && once && t.inTurn() {
+		if t, ok := x.(Sequential); ok && once && t.ReadsInTurn() {
 			bytes = min(bytes, 2*int64(p.o.Threads)*most)
 		}
 		return bytes, once
@@ -129,11 +129,11 @@ func sourcesUnder(x Array, f func(Array)) {
 		f(x)
 	}
 	seen := map[Array]bool{}
-	under(x, func(n Node) {
-		if _, held := n.(*Held); held {
+	nodesUnder(x, func(n Node) {
+		if _, held := n.(*Materialized); held {
 			return
 		}
-		for _, in := range operands(n) {
+		for _, in := range Operands(n) {
 			if _, ok := in.(Node); !ok && !seen[in] {
 				seen[in] = true
 				f(in)

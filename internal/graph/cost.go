@@ -1,19 +1,19 @@
-package ops
+package graph
 
 import (
 	"math/bits"
 	"sync"
 )
 
-// Worker is a node whose arithmetic isn't one operation an element.
-type Worker interface {
+// Arithmetic is a node whose arithmetic isn't one operation an element.
+type Arithmetic interface {
 	// Flops is the floating-point operations that computing the whole node
 	// takes, its inputs apart; moving data is none.
 	Flops() int64
 }
 
 func flopsOf(n Node) int64 {
-	if w, ok := n.(Worker); ok {
+	if w, ok := n.(Arithmetic); ok {
 		return w.Flops()
 	}
 	return n.Shape().Len()
@@ -28,7 +28,7 @@ type Cost struct {
 // CostOf is the cost of computing x once, each of its nodes once, from the
 // arrays for which given holds and the sources.
 func CostOf(x Array, given func(Array) bool) Cost {
-	c := Cost{Moved: sizeOf(x)}
+	c := Cost{Moved: SizeOf(x)}
 	seen := map[Array]bool{}
 	var walk func(Array)
 	walk = func(in Array) {
@@ -38,11 +38,11 @@ func CostOf(x Array, given func(Array) bool) Cost {
 		seen[in] = true
 		n, ok := in.(Node)
 		if !ok || in != x && given(in) {
-			c.Moved += sizeOf(in)
+			c.Moved += SizeOf(in)
 			return
 		}
 		c.Flops += flopsOf(n)
-		for _, in := range operands(n) {
+		for _, in := range Operands(n) {
 			walk(in)
 		}
 	}
@@ -69,9 +69,9 @@ type stageProgress struct {
 func newProgress(stages []stage, written bool) *progress {
 	p := &progress{stages: map[Array]*stageProgress{}}
 	for _, s := range stages {
-		c := CostOf(s.x, isHeld)
+		c := CostOf(s.x, isMaterialized)
 		if s.into == nil && !written {
-			c.Moved -= sizeOf(s.x)
+			c.Moved -= SizeOf(s.x)
 		}
 		p.all = p.all.plus(c)
 		p.stages[s.x] = &stageProgress{all: c}
@@ -103,28 +103,28 @@ func (c Cost) share(n, all int64) Cost {
 	return Cost{of(c.Flops), of(c.Moved)}
 }
 
-func isHeld(x Array) bool { _, ok := x.(*Held); return ok }
+func isMaterialized(x Array) bool { _, ok := x.(*Materialized); return ok }
 
 const (
-	// shareFlops is the operations an element from which on a value comes from
+	// commonFlops is the operations an element from which on a value comes from
 	// memory for less than it is computed again.
-	shareFlops = 8
-	// shareMost is the bytes of a value up to which it is held for having
+	commonFlops = 8
+	// commonMost is the bytes of a value up to which it is held for having
 	// several readers, where --memory allows it.
-	shareMost = 512 << 20
+	commonMost = 512 << 20
 )
 
 // reader is an input of a node, or a result of the graph.
 type reader struct {
 	at *Array
-	by *Held // what reads, if it is that
+	by *Materialized // what reads, if it is that
 }
 
-// share puts a Held between a node and its readers where there are several and
+// materializeCommon puts a Materialized between a node and its readers where there are several and
 // computing it for each of them would cost more. It changes the graph of xs in
 // place; the elements of xs count as readers.
-func share(xs []Array, memory int64) {
-	most := int64(shareMost)
+func materializeCommon(xs []Array, memory int64) {
+	most := int64(commonMost)
 	if memory > 0 {
 		most = min(most, memory/4)
 	}
@@ -140,7 +140,7 @@ func share(xs []Array, memory int64) {
 		if len(readers[n]) > 1 {
 			return
 		}
-		h, _ := n.(*Held)
+		h, _ := n.(*Materialized)
 		n.Operands(func(x *Array) { walk(reader{x, h}) })
 		order = append(order, n)
 	}
@@ -148,27 +148,27 @@ func share(xs []Array, memory int64) {
 		walk(reader{at: &xs[i]})
 	}
 	for _, n := range order {
-		if _, held := n.(*Held); held || len(readers[n]) < 2 {
+		if _, held := n.(*Materialized); held || len(readers[n]) < 2 {
 			continue
 		}
-		var h *Held
+		var h *Materialized
 		for _, r := range readers[n] {
 			if r.by != nil {
 				h = r.by // it is held anyway
 			}
 		}
 		if h == nil {
-			if sizeOf(n) > most || heldCost(n) < shareFlops*n.Shape().Len() {
+			if SizeOf(n) > most || computeCost(n) < commonFlops*n.Shape().Len() {
 				continue
 			}
-			h = Hold(n)
+			h = Materialize(n)
 		}
 		for _, r := range readers[n] {
 			switch r.by {
 			case h:
 			case nil:
 				*r.at = h
-			default: // a second Held of the same array
+			default: // a second Materialized of the same array
 				for _, r := range readers[r.by] {
 					*r.at = h
 				}
@@ -177,7 +177,7 @@ func share(xs []Array, memory int64) {
 	}
 }
 
-// heldCost is the operations that computing x takes once what it needs held is.
-func heldCost(x Array) int64 {
-	return CostOf(x, isHeld).Flops
+// computeCost is the operations that computing x takes once what it needs held is.
+func computeCost(x Array) int64 {
+	return CostOf(x, isMaterialized).Flops
 }

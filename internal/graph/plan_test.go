@@ -1,4 +1,4 @@
-package ops
+package graph_test
 
 import (
 	"bytes"
@@ -10,12 +10,15 @@ import (
 	"time"
 
 	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
+	"fusectl/internal/graph/graphtest"
+	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
 
 // failing is an array whose data can't be read from element at on.
 type failing struct {
-	mem
+	graphtest.Mem
 	at int64
 }
 
@@ -25,27 +28,31 @@ func (f *failing) Read(ctx context.Context, dst []byte, off int64) error {
 	if off+int64(len(dst)/4) > f.at {
 		return errRead
 	}
-	return f.mem.Read(ctx, dst, off)
+	return f.Mem.Read(ctx, dst, off)
 }
 
 func TestErrorsOfInputsComeOutAsTheyAre(t *testing.T) {
-	x := &failing{*randn(1, 100, 100), 5000}
-	for _, o := range []Options{{Threads: 1, Tile: 400}, {Threads: 3, Tile: 400}} {
-		for _, build := range []func() Array{
-			func() Array { return must(Add([]Array{x, randn(2, 100)}, AddOptions{})) },
-			func() Array { return must(Add([]Array{Hold(x), x}, AddOptions{})) },
+	x := &failing{*graphtest.Randn(1, 100, 100), 5000}
+	for _, o := range []graph.Options{{Threads: 1, Tile: 400}, {Threads: 3, Tile: 400}} {
+		for _, build := range []func() graph.Array{
+			func() graph.Array {
+				return graphtest.Must(ops.Add([]graph.Array{x, graphtest.Randn(2, 100)}, ops.AddOptions{}))
+			},
+			func() graph.Array {
+				return graphtest.Must(ops.Add([]graph.Array{graph.Materialize(x), x}, ops.AddOptions{}))
+			},
 		} {
-			p, err := NewPlan(o, build())
+			p, err := graph.NewPlan(o, build())
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := p.WriteTo(context.Background(), io.Discard); !errors.Is(err, errRead) {
 				t.Errorf("in order: got %v", err)
 			}
-			if p, err = NewPlan(o, build()); err != nil {
+			if p, err = graph.NewPlan(o, build()); err != nil {
 				t.Fatal(err)
 			}
-			f := &file{data: make([]byte, 40000), written: make([]byte, 40000)}
+			f := &graphtest.File{Data: make([]byte, 40000), Written: make([]byte, 40000)}
 			if err := p.WriteAt(context.Background(), f); !errors.Is(err, errRead) {
 				t.Errorf("at offsets: got %v", err)
 			}
@@ -64,8 +71,8 @@ func (c *closedPipe) Write(p []byte) (int, error) {
 }
 
 func TestAFailedOutputStopsAllWorkers(t *testing.T) {
-	x := must(Random("uniform", shape.Shape{1 << 30}, dtype.Float32, 1)) // hours of work, if not stopped
-	p, err := NewPlan(Options{Threads: 4}, x)
+	x := graphtest.Must(ops.Random("uniform", shape.Shape{1 << 30}, dtype.Float32, 1)) // hours of work, if not stopped
+	p, err := graph.NewPlan(graph.Options{Threads: 4}, x)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,8 +89,8 @@ func TestAFailedOutputStopsAllWorkers(t *testing.T) {
 }
 
 func TestCancelling(t *testing.T) {
-	x := must(Random("uniform", shape.Shape{1 << 30}, dtype.Float32, 1))
-	p, err := NewPlan(Options{Threads: 2}, x)
+	x := graphtest.Must(ops.Random("uniform", shape.Shape{1 << 30}, dtype.Float32, 1))
+	p, err := graph.NewPlan(graph.Options{Threads: 2}, x)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,55 +102,55 @@ func TestCancelling(t *testing.T) {
 }
 
 // panics is an array with a fault.
-type panics struct{ mem }
+type panics struct{ graphtest.Mem }
 
 func (panics) Read(context.Context, []byte, int64) error { panic("a fault") }
 
 func TestAPanicIsAnError(t *testing.T) {
-	p, err := NewPlan(Options{Threads: 2}, &panics{*randn(1, 10)})
+	p, err := graph.NewPlan(graph.Options{Threads: 2}, &panics{*graphtest.Randn(1, 10)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var pe *PanicError
+	var pe *graph.PanicError
 	if err := p.WriteTo(context.Background(), io.Discard); !errors.As(err, &pe) {
 		t.Fatalf("got %v", err)
 	}
 }
 
 func TestMemoryCeiling(t *testing.T) {
-	x := randn(1, 1, 256, 64)
-	build := func() Array { return must(Attention(x, AttentionOptions{Scale: 1})) }
-	p, err := NewPlan(Options{}, build())
+	x := graphtest.Randn(1, 1, 256, 64)
+	build := func() graph.Array { return graphtest.Must(ops.Attention(x, ops.AttentionOptions{Scale: 1})) }
+	p, err := graph.NewPlan(graph.Options{}, build())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if p.Held() != 256*64*4 {
 		t.Errorf("holds %d bytes: want the keys, which are the values, once: %d", p.Held(), 256*64*4)
 	}
-	if _, err := NewPlan(Options{Memory: p.Memory()}, build()); err != nil {
+	if _, err := graph.NewPlan(graph.Options{Memory: p.Memory()}, build()); err != nil {
 		t.Errorf("with just what it needs: %v", err)
 	}
-	var e *Error
-	if _, err := NewPlan(Options{Memory: p.Memory() - 1}, build()); !errors.As(err, &e) || !strings.Contains(err.Error(), "--memory") {
+	var e *graph.Error
+	if _, err := graph.NewPlan(graph.Options{Memory: p.Memory() - 1}, build()); !errors.As(err, &e) || !strings.Contains(err.Error(), "--memory") {
 		t.Errorf("with a byte less: %v", err)
 	}
 }
 
 func TestNothingIsAllocatedPerTile(t *testing.T) {
-	a, b := randn(1, 1, 256, 256, 64), randn(2, 1, 1, 1, 64)
-	graphs := map[string]Array{
-		"add":       must(Add([]Array{a, a}, AddOptions{Activation: "relu"})),
-		"mul":       must(Mul([]Array{a, b}, MulOptions{Gate: "sigmoid"})),
-		"concat":    must(Concat([]Array{a, a}, -1)),
-		"cast":      must(Cast(a, dtype.Float16)),
-		"transpose": must(Transpose(a, []int{0, 3, 1, 2})),
-		"resize":    must(Resize(a, 300, 300, ResizeOptions{Mode: "bilinear", Layout: shape.NHWC})),
+	a, b := graphtest.Randn(1, 1, 256, 256, 64), graphtest.Randn(2, 1, 1, 1, 64)
+	graphs := map[string]graph.Array{
+		"add":       graphtest.Must(ops.Add([]graph.Array{a, a}, ops.AddOptions{Activation: "relu"})),
+		"mul":       graphtest.Must(ops.Mul([]graph.Array{a, b}, ops.MulOptions{Gate: "sigmoid"})),
+		"concat":    graphtest.Must(ops.Concat([]graph.Array{a, a}, -1)),
+		"cast":      graphtest.Must(ops.Cast(a, dtype.Float16)),
+		"transpose": graphtest.Must(ops.Transpose(a, []int{0, 3, 1, 2})),
+		"resize":    graphtest.Must(ops.Resize(a, 300, 300, ops.ResizeOptions{Mode: "bilinear", Layout: shape.NHWC})),
 	}
 	for name, x := range graphs {
 		t.Run(name, func(t *testing.T) {
 			allocs := func(tile int64) float64 {
 				return testing.AllocsPerRun(2, func() {
-					p, err := NewPlan(Options{Tile: tile}, x)
+					p, err := graph.NewPlan(graph.Options{Tile: tile}, x)
 					if err == nil {
 						err = p.WriteAt(context.Background(), discardAt{})
 					}
@@ -165,12 +172,12 @@ type discardAt struct{}
 func (discardAt) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
 
 func TestHeldIsComputedOnceForSeveralOutputs(t *testing.T) {
-	c := &counted{mem: *randn(1, 1, 16, 16, 4)}
-	levels, err := FPN([]Array{randn(2, 1, 32, 32, 4), c, randn(3, 1, 8, 8, 4)}, FPNOptions{})
+	c := &counted{Mem: *graphtest.Randn(1, 1, 16, 16, 4)}
+	levels, err := ops.FPN([]graph.Array{graphtest.Randn(2, 1, 32, 32, 4), c, graphtest.Randn(3, 1, 8, 8, 4)}, ops.FPNOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := NewPlan(Options{}, levels...)
+	p, err := graph.NewPlan(graph.Options{}, levels...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,25 +186,25 @@ func TestHeldIsComputedOnceForSeveralOutputs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if c.bytes != len(c.data) {
-		t.Errorf("%d bytes of the middle level were read for both outputs that it has part in: want each once, %d", c.bytes, len(c.data))
+	if c.bytes != len(c.Data) {
+		t.Errorf("%d bytes of the middle level were read for both outputs that it has part in: want each once, %d", c.bytes, len(c.Data))
 	}
 }
 
 type counted struct {
-	mem
+	graphtest.Mem
 	bytes int
 }
 
 func (c *counted) Read(ctx context.Context, dst []byte, off int64) error {
 	c.bytes += len(dst)
-	return c.mem.Read(ctx, dst, off)
+	return c.Mem.Read(ctx, dst, off)
 }
 
 func TestOutputInOrderStartsBeforeTheInputEnds(t *testing.T) {
 	gate := make(chan struct{})
-	x := &gated{mem: *randn(1, 1<<20), gate: gate}
-	p, err := NewPlan(Options{Threads: 2}, must(Add([]Array{x, randn(2, 1)}, AddOptions{})))
+	x := &gated{Mem: *graphtest.Randn(1, 1<<20), gate: gate}
+	p, err := graph.NewPlan(graph.Options{Threads: 2}, graphtest.Must(ops.Add([]graph.Array{x, graphtest.Randn(2, 1)}, ops.AddOptions{})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +224,7 @@ func TestOutputInOrderStartsBeforeTheInputEnds(t *testing.T) {
 }
 
 type gated struct {
-	mem
+	graphtest.Mem
 	gate chan struct{}
 }
 
@@ -225,14 +232,14 @@ func (g *gated) Read(ctx context.Context, dst []byte, off int64) error {
 	if off >= 1<<19 {
 		<-g.gate
 	}
-	return g.mem.Read(ctx, dst, off)
+	return g.Mem.Read(ctx, dst, off)
 }
 
 func TestWholeBlocksInOrder(t *testing.T) {
-	x := randn(1, 2, 30, 20, 24)
-	w := Weights{Kernel: randn(2, 7, 30), Layout: Torch}
-	build := func() Array { return must(Linear(x, w, "", shape.NCHW)) }
-	if got, want := writeTo(t, build(), Options{Threads: 2}), writeAt(t, build(), Options{}); !bytes.Equal(got, want) {
+	x := graphtest.Randn(1, 2, 30, 20, 24)
+	w := ops.Weights{Kernel: graphtest.Randn(2, 7, 30), Layout: ops.Torch}
+	build := func() graph.Array { return graphtest.Must(ops.Linear(x, w, "", shape.NCHW)) }
+	if got, want := graphtest.WriteTo(t, build(), graph.Options{Threads: 2}), graphtest.WriteAt(t, build(), graph.Options{}); !bytes.Equal(got, want) {
 		t.Fatal("in order and at offsets differ")
 	}
 }

@@ -1,4 +1,4 @@
-package ops
+package graph
 
 import (
 	"math/bits"
@@ -25,8 +25,8 @@ func bufferSize(n int64) int64 {
 	return shape.CeilDiv(n, step) * step
 }
 
-// getBuffer lends n bytes, of any content.
-func getBuffer(n int64) []byte {
+// GetBuffer lends n bytes, of any content.
+func GetBuffer(n int64) []byte {
 	size := bufferSize(n)
 	buffers.Lock()
 	defer buffers.Unlock()
@@ -38,8 +38,8 @@ func getBuffer(n int64) []byte {
 	return free[len(free)-1][:n]
 }
 
-// putBuffer takes a buffer back; nil is none.
-func putBuffer(b []byte) {
+// PutBuffer takes a buffer back; nil is none.
+func PutBuffer(b []byte) {
 	if b == nil {
 		return
 	}

@@ -1,4 +1,4 @@
-package ops
+package graph
 
 import (
 	"context"
@@ -55,7 +55,8 @@ type Resident interface {
 // each further one Stride elements after the one before.
 type Region struct{ Off, Runs, Len, Stride int64 }
 
-func flat(off, n int64) Region { return Region{off, 1, n, n} }
+// OneRun is the region of n elements from off on.
+func OneRun(off, n int64) Region { return Region{Off: off, Runs: 1, Len: n, Stride: n} }
 
 // Error says that arrays don't fit an operation: a shape, a dtype, an axis.
 type Error struct {
@@ -71,11 +72,13 @@ func (e *Error) Error() string {
 	return e.Name + ": " + e.Msg
 }
 
-func errorf(x Array, format string, args ...any) *Error {
+// Errorf is an Error about x.
+func Errorf(x Array, format string, args ...any) *Error {
 	return &Error{Name: NameOf(x), Msg: fmt.Sprintf(format, args...)}
 }
 
-func (e *Error) hint(format string, args ...any) *Error {
+// Hint adds a line that says what would be right, or what to do next.
+func (e *Error) Hint(format string, args ...any) *Error {
 	e.Hints = append(e.Hints, fmt.Sprintf(format, args...))
 	return e
 }
@@ -99,7 +102,7 @@ func sourceOf(x Array) Array {
 		if !ok {
 			return x
 		}
-		xs := operands(n)
+		xs := Operands(n)
 		if len(xs) == 0 {
 			return x
 		}
@@ -107,9 +110,9 @@ func sourceOf(x Array) Array {
 	}
 }
 
-// described is an operand as a message names it, with its shape: its file, or
+// Described is an operand as a message names it, with its shape: its file, or
 // what has been computed from that. A file in Fortran order comes transposed.
-func described(x Array) string {
+func Described(x Array) string {
 	s, of := x.Shape(), sourceOf(x).Shape().Clone()
 	if !s.Equal(of) {
 		if slices.Reverse(of); !s.Equal(of) {
@@ -119,34 +122,34 @@ func described(x Array) string {
 	return fmt.Sprintf("%s, whose shape is %v", NameOf(x), s)
 }
 
-// sizeOf is the bytes that x takes.
-func sizeOf(x Array) int64 { return x.Shape().Len() * int64(x.DType().Size()) }
+// SizeOf is the bytes that x takes.
+func SizeOf(x Array) int64 { return x.Shape().Len() * int64(x.DType().Size()) }
 
-// operands are the arrays that a node reads.
-func operands(n Node) (xs []Array) {
+// Operands are the arrays that a node reads.
+func Operands(n Node) (xs []Array) {
 	n.Operands(func(x *Array) { xs = append(xs, *x) })
 	return xs
 }
 
-// memoryOf is what a read of n elements of x holds.
-func memoryOf(x Array, n int64) int64 {
+// MemoryOf is what a read of n elements of x holds.
+func MemoryOf(x Array, n int64) int64 {
 	if nd, ok := x.(Node); ok {
 		return nd.Memory(n)
 	}
 	return 0
 }
 
-// tilingOf is the form of tile that x prefers; the zero Tiling if any will do.
-func tilingOf(x Array) Tiling {
+// TilingOf is the form of tile that x prefers; the zero Tiling if any will do.
+func TilingOf(x Array) Tiling {
 	if t, ok := x.(Tiler); ok {
 		return t.Tiling()
 	}
 	return Tiling{}
 }
 
-// lie gives a region of x where it lies, if x is in memory and the region is one
+// inPlace is a region of x in x's own memory, if it has any and the region is one
 // run; otherwise nil.
-func lie(x Array, r Region) []byte {
+func inPlace(x Array, r Region) []byte {
 	m, ok := x.(Resident)
 	if !ok || r.Runs > 1 && r.Stride != r.Len {
 		return nil
@@ -155,40 +158,42 @@ func lie(x Array, r Region) []byte {
 	return m.Bytes()[r.Off*size : (r.Off+r.Runs*r.Len)*size]
 }
 
-// at gives a region of x, to read: where it lies, or else in buf.
-func at(ctx context.Context, x Array, buf []byte, r Region) ([]byte, error) {
-	if data := lie(x, r); data != nil {
+// Peek gives a region of x, to read: in x's own memory, or else in buf.
+func Peek(ctx context.Context, x Array, buf []byte, r Region) ([]byte, error) {
+	if data := inPlace(x, r); data != nil {
 		return data, nil
 	}
-	return buf, readRegion(ctx, x, buf, r)
+	return buf, ReadRegion(ctx, x, buf, r)
 }
 
-// borrow is at with a buffer of its own, to be put back if there is one.
-func borrow(ctx context.Context, x Array, off, n int64) (data, buf []byte, err error) {
-	if data := lie(x, flat(off, n)); data != nil {
+// PeekRun gives n elements of x from off on, to read: where they lie, or else in a
+// buffer, which is to be put back; nil where there is none.
+func PeekRun(ctx context.Context, x Array, off, n int64) (data, buf []byte, err error) {
+	if data := inPlace(x, OneRun(off, n)); data != nil {
 		return data, nil, nil
 	}
-	buf = getBuffer(n * int64(x.DType().Size()))
+	buf = GetBuffer(n * int64(x.DType().Size()))
 	return buf, buf, x.Read(ctx, buf, off)
 }
 
-// borrows is the elements that a borrow of n elements of x takes memory for.
-func borrows(x Array, n int64) int64 {
+// PeekBuffer is the elements that a PeekRun of n elements of x has in a buffer.
+func PeekBuffer(x Array, n int64) int64 {
 	if _, ok := x.(Resident); ok {
 		return 0
 	}
 	return n
 }
 
-// FarApart reports whether runs that begin so many bytes one after the other are
-// read one by one.
-func FarApart(bytes int64) bool { return bytes > hull/8 }
+// coverMost is the bytes that a read of a region with small gaps fetches in one
+// piece at most.
+const coverMost = 64 << 10
 
-// hull is the most a read of a region with small gaps may fetch in one piece.
-const hull = 64 << 10
+// FarApart reports whether runs of a region are read one by one, because each
+// begins so many bytes after the one before.
+func FarApart(bytes int64) bool { return bytes > coverMost/8 }
 
-// readRegion fills dst with a region of x, by x's own way if it has one.
-func readRegion(ctx context.Context, x Array, dst []byte, r Region) error {
+// ReadRegion fills dst with a region of x, by x's own ReadRegion if it has one.
+func ReadRegion(ctx context.Context, x Array, dst []byte, r Region) error {
 	if len(dst) == 0 { // of elements of no bytes, whose size nothing below divides by
 		return nil
 	}
@@ -201,12 +206,12 @@ func readRegion(ctx context.Context, x Array, dst []byte, r Region) error {
 	size := int64(x.DType().Size())
 	run, stride := r.Len*size, r.Stride*size
 	if FarApart(stride) {
-		return eachRun(ctx, x, dst, r)
+		return ReadRuns(ctx, x, dst, r)
 	}
 	// Short runs close together: one read that covers many beats many reads.
-	per := hull / stride
-	buf := getBuffer(hull)
-	defer putBuffer(buf)
+	per := coverMost / stride
+	buf := GetBuffer(coverMost)
+	defer PutBuffer(buf)
 	for i := int64(0); i < r.Runs; i += per {
 		n := min(per, r.Runs-i)
 		cover := buf[:(n-1)*stride+run]
@@ -218,8 +223,8 @@ func readRegion(ctx context.Context, x Array, dst []byte, r Region) error {
 	return nil
 }
 
-// eachRun fills dst with a region of x, run by run.
-func eachRun(ctx context.Context, x Array, dst []byte, r Region) error {
+// ReadRuns fills dst with a region of x, run by run.
+func ReadRuns(ctx context.Context, x Array, dst []byte, r Region) error {
 	run := r.Len * int64(x.DType().Size())
 	for i := range r.Runs {
 		if err := x.Read(ctx, dst[i*run:(i+1)*run], r.Off+i*r.Stride); err != nil {

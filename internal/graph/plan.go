@@ -1,4 +1,4 @@
-package ops
+package graph
 
 import (
 	"context"
@@ -46,9 +46,9 @@ type Plan struct {
 // stage is an array that is computed as a whole: into memory, or as a result.
 type stage struct {
 	x     Array
-	into  *Held    // nil: it is a result
-	frees []*Held  // what no later stage reads
-	done  []Keeper // likewise
+	into  *Materialized   // nil: it is a result
+	frees []*Materialized // what no later stage reads
+	done  []Keeper        // likewise
 }
 
 // pipe is a source that is read ahead, with the last stage that reads it.
@@ -73,17 +73,17 @@ func NewPlan(o Options, outs ...Array) (*Plan, error) {
 			if x.Shape().Len() == 0 {
 				continue
 			}
-			if t := tilingOf(x); t.Rows > 1 && t.Rows*t.Stride*int64(x.DType().Size()) > blockMost {
-				p.outs[i] = Hold(x)
+			if t := TilingOf(x); t.Rows > 1 && t.Rows*t.Stride*int64(x.DType().Size()) > blockMost {
+				p.outs[i] = Materialize(x)
 			}
 		}
 	}
-	holdScattered(p.outs)
-	share(p.outs, o.Memory)
+	materializeScattered(p.outs)
+	materializeCommon(p.outs, o.Memory)
 	p.lay()
 	if need := p.Memory(); o.Memory > 0 && need > o.Memory {
 		e := &Error{Msg: fmt.Sprintf("needs %d bytes of memory: --memory allows %d", need, o.Memory)}
-		return nil, e.hint("fewer --threads need less; %d bytes of it are arrays that must be held whole", p.Held())
+		return nil, e.Hint("fewer --threads need less; %d bytes of it are arrays that must be held whole", p.Held())
 	}
 	return p, nil
 }
@@ -92,7 +92,7 @@ func NewPlan(o Options, outs ...Array) (*Plan, error) {
 // doesn't find held yet.
 func (p *Plan) lay() {
 	seen := map[Array]bool{}
-	last := map[*Held]int{} // the last stage that reads it
+	last := map[*Materialized]int{} // the last stage that reads it
 	var walk func(Array)
 	walk = func(x Array) {
 		if seen[x] {
@@ -104,10 +104,10 @@ func (p *Plan) lay() {
 			p.sources = append(p.sources, x)
 			return
 		}
-		for _, in := range operands(n) {
+		for _, in := range Operands(n) {
 			walk(in)
 		}
-		if h, ok := x.(*Held); ok {
+		if h, ok := x.(*Materialized); ok {
 			p.stages = append(p.stages, stage{x: h.of, into: h})
 		}
 	}
@@ -119,8 +119,8 @@ func (p *Plan) lay() {
 		if s.into != nil {
 			last[s.into] = i
 		}
-		under(s.x, func(n Node) {
-			if h, ok := n.(*Held); ok {
+		nodesUnder(s.x, func(n Node) {
+			if h, ok := n.(*Materialized); ok {
 				last[h] = i
 			}
 		})
@@ -150,8 +150,8 @@ func (p *Plan) lay() {
 	}
 }
 
-// under calls f for each node that computing x runs, down to held arrays.
-func under(x Array, f func(Node)) {
+// nodesUnder calls f for each node that computing x runs, down to held arrays.
+func nodesUnder(x Array, f func(Node)) {
 	seen := map[Array]bool{}
 	var walk func(Array)
 	walk = func(x Array) {
@@ -161,10 +161,10 @@ func under(x Array, f func(Node)) {
 		}
 		seen[x] = true
 		f(n)
-		if _, held := x.(*Held); held {
+		if _, held := x.(*Materialized); held {
 			return
 		}
-		for _, in := range operands(n) {
+		for _, in := range Operands(n) {
 			walk(in)
 		}
 	}
@@ -177,7 +177,7 @@ func (p *Plan) Outs() []Array { return p.outs }
 // Sources are the arrays that the graph reads and doesn't compute, each once.
 func (p *Plan) Sources() []Array { return p.sources }
 
-// Held is the most bytes of arrays that are held whole at one time.
+// Materialized is the most bytes of arrays that are held whole at one time.
 func (p *Plan) Held() int64 { return p.peak(func(int, stage) int64 { return 0 }) }
 
 // Memory is the bytes that the process is expected to hold at its peak.
@@ -185,12 +185,12 @@ func (p *Plan) Memory() int64 {
 	freed := int64(0)
 	for _, s := range p.stages[:len(p.stages)-1] {
 		for _, h := range s.frees {
-			freed += sizeOf(h)
+			freed += SizeOf(h)
 		}
 	}
 	return p.o.Base + min(freed, collectFrom) + p.peak(func(i int, s stage) int64 {
 		t := newTiles(s.x, p.o, p.o.InOrder && s.into == nil)
-		work := t.most*int64(s.x.DType().Size()) + memoryOf(s.x, t.most)
+		work := t.most*int64(s.x.DType().Size()) + MemoryOf(s.x, t.most)
 		return work*min(int64(p.o.Threads), max(t.count, 1)) + p.keeping(s.x) + p.ahead(i)
 	})
 }
@@ -200,11 +200,11 @@ func (p *Plan) peak(work func(int, stage) int64) int64 {
 	most, live := int64(0), int64(0)
 	for i, s := range p.stages {
 		if s.into != nil {
-			live += sizeOf(s.into)
+			live += SizeOf(s.into)
 		}
 		most = max(most, live+work(i, s))
 		for _, h := range s.frees {
-			live -= sizeOf(h)
+			live -= SizeOf(h)
 		}
 	}
 	return most
@@ -328,8 +328,8 @@ func (p *Plan) compute(ctx context.Context, x Array, to Target, inOrder bool) er
 				err = &PanicError{r, debug.Stack()}
 			}
 		}()
-		buf := getBuffer(tiles.most * size)
-		defer putBuffer(buf)
+		buf := GetBuffer(tiles.most * size)
+		defer PutBuffer(buf)
 		for {
 			i := next.Add(1) - 1
 			if i >= tiles.count {
@@ -344,7 +344,7 @@ func (p *Plan) compute(ctx context.Context, x Array, to Target, inOrder bool) er
 			if tile == nil {
 				tile = buf[:n]
 			}
-			if err := readRegion(ctx, x, tile, r); err != nil {
+			if err := ReadRegion(ctx, x, tile, r); err != nil {
 				return err
 			}
 			if err := to.Put(i, r, tile); err != nil {

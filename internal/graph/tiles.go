@@ -1,4 +1,4 @@
-package ops
+package graph
 
 import "fusectl/internal/shape"
 
@@ -38,7 +38,7 @@ func newTiles(x Array, o Options, inOrder bool) tiles {
 	if t.total == 0 || size == 0 { // nothing is read or written
 		return tiles{}
 	}
-	t.Tiling = tilingOf(x)
+	t.Tiling = TilingOf(x)
 	aim := max(o.Tile/size, 1)
 	if t.Rows > 1 && inOrder {
 		if block := t.Rows * t.Stride; block*size <= blockMost {
@@ -71,7 +71,7 @@ func newTiles(x Array, o Options, inOrder bool) tiles {
 func (t *tiles) region(i int64) Region {
 	if t.Rows <= 1 {
 		off := i * t.step
-		return flat(off, min(t.step, t.total-off))
+		return OneRun(off, min(t.step, t.total-off))
 	}
 	block, in := i/(t.down*t.over), i%(t.down*t.over)
 	row, col := in/t.over*t.TileRows, in%t.over*t.TileCols

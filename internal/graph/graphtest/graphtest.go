@@ -1,0 +1,223 @@
+// Package graphtest holds what tests of operations share: arrays in memory, and
+// a graph computed in every way that the engine has.
+package graphtest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
+	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
+)
+
+// Mem is an array in memory that isn't a node, as a file is none.
+type Mem struct {
+	Label string
+	Type  dtype.Type
+	Dims  shape.Shape
+	Data  []byte
+}
+
+func (m *Mem) Name() string       { return m.Label }
+func (m *Mem) DType() dtype.Type  { return m.Type }
+func (m *Mem) Shape() shape.Shape { return m.Dims }
+func (m *Mem) Read(_ context.Context, dst []byte, off int64) error {
+	size := int64(m.Type.Size())
+	if len(dst)%m.Type.Size() != 0 || off < 0 || off*size+int64(len(dst)) > int64(len(m.Data)) {
+		return fmt.Errorf("%s: read of %d bytes at element %d of %v", m.Label, len(dst), off, m.Dims)
+	}
+	copy(dst, m.Data[off*size:])
+	return nil
+}
+
+func ArrayOf[T any](name string, t dtype.Type, s shape.Shape, v []T) *Mem {
+	if int64(len(v)) != s.Len() {
+		panic(fmt.Sprintf("%d values for shape %v", len(v), s))
+	}
+	data := kernel.Alloc(len(v) * t.Size())
+	copy(data, kernel.Bytes(v))
+	return &Mem{name, t, s, data}
+}
+
+// Randn is a normal float32 array.
+func Randn(seed uint64, dims ...int) *Mem {
+	r := rand.New(rand.NewPCG(seed, 1))
+	s := shape.Shape(dims)
+	v := make([]float32, s.Len())
+	for i := range v {
+		v[i] = float32(r.NormFloat64())
+	}
+	return ArrayOf(fmt.Sprintf("x%d.npy", seed), dtype.Float32, s, v)
+}
+
+// Of is randn in another dtype.
+func Of(t dtype.Type, x *Mem) *Mem {
+	data := kernel.Alloc(int(x.Dims.Len()) * t.Size())
+	src := x.Data
+	if t.IsInteger() || t == dtype.Bool { // spread over the small integers
+		scaled := make([]float32, x.Dims.Len())
+		for i, v := range kernel.View[float32](x.Data) {
+			scaled[i] = float32(math.Abs(float64(v * 20)))
+		}
+		src = kernel.Bytes(scaled)
+	}
+	kernel.Active().Convert[dtype.KindFloat32][t.Kind()](data, src)
+	return &Mem{x.Label, t, x.Dims, data}
+}
+
+// File is an io.WriterAt that must be written exactly once everywhere.
+type File struct {
+	mu      sync.Mutex
+	Data    []byte
+	Written []byte
+}
+
+func (f *File) WriteAt(p []byte, off int64) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range p {
+		f.Written[off+int64(i)]++
+	}
+	return copy(f.Data[off:], p), nil
+}
+
+func WriteAt(t testing.TB, x graph.Array, o graph.Options) []byte {
+	t.Helper()
+	p, err := graph.NewPlan(o, x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &File{Data: make([]byte, graph.SizeOf(x)), Written: make([]byte, graph.SizeOf(x))}
+	if err := p.WriteAt(context.Background(), f); err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range f.Written {
+		if n != 1 {
+			t.Fatalf("byte %d was written %d times", i, n)
+		}
+	}
+	return f.Data
+}
+
+func WriteTo(t testing.TB, x graph.Array, o graph.Options) []byte {
+	t.Helper()
+	o.InOrder = true
+	p, err := graph.NewPlan(o, x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := p.WriteTo(context.Background(), &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// Result computes x in every way the engine has, and by reads of random runs,
+// and returns the bytes that all of them must give. build makes the graph
+// anew, so that nothing held is shared.
+func Result(t testing.TB, build func() graph.Array) []byte {
+	t.Helper()
+	want := WriteAt(t, build(), graph.Options{})
+	for _, o := range []graph.Options{
+		{Threads: 3, Tile: 1}, {Threads: 1, Tile: 40}, {Threads: 2, Tile: 1000}, {Threads: 3, Tile: 1 << 20},
+	} {
+		if got := WriteAt(t, build(), o); !bytes.Equal(got, want) {
+			t.Fatalf("%d threads and tiles of %d bytes give other bytes, at %d", o.Threads, o.Tile, Differ(got, want))
+		}
+		if got := WriteTo(t, build(), o); !bytes.Equal(got, want) {
+			t.Fatalf("%d threads and tiles of %d bytes give other bytes in order, at %d", o.Threads, o.Tile, Differ(got, want))
+		}
+	}
+	WriteAt(t, &probe{build(), func(x graph.Array) error { return checkRuns(x, want) }}, graph.Options{})
+	return want
+}
+
+// probe is a node that looks at its operand when it is read.
+type probe struct {
+	x    graph.Array
+	look func(graph.Array) error
+}
+
+func (p *probe) DType() dtype.Type                 { return dtype.Bool }
+func (p *probe) Shape() shape.Shape                { return shape.Shape{} }
+func (p *probe) Op() string                        { return "probe" }
+func (p *probe) Operands(visit func(*graph.Array)) { visit(&p.x) }
+func (p *probe) Memory(n int64) int64              { return 0 }
+func (p *probe) Read(_ context.Context, dst []byte, _ int64) error {
+	clear(dst)
+	return p.look(p.x)
+}
+
+// checkRuns reads random runs of x, whose elements are want.
+func checkRuns(x graph.Array, want []byte) error {
+	size, n := int64(x.DType().Size()), x.Shape().Len()
+	r := rand.New(rand.NewPCG(uint64(n), 7))
+	for range 60 {
+		if n == 0 {
+			break
+		}
+		off := r.Int64N(n)
+		length := 1 + r.Int64N(min(n-off, 300))
+		dst := kernel.Alloc(int(length * size))
+		if err := x.Read(context.Background(), dst, off); err != nil {
+			return err
+		}
+		if !bytes.Equal(dst, want[off*size:(off+length)*size]) {
+			return fmt.Errorf("a read of %d elements at %d gives other bytes than the whole", length, off)
+		}
+	}
+	return nil
+}
+
+func Differ(a, b []byte) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return min(len(a), len(b))
+}
+
+// Must unwraps a constructor's result.
+func Must(x graph.Array, err error) graph.Array {
+	if err != nil {
+		panic(err)
+	}
+	return x
+}
+
+// Indices calls f with the multi-index of every element of s, in C order.
+func Indices(s shape.Shape, f func(at []int)) {
+	at := make([]int, len(s))
+	for range s.Len() {
+		f(at)
+		for a := len(s) - 1; a >= 0; a-- {
+			if at[a]++; at[a] < s[a] {
+				break
+			}
+			at[a] = 0
+		}
+	}
+}
+
+// FlatIndex is the C-order place of at in s, whose missing leading axes and
+// axes of extent 1 are broadcast.
+func FlatIndex(s shape.Shape, at []int) int {
+	i, lead := 0, len(at)-len(s)
+	for a, d := range s {
+		k := at[lead+a]
+		if d == 1 {
+			k = 0
+		}
+		i = i*d + k
+	}
+	return i
+}

@@ -1,0 +1,135 @@
+package graph
+
+import (
+	"context"
+	"slices"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
+)
+
+// Materialized is an array that the plan computes once, into memory, before what
+// reads it: for operands that are expensive and read more than once. It is the
+// only place where a whole array is held.
+type Materialized struct {
+	of   Array
+	data []byte
+}
+
+// Materialize returns x materialised; what is so already is returned as it is.
+func Materialize(x Array) *Materialized {
+	if h, ok := x.(*Materialized); ok {
+		return h
+	}
+	return &Materialized{of: x}
+}
+
+// InMemory returns x if it lies in memory, and otherwise x materialised.
+func InMemory(x Array) Resident {
+	if r, ok := x.(Resident); ok {
+		return r
+	}
+	return Materialize(x)
+}
+
+// MaterializeComputed returns x materialised if it is computed, and as it is if it
+// is a file, which can be read again for less.
+func MaterializeComputed(x Array) Array {
+	switch x.(type) {
+	case Resident:
+		return x
+	case Node:
+		return Materialize(x)
+	}
+	return x
+}
+
+// smallMost is the bytes up to which an array is materialised for windows that
+// overlap.
+const smallMost = 64 << 20
+
+// MaterializeSmall is MaterializeComputed for what windows move over: a large array
+// stays as it is, since its rows between two tiles are cheap enough to compute
+// twice.
+func MaterializeSmall(x Array) Array {
+	if SizeOf(x) > smallMost {
+		return x
+	}
+	return MaterializeComputed(x)
+}
+
+func (h *Materialized) DType() dtype.Type  { return h.of.DType() }
+func (h *Materialized) Shape() shape.Shape { return h.of.Shape() }
+
+// Op is the name under which plans show that an array is materialised.
+func (*Materialized) Op() string { return "hold" }
+
+// Of is the array that is materialised.
+func (h *Materialized) Of() Array { return h.of }
+
+func (h *Materialized) Operands(visit func(*Array)) { visit(&h.of) }
+
+// Flops is 0: nothing is computed.
+func (*Materialized) Flops() int64 { return 0 }
+
+// Memory is 0: what is materialised is counted once, by the plan.
+func (h *Materialized) Memory(int64) int64 { return 0 }
+
+func (h *Materialized) fill(ctx context.Context, p *Plan) error {
+	data := kernel.Alloc(int(SizeOf(h)))
+	if err := p.compute(ctx, h.of, &memoryTarget{data, int64(h.DType().Size())}, false); err != nil {
+		return err
+	}
+	h.data = data
+	return nil
+}
+
+// Bytes makes Materialized a Resident.
+func (h *Materialized) Bytes() []byte { return h.data }
+
+func (h *Materialized) Read(_ context.Context, dst []byte, off int64) error {
+	copy(dst, h.data[off*int64(h.DType().Size()):])
+	return nil
+}
+
+// Regional is a node that reads its operands by the regions that it is itself
+// read by.
+type Regional interface{ ReadsByRegion() bool }
+
+// Scatterer is a node of which all but tiles of the form that it prefers are dear.
+type Scatterer interface{ Scattered() bool }
+
+// scattered reports whether tiles of x are cheap only in the form that x prefers.
+func scattered(x Array) bool {
+	if s, ok := x.(Scatterer); ok {
+		return s.Scattered()
+	}
+	n, ok := x.(Regional)
+	return ok && n.ReadsByRegion() && slices.ContainsFunc(Operands(x.(Node)), scattered)
+}
+
+// materializeScattered materialises what is scattered below nodes that read by
+// other regions than they are read by.
+func materializeScattered(xs []Array) {
+	seen := map[Node]bool{}
+	var walk func(Array)
+	walk = func(x Array) {
+		n, ok := x.(Node)
+		if !ok || seen[n] {
+			return
+		}
+		seen[n] = true
+		r, regions := n.(Regional)
+		_, held := n.(*Materialized)
+		n.Operands(func(x *Array) {
+			walk(*x)
+			if !held && (!regions || !r.ReadsByRegion()) && scattered(*x) {
+				*x = Materialize(*x)
+			}
+		})
+	}
+	for _, x := range xs {
+		walk(x)
+	}
+}
