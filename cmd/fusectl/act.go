@@ -5,7 +5,6 @@ import (
 
 	"fusectl/internal/graph"
 	"fusectl/internal/ops"
-	"fusectl/internal/shape"
 )
 
 func newActCommand(e *env) *cobra.Command {
@@ -21,7 +20,7 @@ leaky-relu has slope 0.01, softmax runs over the channels.`,
 			if err := checkActivation("activation", activation); err != nil {
 				return nil, err
 			}
-			return ops.Activate(activation, xs[0], shape.Layout(e.layout))
+			return ops.Activate(activation, xs[0], e.channel(xs[0]))
 		}),
 	}
 	activationFlag(cmd, &activation, "activation", "one of "+activations())

@@ -21,6 +21,7 @@ import (
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/recipe"
+	"fusectl/internal/shape"
 )
 
 // session is what all steps of one run of the program share.
@@ -471,6 +472,11 @@ func (e *env) compute(ctx context.Context, outs []graph.Array, paths []string) (
 // afterwards.
 func (e *env) options(only bool) graph.Options {
 	return graph.Options{Threads: e.threads, Memory: int64(e.memory), Base: ownMemory, Only: only}
+}
+
+// channel is the axis of x that has its channels; -1 where x has no axes.
+func (e *env) channel(x graph.Array) int {
+	return shape.Layout(e.layout).Channel(len(x.Shape()))
 }
 
 // ownMemory is about what the program takes before it holds any array.

@@ -5,7 +5,6 @@ import (
 
 	"fusectl/internal/graph"
 	"fusectl/internal/ops"
-	"fusectl/internal/shape"
 )
 
 func newLinearCommand(e *env) *cobra.Command {
@@ -28,8 +27,7 @@ convolution. Weights are [in,out] or [1,1,in,out] under nhwc, [out,in] or
 			if err != nil {
 				return nil, err
 			}
-			l := shape.Layout(e.layout)
-			return ops.Linear(xs[0], ws[0], activation, l)
+			return ops.Linear(xs[0], ws[0], ops.LinearOptions{Axis: e.channel(xs[0]), Activation: activation})
 		}),
 	}
 	w.addTo(cmd, "weight", "the `MATRIX`")

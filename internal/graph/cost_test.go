@@ -29,7 +29,7 @@ func readBytes(t *testing.T, source *counted, o graph.Options, xs ...graph.Array
 func TestValuesWithSeveralReadersAreComputedOnceWhereThatIsCheaper(t *testing.T) {
 	build := func(activation string) (*counted, graph.Array) {
 		x := &counted{Mem: *graphtest.Randn(1, 4, 8, 8, 16)}
-		y := graphtest.Must(ops.Activate(activation, x, shape.NHWC))
+		y := graphtest.Must(ops.Activate(activation, x, -1))
 		return x, graphtest.Must(ops.Add([]graph.Array{y, graphtest.Must(ops.Cast(y, x.Type))}, ops.AddOptions{}))
 	}
 	x, dear := build("gelu")
@@ -85,7 +85,7 @@ func filled(x graph.Array) (count int) {
 
 func TestCostCountsEachNodeOnce(t *testing.T) {
 	x, w := graphtest.Randn(1, 1, 4, 4, 8), ops.Weights{Kernel: graphtest.Randn(2, 16, 8), Layout: ops.Torch}
-	y := graphtest.Must(ops.Linear(x, w, "relu", shape.NHWC))
+	y := graphtest.Must(ops.Linear(x, w, ops.LinearOptions{Axis: -1, Activation: "relu"}))
 	z := graphtest.Must(ops.Mul([]graph.Array{y, y}, ops.MulOptions{}))
 	got := graph.CostOf(z, func(graph.Array) bool { return false })
 	// 16 positions, 8 channels to 16: 2·8 operations an output, one for relu, one for the product.

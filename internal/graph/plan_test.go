@@ -238,7 +238,7 @@ func (g *gated) Read(ctx context.Context, dst []byte, off int64) error {
 func TestWholeBlocksInOrder(t *testing.T) {
 	x := graphtest.Randn(1, 2, 30, 20, 24)
 	w := ops.Weights{Kernel: graphtest.Randn(2, 7, 30), Layout: ops.Torch}
-	build := func() graph.Array { return graphtest.Must(ops.Linear(x, w, "", shape.NCHW)) }
+	build := func() graph.Array { return graphtest.Must(ops.Linear(x, w, ops.LinearOptions{Axis: 1})) }
 	if got, want := graphtest.WriteTo(t, build(), graph.Options{Threads: 2}), graphtest.WriteAt(t, build(), graph.Options{}); !bytes.Equal(got, want) {
 		t.Fatal("in order and at offsets differ")
 	}

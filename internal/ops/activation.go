@@ -26,14 +26,14 @@ func CheckActivation(name string) error {
 }
 
 // Activate applies an activation, with PyTorch's default parameters: gelu is
-// the exact one, leaky-relu has slope 0.01, softmax runs over the channel axis
-// of the layout. relu and relu6 keep integers; the others give float64 of
-// them. Complex arrays have none.
-func Activate(name string, x graph.Array, l shape.Layout) (graph.Array, error) {
+// the exact one, leaky-relu has slope 0.01, softmax runs over the axis given,
+// which may count from the end. relu and relu6 keep integers; the others give
+// float64 of them. Complex arrays have none.
+func Activate(name string, x graph.Array, axis int) (graph.Array, error) {
 	if err := needArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
-	out, err := activate(name, x, l)
+	out, err := activate(name, x, axis)
 	if err == nil && x.DType().IsFloat() {
 		out = cast(out, x.DType())
 	}
@@ -42,7 +42,7 @@ func Activate(name string, x graph.Array, l shape.Layout) (graph.Array, error) {
 
 // activate is Activate without the rounding of 16-bit floats, which stay as
 // the float32 they are computed in.
-func activate(name string, x graph.Array, l shape.Layout) (graph.Array, error) {
+func activate(name string, x graph.Array, axis int) (graph.Array, error) {
 	t := x.DType()
 	if t.IsComplex() {
 		return nil, graph.Errorf(x, "dtype %v: an activation takes real numbers", t)
@@ -52,7 +52,11 @@ func activate(name string, x graph.Array, l shape.Layout) (graph.Array, error) {
 		if len(x.Shape()) == 0 {
 			return nil, graph.Errorf(x, "shape () has no channel axis for softmax")
 		}
-		return onLast(x, l.Channel(len(x.Shape())), softmax), nil
+		axis, err := shape.Axis(axis, len(x.Shape()))
+		if err != nil {
+			return nil, graph.Errorf(x, "%v: shape %v", err, x.Shape())
+		}
+		return onLast(x, axis, softmax), nil
 	}
 	if loop := kernel.Active().Activation(name, t.Kind()); loop != nil {
 		return mapTo(name, t, x, loop), nil
@@ -77,7 +81,7 @@ func softmax(x graph.Array) graph.Array {
 
 // eachRow is x through loop, row by row along the last axis.
 func eachRow(op string, x graph.Array, loop func(dst, src []byte, cols int)) graph.Array {
-	return &rowwise{unary{computed{op: op, dt: x.DType(), sh: x.Shape()}, x}, int64(last(x)), loop}
+	return &rowwise{unary{computed{op: op, dt: x.DType(), sh: x.Shape()}, x}, int64(x.Shape().Last()), loop}
 }
 
 func (r *rowwise) Tiling() graph.Tiling { return graph.Tiling{Unit: r.cols} }

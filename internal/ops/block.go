@@ -10,7 +10,7 @@ import (
 // sigmoid(fc2(relu(fc1(mean of the channel)))). fc1 and fc2 are linear maps of
 // the channels, such as from C to C/16 and back.
 func SE(x graph.Array, fc1, fc2 Weights, l shape.Layout) (graph.Array, error) {
-	x, t, err := floatWork("se", x, fc1, fc2)
+	x, t, err := working("se", x, fc1, fc2)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func SE(x graph.Array, fc1, fc2 Weights, l shape.Layout) (graph.Array, error) {
 // then positions by the sigmoid of a convolution, padded to the same size, of
 // the mean and the maximum over the channels, stacked in that order.
 func CBAM(x graph.Array, fc1, fc2, spatial Weights, l shape.Layout) (graph.Array, error) {
-	x, t, err := floatWork("cbam", x, fc1, fc2, spatial)
+	x, t, err := working("cbam", x, fc1, fc2, spatial)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func fitBottleneck(x graph.Array, fc1, fc2 Weights, l shape.Layout) error {
 		return graph.Errorf(x, "shape %v has no positions to pool: want a feature map, %s", x.Shape(), l)
 	}
 	axis := l.Channel(len(x.Shape()))
-	if err := fc1.fits(x, axis); err != nil {
+	if err := fc1.Fits(x, axis); err != nil {
 		return err
 	}
 	given, by := x.Shape()[axis], x
@@ -98,7 +98,7 @@ func fitBottleneck(x graph.Array, fc1, fc2 Weights, l shape.Layout) error {
 		if fc.Kernel == nil {
 			continue
 		}
-		n, err := fc.outputs()
+		n, err := fc.Outputs()
 		if err != nil {
 			return err
 		}
@@ -113,11 +113,11 @@ func fitBottleneck(x graph.Array, fc1, fc2 Weights, l shape.Layout) error {
 // bottleneck is fc2(relu(fc1(x))) over the channels.
 func bottleneck(x graph.Array, fc1, fc2 Weights, l shape.Layout) (graph.Array, error) {
 	axis := l.Channel(len(x.Shape()))
-	z, err := linearThen(x, fc1, axis, epilogue{activation: "relu"})
+	z, err := Linear(x, fc1, LinearOptions{Axis: axis, Activation: "relu"})
 	if err != nil {
 		return nil, err
 	}
-	return linear(z, fc2, axis)
+	return Linear(z, fc2, LinearOptions{Axis: axis})
 }
 
 // scaleBy is x times the sigmoid of gate, rounded to t.
@@ -126,5 +126,20 @@ func scaleBy(x, gate graph.Array, t dtype.Type, l shape.Layout) (graph.Array, er
 	if err != nil {
 		return nil, err
 	}
-	return cast(y, t), nil
+	return Cast(y, t)
+}
+
+// working is x in the dtype that op, which takes floats alone, computes in with
+// its weights, and the dtype of its result.
+func working(op string, x graph.Array, weights ...Weights) (graph.Array, dtype.Type, error) {
+	all := []graph.Array{x}
+	for _, w := range weights {
+		all = append(all, w.Arrays()...)
+	}
+	t, err := FloatType(op, all...)
+	if err != nil {
+		return nil, t, err
+	}
+	x, err = Cast(x, t.Compute())
+	return x, t, err
 }

@@ -52,7 +52,9 @@ func Compare(ctx context.Context, a, b graph.Array, c CompareOptions, o graph.Op
 	}
 	n := int(a.Shape().Len())
 	for i, x := range xs {
-		xs[i] = reshape(x, shape.Shape{n, 1})
+		if xs[i], err = Reshape(x, shape.Shape{n, 1}); err != nil {
+			return Comparison{}, err
+		}
 	}
 	pairs, err := Concat(xs, -1)
 	if err != nil {

@@ -68,21 +68,30 @@ func TestCompareRefuses(t *testing.T) {
 	}
 }
 
-func TestArgMax(t *testing.T) {
-	nan := math.NaN()
-	x := graphtest.ArrayOf("x.npy", dtype.Float64, shape.Shape{2, 3, 4}, []float64{
-		0, 1, 2, 3, 3, 3, 1, 0, -1, -2, -1, -5,
-		math.Inf(-1), math.Inf(-1), 0, 0, 1, nan, 5, nan, nan, 9, 9, 9,
-	})
-	got := kernel.View[int64](graphtest.Result(t, func() graph.Array { return graphtest.Must(ArgMax(x)) }))
-	for i, want := range []int64{3, 0, 0, 2, 1, 0} {
-		if got[i] != want {
-			t.Errorf("row %d: got %d, want %d", i, got[i], want)
+// Arrays in Fortran order, which come transposed, measure as those in C order.
+func TestTransposedArrays(t *testing.T) {
+	s := shape.Shape{70, 90, 64}
+	reverse := []int{2, 1, 0}
+	c := graphtest.Randn(1, s...)
+	f := graphtest.Permuted(c, reverse)
+	asC := func() graph.Array { return graphtest.Must(Transpose(f, reverse)) }
+	for _, x := range []graph.Array{asC(), graphtest.Must(Add([]graph.Array{asC(), Constant(dtype.Float32, 0)}, AddOptions{}))} {
+		stats, err := Measure(t.Context(), x, graph.Options{Threads: 2})
+		want, err2 := Measure(t.Context(), c, graph.Options{})
+		if err != nil || err2 != nil || stats.Min != want.Min || stats.Max != want.Max || math.Abs(stats.Mean-want.Mean) > 1e-15 {
+			t.Errorf("statistics: %+v, %v: want %+v, but for the rounding of sums of 400,000 numbers in another order", stats, err, want)
 		}
 	}
-	for _, bad := range []graph.Array{graphtest.Randn(1), graphtest.Randn(1, 3, 0)} {
-		if _, err := ArgMax(bad); err == nil {
-			t.Errorf("shape %v is taken", bad.Shape())
-		}
+	same, err := Compare(t.Context(), asC(), c, CompareOptions{}, graph.Options{Threads: 2})
+	if err != nil || same.Unequal != 0 || same.Count != s.Len() {
+		t.Errorf("compared: %+v, %v", same, err)
+	}
+	other := graphtest.Randn(1, s...)
+	for _, at := range []int64{400000, 7, 300001} {
+		kernel.View[float32](other.Data)[at] += 5
+	}
+	off, err := Compare(t.Context(), asC(), graphtest.Must(Transpose(graphtest.Permuted(other, reverse), reverse)), CompareOptions{}, graph.Options{Threads: 2})
+	if err != nil || off.Unequal != 3 {
+		t.Errorf("compared: %+v, %v", off, err)
 	}
 }

@@ -318,7 +318,7 @@ func TestLinearIsItsDefinition(t *testing.T) {
 				want = append(want, sum)
 			})
 			build := func() graph.Array {
-				return graphtest.Must(Linear(x, Weights{Kernel: w, Bias: b, Layout: c.weights}, "", c.l))
+				return graphtest.Must(Linear(x, Weights{Kernel: w, Bias: b, Layout: c.weights}, LinearOptions{Axis: c.l.Channel(len(x.Shape()))}))
 			}
 			// A float32 dot product of n terms errs by at most n roundings; of
 			// random signs, by some sqrt(n) of them: 2e-6 is 16 of 1.2e-7.
@@ -373,7 +373,7 @@ func TestAttentionIsItsDefinition(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			q, k, v := graphtest.Randn(1, c.batch, c.nq, c.d), graphtest.Randn(2, c.batch, c.nk, c.d), graphtest.Randn(3, c.batch, c.nk, c.dv)
-			o := AttentionOptions{Query: q, Key: k, Value: v, Scale: 0.7, Causal: c.causal}
+			o := AttendOptions{Scale: 0.7, Causal: c.causal}
 			allowed := make([]bool, c.nq*c.nk)
 			for i := range allowed {
 				allowed[i] = i%3 != 0 && i >= c.nk // the first query attends to nothing
@@ -393,7 +393,10 @@ func TestAttentionIsItsDefinition(t *testing.T) {
 					})...)
 				}
 			}
-			build := func() graph.Array { return graphtest.Must(Attention(nil, o)) }
+			build := func() graph.Array {
+				out, _, err := Attend(q, k, v, o)
+				return graphtest.Must(out, err)
+			}
 			// Scores of a few units err by some 1e-6, and so do their exponentials.
 			within(t, floats(build(), graphtest.Result(t, build)), want, 5e-6)
 		})

@@ -49,7 +49,7 @@ func Conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	return finish(out, after, t, o.Layout)
+	return finish(out, after, t, o.Layout.Channel(4))
 }
 
 func kernelAxes(l WeightLayout, transposed bool) string {

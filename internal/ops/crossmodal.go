@@ -7,7 +7,6 @@ import (
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
-	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
 
@@ -98,7 +97,7 @@ func (o CrossModalOptions) check(xs []graph.Array, mode string) error {
 			return graph.Errorf(xs[i], "shape () has no features for %s", mode)
 		}
 		for _, w := range weights {
-			if err := w.fits(xs[i], featureAxis(n, o.Layout)); err != nil {
+			if err := w.Fits(xs[i], featureAxis(n, o.Layout)); err != nil {
 				return err
 			}
 		}
@@ -124,12 +123,14 @@ func CrossAttention(xs []graph.Array, o CrossModalOptions) (out, scores graph.Ar
 	a.Context, a.Layout = sequences[1], o.Layout
 	a.Spatial = len(sequences[0].Shape()) > 3
 	if !a.Spatial && len(sequences[1].Shape()) > 3 {
-		a.Context = a.flatten(sequences[1])
+		if a.Context, err = flatten(sequences[1], o.Layout); err != nil {
+			return nil, nil, err
+		}
 	}
 	out, scores, err = AttentionScores(sequences[0], a)
 	if err == nil && len(sequences[0].Shape()) > len(xs[0].Shape()) {
 		s := out.Shape()
-		out = reshape(out, shape.Shape{s[0], s[2]})
+		out, err = Reshape(out, shape.Shape{s[0], s[2]})
 	}
 	return out, scores, err
 }
@@ -177,14 +178,7 @@ func project(x graph.Array, w Weights, l shape.Layout) (graph.Array, error) {
 	if len(x.Shape()) == 0 {
 		return nil, graph.Errorf(x, "shape () has no features to project")
 	}
-	work, t, err := floatWork("a projection", x, w)
-	if err != nil {
-		return nil, err
-	}
-	if work, err = linear(work, w, featureAxis(len(x.Shape()), l)); err != nil {
-		return nil, err
-	}
-	return cast(work, t), nil
+	return Linear(x, w, LinearOptions{Axis: featureAxis(len(x.Shape()), l)})
 }
 
 // modalities are two float arrays with their features on the last axis, in
@@ -192,22 +186,33 @@ func project(x graph.Array, w Weights, l shape.Layout) (graph.Array, error) {
 func modalities(op string, a, b graph.Array, l shape.Layout, weights ...Weights) (wa, wb graph.Array, t dtype.Type, err error) {
 	all := []graph.Array{a, b}
 	for _, w := range weights {
-		all = append(all, w.arrays()...)
+		all = append(all, w.Arrays()...)
 	}
-	if _, t, err = needFloat(op, all); err != nil {
+	if t, err = FloatType(op, all...); err != nil {
 		return nil, nil, t, err
 	}
-	toLast := func(x graph.Array) graph.Array {
+	out := []graph.Array{a, b}
+	for i, x := range out {
 		n := len(x.Shape())
-		return transpose(cast(x, t.Compute()), shape.MoveToLast(featureAxis(n, l), n))
+		if x, err = Cast(x, t.Compute()); err == nil {
+			out[i], err = Transpose(x, shape.MoveToLast(featureAxis(n, l), n))
+		}
+		if err != nil {
+			return nil, nil, t, err
+		}
 	}
-	return toLast(a), toLast(b), t, nil
+	return out[0], out[1], t, nil
 }
 
-// fromLast puts the features, on the last axis, where arrays like a have them.
-func fromLast(x, a graph.Array, l shape.Layout) graph.Array {
+// fromLast puts the features, on the last axis, where arrays of as many axes have
+// them, and rounds to t.
+func fromLast(x graph.Array, t dtype.Type, l shape.Layout) (graph.Array, error) {
 	n := len(x.Shape())
-	return transpose(x, shape.Inverse(shape.MoveToLast(featureAxis(n, l), n)))
+	x, err := Transpose(x, shape.Inverse(shape.MoveToLast(featureAxis(n, l), n)))
+	if err != nil {
+		return nil, err
+	}
+	return Cast(x, t)
 }
 
 func film(a, b graph.Array, o CrossModalOptions) (graph.Array, error) {
@@ -215,17 +220,17 @@ func film(a, b graph.Array, o CrossModalOptions) (graph.Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	gamma, err := linear(wb, o.Gamma, len(wb.Shape())-1)
+	gamma, err := Linear(wb, o.Gamma, LinearOptions{Axis: -1})
 	if err != nil {
 		return nil, err
 	}
-	beta, err := linear(wb, o.Beta, len(wb.Shape())-1)
+	beta, err := Linear(wb, o.Beta, LinearOptions{Axis: -1})
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range []graph.Array{gamma, beta} {
-		if last(m) != last(wa) {
-			return nil, graph.Errorf(b, "gives %d features by --gamma or --beta: %s has %d to scale and shift", last(m), graph.NameOf(a), last(wa))
+		if m.Shape().Last() != wa.Shape().Last() {
+			return nil, graph.Errorf(b, "gives %d features by --gamma or --beta: %s has %d to scale and shift", m.Shape().Last(), graph.NameOf(a), wa.Shape().Last())
 		}
 	}
 	y, err := Mul([]graph.Array{wa, gamma}, MulOptions{})
@@ -235,7 +240,7 @@ func film(a, b graph.Array, o CrossModalOptions) (graph.Array, error) {
 	if y, err = Add([]graph.Array{y, beta}, AddOptions{}); err != nil {
 		return nil, err
 	}
-	return cast(fromLast(y, a, o.Layout), t), nil
+	return fromLast(y, t, o.Layout)
 }
 
 func bilinear(a, b graph.Array, o CrossModalOptions) (graph.Array, error) {
@@ -247,45 +252,43 @@ func bilinear(a, b graph.Array, o CrossModalOptions) (graph.Array, error) {
 		x *graph.Array
 		w Weights
 	}{{&wa, o.U}, {&wb, o.V}} {
-		if *side.x, err = linear(*side.x, side.w, len((*side.x).Shape())-1); err != nil {
+		if *side.x, err = Linear(*side.x, side.w, LinearOptions{Axis: -1, Activation: o.Activation}); err != nil {
 			return nil, err
 		}
-		if o.Activation != "" {
-			if *side.x, err = activate(o.Activation, *side.x, shape.NHWC); err != nil {
-				return nil, err
-			}
-		}
 	}
-	if last(wa) != last(wb) {
-		return nil, graph.Errorf(b, "--v gives %d features, --u gives %d of %s: their product wants as many", last(wb), last(wa), graph.NameOf(a))
+	if wa.Shape().Last() != wb.Shape().Last() {
+		return nil, graph.Errorf(b, "--v gives %d features, --u gives %d of %s: their product wants as many", wb.Shape().Last(), wa.Shape().Last(), graph.NameOf(a))
 	}
 	z, err := Mul([]graph.Array{wa, wb}, MulOptions{})
 	if err != nil {
 		return nil, err
 	}
 	if k := max(o.Factor, 1); k > 1 {
-		if last(z)%k != 0 {
-			return nil, &graph.Error{Msg: fmt.Sprintf("%d features don't split into groups of --factor %d", last(z), k)}
+		if z.Shape().Last()%k != 0 {
+			return nil, &graph.Error{Msg: fmt.Sprintf("%d features don't split into groups of --factor %d", z.Shape().Last(), k)}
 		}
-		z = sumNeighbours(z, k)
+		if z, err = sumNeighbours(z, k); err != nil {
+			return nil, err
+		}
 	}
 	if o.Normalize {
-		kind := z.DType().Kind()
-		z = eachRow("normalize", z, func(dst, src []byte, cols int) { kernel.PowerRows(kind, dst, src, cols) })
+		if z, err = PowerNormalize(z); err != nil {
+			return nil, err
+		}
 	}
-	if z, err = linear(z, o.P, len(z.Shape())-1); err != nil {
+	if z, err = Linear(z, o.P, LinearOptions{Axis: -1}); err != nil {
 		return nil, err
 	}
-	return cast(fromLast(z, a, o.Layout), t), nil
+	return fromLast(z, t, o.Layout)
 }
 
 // sumNeighbours sums each k neighbours along the last axis, in float64.
-func sumNeighbours(x graph.Array, k int) graph.Array {
-	s := x.Shape().Clone()
-	s[len(s)-1] /= k
-	if s.Len() == 0 {
-		return empty(x.DType(), s)
+func sumNeighbours(x graph.Array, k int) (graph.Array, error) {
+	s := x.Shape()
+	groups := append(s[:len(s)-1].Clone(), s.Last()/k, k)
+	x, err := Reshape(x, groups)
+	if err != nil {
+		return nil, err
 	}
-	g := shape.Group{Outer: s.Len(), Len: int64(k), Inner: 1}
-	return cast(reshape(reduce("sum", dtype.Float64, x, g, summing(x.DType(), g)), s), x.DType())
+	return Sum(x, ReduceOptions{Axes: []int{-1}})
 }

@@ -144,7 +144,7 @@ func Mul(xs []graph.Array, o MulOptions) (graph.Array, error) {
 	if o.Gate != "" {
 		gated := append([]graph.Array(nil), xs...)
 		for i, x := range gated[1:] {
-			if gated[i+1], err = activate(o.Gate, x, o.Layout); err != nil {
+			if gated[i+1], err = activate(o.Gate, x, o.Layout.Channel(len(x.Shape()))); err != nil {
 				return nil, err
 			}
 			if !t.IsComplex() && !t.IsFloat() && gated[i+1].DType().IsFloat() {
@@ -174,7 +174,7 @@ func elementwise(op string, xs []graph.Array, t dtype.Type, loops *[dtype.NumKin
 	if activation == "" {
 		return cast(out, t), nil
 	}
-	if out, err = activate(activation, out, l); err != nil {
+	if out, err = activate(activation, out, l.Channel(len(out.Shape()))); err != nil {
 		return nil, err
 	}
 	if t.IsFloat() {
@@ -192,8 +192,11 @@ func hintChannels(err error, xs []graph.Array) error {
 	}
 	for _, x := range xs {
 		s := x.Shape()
-		at := slices.IndexFunc(xs, func(m graph.Array) bool { return len(m.Shape()) > 2 && m.Shape()[1] == last(x) })
-		if len(s) == 1 && at >= 0 {
+		if len(s) != 1 {
+			continue
+		}
+		at := slices.IndexFunc(xs, func(m graph.Array) bool { return len(m.Shape()) > 2 && m.Shape()[1] == s[0] })
+		if at >= 0 {
 			as := shape.Shape{s[0]}
 			for range len(xs[at].Shape()) - 2 {
 				as = append(as, 1)

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"fusectl/internal/graph"
-	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
 
@@ -72,21 +71,23 @@ func FPN(levels []graph.Array, o FPNOptions) ([]graph.Array, error) {
 			return nil, &graph.Error{Msg: fmt.Sprintf("--%s names %d weights: want %d for %d levels, or none", f.flag, len(f.ws), f.n, len(levels))}
 		}
 		for _, w := range f.ws {
-			all = append(all, w.arrays()...)
+			all = append(all, w.Arrays()...)
 		}
 	}
-	_, t, err := needFloat("fpn", all)
+	t, err := FloatType("fpn", all...)
 	if err != nil {
 		return nil, err
 	}
 	work := make([]graph.Array, len(levels))
 	for i, x := range levels {
-		work[i] = cast(x, t.Compute())
+		if work[i], err = Cast(x, t.Compute()); err != nil {
+			return nil, err
+		}
 	}
 	p := pyramid{o, levels}
 	lateral := slices.Clone(work)
 	for i := range o.Lateral {
-		if lateral[i], err = linear(work[i], o.Lateral[i], o.Layout.Channel(4)); err != nil {
+		if lateral[i], err = Linear(work[i], o.Lateral[i], LinearOptions{Axis: o.Layout.Channel(4)}); err != nil {
 			return nil, err
 		}
 	}
@@ -107,7 +108,9 @@ func FPN(levels []graph.Array, o FPNOptions) ([]graph.Array, error) {
 		return nil, err
 	}
 	for i, x := range fused {
-		fused[i] = cast(x, t)
+		if fused[i], err = Cast(x, t); err != nil {
+			return nil, err
+		}
 	}
 	return fused, nil
 }
@@ -172,7 +175,7 @@ func (p *pyramid) halve(x graph.Array, w Weights) (graph.Array, error) {
 	if w.Kernel == nil {
 		return Pool(x, "max", PoolOptions{Window: Window{Size: [2]int{1, 1}, Stride: [2]int{2, 2}}, Layout: p.Layout})
 	}
-	return conv(x, w, ConvOptions{Stride: [2]int{2, 2}, Padding: Padding{Each: [2]int{1, 1}}, Layout: p.Layout})
+	return Conv(x, w, ConvOptions{Stride: [2]int{2, 2}, Padding: Padding{Each: [2]int{1, 1}}, Layout: p.Layout})
 }
 
 // convolveAll convolves levels 3×3, each by its weights; nil leaves them.
@@ -181,9 +184,9 @@ func (p *pyramid) convolveAll(xs []graph.Array, ws []Weights) ([]graph.Array, er
 	for i, w := range ws {
 		var err error
 		if w.Kernel == nil {
-			out[i], err = addBias(out[i], w.Bias, p.Layout.Channel(4))
+			out[i], err = Linear(out[i], w, LinearOptions{Axis: p.Layout.Channel(4)})
 		} else {
-			out[i], err = conv(out[i], w, ConvOptions{Padding: Padding{Each: [2]int{1, 1}}, Layout: p.Layout})
+			out[i], err = Conv(out[i], w, ConvOptions{Padding: Padding{Each: [2]int{1, 1}}, Layout: p.Layout})
 		}
 		if err != nil {
 			return nil, err
@@ -205,14 +208,14 @@ func (p *pyramid) extra(fused []graph.Array, last graph.Array) ([]graph.Array, e
 		}
 		from := coarsest
 		w, channel := p.ExtraConv[0], p.Layout.Channel(4)
-		if in, out, ok := w.convChannels(); ok && in == last.Shape()[channel] && (in != coarsest.Shape()[channel] || in != out) {
+		if in, out, ok := convChannels(w); ok && in == last.Shape()[channel] && (in != coarsest.Shape()[channel] || in != out) {
 			from = last
 		}
 		p6, err := p.halve(from, w)
 		if err != nil {
 			return nil, err
 		}
-		active, err := activate("relu", p6, p.Layout)
+		active, err := Activate("relu", p6, p.Layout.Channel(4))
 		if err != nil {
 			return nil, err
 		}
@@ -223,7 +226,7 @@ func (p *pyramid) extra(fused []graph.Array, last graph.Array) ([]graph.Array, e
 }
 
 // convChannels is the channels that a kernel of four dimensions takes and gives.
-func (w Weights) convChannels() (in, out int, ok bool) {
+func convChannels(w Weights) (in, out int, ok bool) {
 	s := w.Kernel.Shape()
 	if len(s) != 4 {
 		return 0, 0, false
@@ -255,7 +258,7 @@ const fastEpsilon = 1e-4
 func (p *pyramid) weighted(flag string, weights graph.Array, i int, x, y graph.Array) (graph.Array, error) {
 	if weights == nil {
 		each := 1 / (2 + fastEpsilon)
-		return Add([]graph.Array{scale(x, each), scale(y, each)}, AddOptions{})
+		return Add([]graph.Array{x, y}, AddOptions{Coef: []Coef{{Value: each}, {Value: each}}})
 	}
 	want := shape.Shape{len(p.levels) - 1, 2}
 	switch {
@@ -264,15 +267,23 @@ func (p *pyramid) weighted(flag string, weights graph.Array, i int, x, y graph.A
 	case !weights.DType().IsFloat():
 		return nil, graph.Errorf(weights, "dtype %v: %s wants float16, bfloat16, float32 or float64", weights.DType(), flag)
 	}
-	w := cast(weights, x.DType())
-	w = eachRow("normalize", w, func(dst, src []byte, cols int) {
-		kernel.NormalizeRows(x.DType().Kind(), dst, src, cols, fastEpsilon)
-	})
-	w = reshape(w, shape.Shape{2 * want[0]})
+	w, err := Cast(weights, x.DType())
+	if err == nil {
+		w, err = FastNormalize(w, fastEpsilon)
+	}
+	if err == nil {
+		w, err = Reshape(w, shape.Shape{2 * want[0]})
+	}
+	if err != nil {
+		return nil, err
+	}
 	var terms [2]graph.Array
 	for k, v := range []graph.Array{x, y} {
-		var err error
-		if terms[k], err = Mul([]graph.Array{v, rowsOf(w, 2*i+k, 1)}, MulOptions{}); err != nil {
+		share, err := Rows(w, 2*i+k, 1)
+		if err != nil {
+			return nil, err
+		}
+		if terms[k], err = Mul([]graph.Array{v, share}, MulOptions{}); err != nil {
 			return nil, err
 		}
 	}

@@ -36,8 +36,8 @@ type Weights struct {
 	Norm   *BatchNorm // what normalises the map's outputs; nil: nothing
 }
 
-// arrays are the arrays that there are.
-func (w Weights) arrays() []graph.Array {
+// Arrays are the arrays that there are.
+func (w Weights) Arrays() []graph.Array {
 	var all []graph.Array
 	each := []graph.Array{w.Kernel, w.Bias}
 	if n := w.Norm; n != nil {
@@ -70,8 +70,8 @@ func (w Weights) matrix() (graph.Array, error) {
 	return k, nil
 }
 
-// outputs is the channels that the kernel gives.
-func (w Weights) outputs() (int, error) {
+// Outputs is the features that a linear map with a kernel gives.
+func (w Weights) Outputs() (int, error) {
 	k, err := w.matrix()
 	if err != nil {
 		return 0, err
@@ -90,31 +90,67 @@ func turned(k graph.Array, from, to WeightLayout) graph.Array {
 	return transpose(k, []int{1, 0})
 }
 
-// Linear maps the channels of x by weights, as Keras's Dense, torch.nn.Linear
-// and a 1×1 convolution do: y = activation(x·W + b), "" being none. x and the
-// weights are float16, bfloat16, float32 or float64 and promote; the work is
-// done in float32 or float64.
-func Linear(x graph.Array, w Weights, activation string, l shape.Layout) (graph.Array, error) {
-	if len(x.Shape()) == 0 {
-		return nil, graph.Errorf(x, "shape () has no channels to map")
-	}
-	work, t, err := floatWork("a linear map", x, w)
-	if err != nil {
-		return nil, err
-	}
-	fused, after := fuse(activation, work.DType())
-	out, err := linearThen(work, w, l.Channel(len(x.Shape())), epilogue{activation: fused})
-	if err != nil {
-		return nil, err
-	}
-	return finish(out, after, t, l)
+// LinearOptions refine Linear.
+type LinearOptions struct {
+	Axis       int         // the axis that is mapped; may count from the end
+	Residual   graph.Array // added to the result, of its shape; nil: nothing
+	Activation string      // applied to the sum; "": none
 }
 
-// finish applies an activation, "" being none, and rounds to t.
-func finish(x graph.Array, activation string, t dtype.Type, l shape.Layout) (graph.Array, error) {
+// Linear maps an axis of x by weights, as Keras's Dense, torch.nn.Linear and a
+// 1×1 convolution do: y = activation(x·W + b + residual). All arrays are
+// float16, bfloat16, float32 or float64 and promote; the work is done in float32
+// or float64.
+func Linear(x graph.Array, w Weights, o LinearOptions) (graph.Array, error) {
+	s := x.Shape()
+	if len(s) == 0 {
+		return nil, graph.Errorf(x, "shape () has no channels to map")
+	}
+	axis, err := shape.Axis(o.Axis, len(s))
+	if err != nil {
+		return nil, graph.Errorf(x, "%v: shape %v", err, s)
+	}
+	all := append([]graph.Array{x}, w.Arrays()...)
+	if o.Residual != nil {
+		all = append(all, o.Residual)
+	}
+	t, err := FloatType("a linear map", all...)
+	if err != nil {
+		return nil, err
+	}
+	var e epilogue
+	if o.Residual != nil {
+		want := s.Clone()
+		if w.Kernel != nil {
+			if want[axis], err = w.Outputs(); err != nil {
+				return nil, err
+			}
+		}
+		if !o.Residual.Shape().Equal(want) {
+			return nil, graph.Errorf(o.Residual, "shape %v: want %v, the shape of what it is added to", o.Residual.Shape(), want)
+		}
+		e.residual = cast(o.Residual, t.Compute())
+	}
+	fused, after := fuse(o.Activation, t.Compute())
+	e.activation = fused
+	work := cast(x, t.Compute())
+	if e.residual == nil || axis == len(s)-1 {
+		work, err = linearThen(work, w, axis, e)
+	} else if work, err = linear(work, w, axis); err == nil { // a product adds it to rows alone
+		work, err = e.after(work, axis)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return finish(work, after, t, axis)
+}
+
+// finish applies an activation, "" being none, and rounds to t; axis is what a
+// softmax runs over.
+func finish(x graph.Array, activation string, t dtype.Type, axis int) (graph.Array, error) {
 	if activation != "" {
 		var err error
-		if x, err = activate(activation, x, l); err != nil {
+		if x, err = activate(activation, x, axis); err != nil {
 			return nil, err
 		}
 	}
@@ -142,7 +178,7 @@ func linearThen(x graph.Array, w Weights, axis int, e epilogue) (graph.Array, er
 	if err != nil {
 		return nil, err
 	}
-	if err := w.fits(x, axis); err != nil {
+	if err := w.Fits(x, axis); err != nil {
 		return nil, err
 	}
 	in, out := k.Shape()[0], k.Shape()[1]
@@ -166,8 +202,9 @@ func linearThen(x graph.Array, w Weights, axis int, e epilogue) (graph.Array, er
 	return onLast(x, axis, func(x graph.Array) graph.Array { return multiplyRows(x, weights, end) }), nil
 }
 
-// fits refuses a kernel that doesn't take as many channels as an axis of x has.
-func (w Weights) fits(x graph.Array, axis int) error {
+// Fits refuses a kernel of a linear map that doesn't take as many channels as an
+// axis of x has.
+func (w Weights) Fits(x graph.Array, axis int) error {
 	if w.Kernel == nil {
 		return nil
 	}
@@ -194,7 +231,7 @@ func (e epilogue) after(x graph.Array, axis int) (graph.Array, error) {
 		x, err = Add([]graph.Array{e.residual, x}, AddOptions{})
 	}
 	if err == nil && e.activation != "" {
-		x, err = activate(e.activation, x, shape.NHWC)
+		x, err = activate(e.activation, x, axis)
 	}
 	return x, err
 }

@@ -156,12 +156,19 @@ func needFloat(op string, xs []graph.Array) ([]graph.Array, dtype.Type, error) {
 	return promote(xs)
 }
 
+// FloatType is the dtype that arrays promote to as operands of op, which takes
+// real floating-point ones alone. It is computed in its Compute.
+func FloatType(op string, xs ...graph.Array) (dtype.Type, error) {
+	_, t, err := needFloat(op, xs)
+	return t, err
+}
+
 // floatWork is x in the dtype that it and its weights are computed in, and the
 // dtype that the result is rounded to.
 func floatWork(op string, x graph.Array, weights ...Weights) (graph.Array, dtype.Type, error) {
 	all := []graph.Array{x}
 	for _, w := range weights {
-		all = append(all, w.arrays()...)
+		all = append(all, w.Arrays()...)
 	}
 	_, t, err := needFloat(op, all)
 	if err != nil {

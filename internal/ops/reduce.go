@@ -196,6 +196,27 @@ func GlobalAvgPool(x graph.Array, o ReduceOptions) (graph.Array, error) {
 	return cast(reshape(work, out), t.Inexact()), nil
 }
 
+// Sum is the sum over axes of real float arrays, kept in float64 and rounded once.
+func Sum(x graph.Array, o ReduceOptions) (graph.Array, error) {
+	t, err := FloatType("a sum", x)
+	if err != nil {
+		return nil, err
+	}
+	axes, err := o.axes("sum", x)
+	if err != nil {
+		return nil, err
+	}
+	out := x.Shape().Reduced(axes, o.KeepDims)
+	if out.Len() == 0 {
+		return empty(t, out), nil
+	}
+	work := x
+	for _, g := range x.Shape().Groups(axes) {
+		work = reduce("sum", dtype.Float64, work, g, summing(work.DType(), g))
+	}
+	return cast(reshape(work, out), t), nil
+}
+
 // GlobalMaxPool is the maximum over axes, as numpy.max: the dtype stays, NaN
 // propagates, complex numbers compare by their real parts first.
 func GlobalMaxPool(x graph.Array, o ReduceOptions) (graph.Array, error) {

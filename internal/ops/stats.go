@@ -30,9 +30,7 @@ func Measure(ctx context.Context, x graph.Array, o graph.Options) (Stats, error)
 	if x.DType().IsComplex() {
 		return Stats{}, graph.Errorf(x, "dtype %v: statistics are of real numbers", x.DType())
 	}
-	if t, ok := x.(transposition); ok { // the order of axes says nothing
-		x, _ = t.from()
-	}
+	x = Untransposed(x)
 	o.Tile = graph.DefaultTile / 8 * int64(x.DType().Size()) // the tiles are the tree that sums are made in
 	p, err := graph.NewPlan(o, x)
 	if err != nil {
@@ -57,7 +55,11 @@ func Values(ctx context.Context, x graph.Array, o graph.Options) ([]float64, err
 	if x.DType().IsComplex() {
 		return nil, graph.Errorf(x, "dtype %v: want real numbers", x.DType())
 	}
-	p, err := graph.NewPlan(o, cast(x, dtype.Float64))
+	wide, err := Cast(x, dtype.Float64)
+	if err != nil {
+		return nil, err
+	}
+	p, err := graph.NewPlan(o, wide)
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,15 @@ type transposition interface {
 	from() (x graph.Array, perm []int)
 }
 
+// Untransposed is the array that x is a transposition of, for what the order of
+// axes says nothing to; other arrays are returned as they are.
+func Untransposed(x graph.Array) graph.Array {
+	if t, ok := x.(transposition); ok {
+		x, _ = t.from()
+	}
+	return x
+}
+
 func (t *swapped) from() (graph.Array, []int) { return t.x, t.perm }
 
 // transpose is Transpose for what is known to be a permutation.

@@ -44,8 +44,11 @@ func spread(xs []graph.Array, mode string, l shape.Layout) (m modal, found bool,
 		if len(s) > 1 {
 			each[0] = s[0]
 		}
-		each[m.features] = last(x)
-		m.xs[i], found = reshape(x, each), true
+		each[m.features] = x.Shape().Last()
+		if m.xs[i], err = Reshape(x, each); err != nil {
+			return m, false, err
+		}
+		found = true
 	}
 	return m, found, nil
 }
@@ -105,10 +108,13 @@ func (m modal) fill(batch, axis int) error {
 					Hint("--axis %d joins them to the features of each position", m.features)
 			}
 			all = positions.Clone()
-			all[m.features] = last(m.given[i])
+			all[m.features] = m.given[i].Shape().Last()
 		}
 		all[0] = batch
-		m.xs[i] = repeat(x, all)
+		var err error
+		if m.xs[i], err = Broadcast(x, all); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -125,7 +131,10 @@ func asSequences(xs []graph.Array) ([]graph.Array, error) {
 		if s[0] != beside[0] {
 			return nil, graph.Errorf(x, "shape %v: a batch of %d: want the %d of %s", s, s[0], beside[0], graph.Described(xs[1-i]))
 		}
-		out[i] = reshape(x, shape.Shape{s[0], 1, s[1]})
+		var err error
+		if out[i], err = Reshape(x, shape.Shape{s[0], 1, s[1]}); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }

@@ -75,5 +75,8 @@ func (s Shape) Len() int64 {
 	return n
 }
 
+// Last is the extent of the last axis, which there must be.
+func (s Shape) Last() int { return s[len(s)-1] }
+
 // CeilDiv is a/b, rounded up; a isn't negative and b is positive.
 func CeilDiv(a, b int64) int64 { return (a + b - 1) / b }

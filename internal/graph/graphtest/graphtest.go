@@ -221,3 +221,20 @@ func FlatIndex(s shape.Shape, at []int) int {
 	}
 	return i
 }
+
+// Permuted is x, of float32, with its axes permuted.
+func Permuted(x *Mem, perm []int) *Mem {
+	src := kernel.View[float32](x.Data)
+	data := kernel.Alloc(len(x.Data))
+	dst, k := kernel.View[float32](data), 0
+	s := x.Dims.Permute(perm)
+	Indices(s, func(at []int) {
+		from := make([]int, len(at))
+		for i, p := range perm {
+			from[p] = at[i]
+		}
+		dst[k] = src[FlatIndex(x.Dims, from)]
+		k++
+	})
+	return &Mem{x.Label, x.Type, s, data}
+}

@@ -1,0 +1,81 @@
+package ops
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"fusectl/internal/graph"
+	"fusectl/internal/graph/graphtest"
+	"fusectl/internal/shape"
+)
+
+// PyTorch's results are in testdata/golden; here, no schedule and no cut may
+// change a byte of convolutions and pooling.
+func TestPartsDontDependOnTiles(t *testing.T) {
+	for _, l := range []shape.Layout{shape.NHWC, shape.NCHW} {
+		x := graphtest.Randn(1, 2, 9, 8, 6)
+		k, up := graphtest.Randn(4, 3, 3, 6, 5), graphtest.Randn(6, 3, 3, 5, 6)
+		layout := Keras
+		if l == shape.NCHW {
+			x = graphtest.Randn(1, 2, 6, 9, 8)
+			k, up = graphtest.Randn(4, 5, 6, 3, 3), graphtest.Randn(6, 6, 5, 3, 3)
+			layout = Torch
+		}
+		w := func(k graph.Array) Weights { return Weights{Kernel: k, Layout: layout} }
+		for name, build := range map[string]func() graph.Array{
+			"conv": func() graph.Array {
+				return graphtest.Must(Conv(x, w(k), ConvOptions{Padding: Padding{Same: true}, Layout: l}))
+			},
+			"strided": func() graph.Array { return graphtest.Must(Conv(x, w(k), ConvOptions{Stride: [2]int{2, 1}, Layout: l})) },
+			"transposed": func() graph.Array {
+				return graphtest.Must(Conv(x, w(up), ConvOptions{Stride: [2]int{2, 2}, Transposed: true, Layout: l}))
+			},
+			"max": func() graph.Array {
+				return graphtest.Must(Pool(x, "max", PoolOptions{Window: Window{Size: [2]int{3, 2}}, Layout: l}))
+			},
+			"average": func() graph.Array {
+				return graphtest.Must(Pool(x, "average", PoolOptions{Window: Window{Size: [2]int{3, 3}, Padding: Padding{Same: true}}, Layout: l}))
+			},
+			"conv of what is computed": func() graph.Array {
+				y := graphtest.Must(Add([]graph.Array{x, x}, AddOptions{}))
+				return graphtest.Must(Conv(y, w(k), ConvOptions{Layout: l, Activation: "relu"}))
+			},
+		} {
+			t.Run(fmt.Sprintf("%s/%s", l, name), func(t *testing.T) { graphtest.Result(t, build) })
+		}
+	}
+}
+
+func TestPartsRefuse(t *testing.T) {
+	x, k := graphtest.Randn(1, 2, 9, 8, 6), graphtest.Randn(4, 3, 3, 6, 5)
+	w := Weights{Kernel: k, Layout: Keras}
+	for want, build := range map[string]func() (graph.Array, error){
+		"takes a feature map of 4 dimensions": func() (graph.Array, error) { return Conv(graphtest.Randn(1, 3, 3), w, ConvOptions{Layout: shape.NHWC}) },
+		"takes 6 channels in 1 groups: want (3,3,in/groups,out), in being the 4 channels of x2.npy": func() (graph.Array, error) {
+			return Conv(graphtest.Randn(2, 1, 9, 9, 4), w, ConvOptions{Layout: shape.NHWC})
+		},
+		"don't split into 2 groups": func() (graph.Array, error) {
+			return Conv(graphtest.Randn(1, 1, 9, 9, 12), w, ConvOptions{Groups: 2, Layout: shape.NHWC})
+		},
+		"reaches over 3 positions does not fit 2": func() (graph.Array, error) {
+			return Conv(graphtest.Randn(1, 1, 2, 9, 6), w, ConvOptions{Layout: shape.NHWC})
+		},
+		"bias of shape (4,): want (5,)": func() (graph.Array, error) {
+			return Conv(x, Weights{Kernel: k, Bias: graphtest.Randn(1, 4), Layout: Keras}, ConvOptions{Layout: shape.NHWC})
+		},
+		"no groups and no dilation": func() (graph.Array, error) {
+			return Conv(x, Weights{Kernel: graphtest.Randn(1, 2, 2, 4, 3), Layout: Keras}, ConvOptions{Groups: 2, Transposed: true, Layout: shape.NHWC})
+		},
+		"nothing but padding": func() (graph.Array, error) {
+			return Pool(x, "max", PoolOptions{Window: Window{Size: [2]int{2, 2}, Padding: Padding{Each: [2]int{2, 0}}}, Layout: shape.NHWC})
+		},
+	} {
+		out, err := build()
+		var e *graph.Error
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, %v; want an error that says %q", out, err, want)
+		}
+	}
+}
