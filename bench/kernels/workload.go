@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 
+	"fusectl/internal/blocks"
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
@@ -78,16 +79,16 @@ func (w workload) matmul(t dtype.Type, threads int) func() error {
 }
 
 func (w workload) attention(threads int) func() error {
-	o := ops.AttentionOptions{AutoScale: true, Layout: shape.NHWC}
+	o := blocks.AttentionOptions{AutoScale: true, Layout: shape.NHWC}
 	o.Query, o.Key, o.Value = normal(dtype.Float32, w.Shape, 1), normal(dtype.Float32, w.Shape, 1), normal(dtype.Float32, w.Shape, 1)
-	return planned(threads, func() (graph.Array, error) { return ops.Attention(nil, o) })
+	return planned(threads, func() (graph.Array, error) { return blocks.Attention(nil, o) })
 }
 
 func (w workload) attentionProjected(threads int) func() error {
 	x, d := normal(dtype.Float32, w.Shape, 1), w.Shape[len(w.Shape)-1]
 	project := func() ops.Weights { return weights(shape.Shape{d, d}, d, ops.Keras) }
-	o := ops.AttentionOptions{WQ: project(), WK: project(), WV: project(), AutoScale: true, Layout: shape.NHWC}
-	return planned(threads, func() (graph.Array, error) { return ops.Attention(x, o) })
+	o := blocks.AttentionOptions{WQ: project(), WK: project(), WV: project(), AutoScale: true, Layout: shape.NHWC}
+	return planned(threads, func() (graph.Array, error) { return blocks.Attention(x, o) })
 }
 
 func (w workload) conv(threads int) func() error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/blocks"
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
@@ -86,7 +87,7 @@ reads is an error, unless --ignore-unused is given.`,
 				}
 				x = xs[0]
 			}
-			out, scores, err := ops.AttentionScores(x, o)
+			out, scores, err := blocks.AttentionScores(x, o)
 			if err != nil {
 				return err
 			}
@@ -137,7 +138,7 @@ func (a *attentionFlags) addTo(cmd *cobra.Command) {
 }
 
 // attention opens what the flags name.
-func (e *env) attention(a attentionFlags) (o ops.AttentionOptions, err error) {
+func (e *env) attention(a attentionFlags) (o blocks.AttentionOptions, err error) {
 	l, err := e.weightLayout(a.weightLayout)
 	if err != nil {
 		return o, err
@@ -151,7 +152,7 @@ func (e *env) attention(a attentionFlags) (o ops.AttentionOptions, err error) {
 	if err := ops.CheckAttentionForm(a.form); err != nil {
 		return o, usagef("--form: %v", err)
 	}
-	o = ops.AttentionOptions{
+	o = blocks.AttentionOptions{
 		Heads: a.heads, KVHeads: a.kvHeads, Scale: 1, Causal: a.causal, Spatial: a.spatial,
 		Residual: a.residual, Form: a.form, Layout: shape.Layout(e.layout),
 	}
@@ -231,7 +232,7 @@ func (e *env) lookAtMask(ctx context.Context, mask graph.Array) error {
 // attention takes the weights of an attention from a bundle, by the names that
 // a framework or fusectl itself gives them. A framework's module also scales
 // as it does. Flags that contradict the module are errors.
-func (b *bundle) attention(o *ops.AttentionOptions, a attentionFlags) error {
+func (b *bundle) attention(o *blocks.AttentionOptions, a attentionFlags) error {
 	if err := b.openAttention(o, a); err != nil {
 		return err
 	}
@@ -241,7 +242,7 @@ func (b *bundle) attention(o *ops.AttentionOptions, a attentionFlags) error {
 	return b.unread()
 }
 
-func (b *bundle) openAttention(o *ops.AttentionOptions, a attentionFlags) error {
+func (b *bundle) openAttention(o *blocks.AttentionOptions, a attentionFlags) error {
 	switch {
 	case b.has("in_proj_weight", "q_proj_weight"):
 		o.AutoScale = true
@@ -284,7 +285,7 @@ func (b *bundle) openAttention(o *ops.AttentionOptions, a attentionFlags) error 
 // agrees takes the number of heads from a kernel [features, heads, d] of Keras's,
 // of the queries, keys or values. A flag or an earlier kernel that says
 // otherwise is an error.
-func (a attentionFlags) agrees(name string, kernel graph.Array, o *ops.AttentionOptions) error {
+func (a attentionFlags) agrees(name string, kernel graph.Array, o *blocks.AttentionOptions) error {
 	heads, flag, given := &o.KVHeads, "kv-heads", a.kvHeads
 	if name == "query" {
 		heads, flag, given = &o.Heads, "heads", a.heads
@@ -301,7 +302,7 @@ func (a attentionFlags) agrees(name string, kernel graph.Array, o *ops.Attention
 }
 
 // torchAttention takes the weights of a torch.nn.MultiheadAttention.
-func (b *bundle) torchAttention(o *ops.AttentionOptions) (err error) {
+func (b *bundle) torchAttention(o *blocks.AttentionOptions) (err error) {
 	if o.WO, err = b.convolution("out_proj"); err != nil {
 		return err
 	}
@@ -337,7 +338,7 @@ func (b *bundle) torchAttention(o *ops.AttentionOptions) (err error) {
 
 // kerasAttention takes the weights of a keras.layers.MultiHeadAttention, whose
 // kernels [features, heads, d] also say how many heads there are.
-func (b *bundle) kerasAttention(o *ops.AttentionOptions, a attentionFlags) error {
+func (b *bundle) kerasAttention(o *blocks.AttentionOptions, a attentionFlags) error {
 	for _, w := range []struct {
 		to   *ops.Weights
 		name string

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/blocks"
 	"fusectl/internal/graph"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
@@ -64,13 +65,13 @@ dimensions, and the channels of larger ones; an absent one is the identity.`,
 				return err
 			}
 			if c.mode != "attention" {
-				out, err := ops.CrossModal(xs, c.mode, o)
+				out, err := blocks.CrossModal(xs, c.mode, o)
 				if err != nil {
 					return err
 				}
 				return e.finish(cmd.Context(), out)
 			}
-			out, scores, err := ops.CrossAttention(xs, o)
+			out, scores, err := blocks.CrossAttention(xs, o)
 			if err != nil {
 				return err
 			}
@@ -81,7 +82,7 @@ dimensions, and the channels of larger ones; an absent one is the identity.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&c.mode, "mode", "concat", "how to fuse, `MODE`: "+strings.Join(ops.CrossModalModes, ", "))
+	f.StringVar(&c.mode, "mode", "concat", "how to fuse, `MODE`: "+strings.Join(blocks.CrossModalModes, ", "))
 	f.IntVar(&c.axis, "axis", 1, "join along axis `N`, in mode concat")
 	f.StringArrayVar(&c.project, "project", nil, "map input I by a matrix first, `I=W`; may be repeated")
 	f.StringArrayVar(&c.projectBias, "project-bias", nil, "the bias of a projection, `I=B`")
@@ -95,7 +96,7 @@ dimensions, and the channels of larger ones; an absent one is the identity.`,
 	f.BoolVar(&c.normalize, "normalize", false, "bilinear: signed square roots over their length")
 	c.attention.addTo(cmd)
 	weightLayoutFlag(cmd, &c.weightLayout)
-	complete(cmd, "mode", ops.CrossModalModes)
+	complete(cmd, "mode", blocks.CrossModalModes)
 	return cmd
 }
 
@@ -110,7 +111,7 @@ var modeFlags = map[string][]string{
 // check refuses a mode that there isn't, and flags of another one, which would
 // do nothing.
 func (c *crossModalFlags) check(cmd *cobra.Command) error {
-	if err := ops.CheckCrossModalMode(c.mode); err != nil {
+	if err := blocks.CheckCrossModalMode(c.mode); err != nil {
 		return usagef("--mode: %v", err)
 	}
 	if err := checkActivation("activation", c.activation); err != nil {
@@ -133,8 +134,8 @@ func (c *crossModalFlags) check(cmd *cobra.Command) error {
 }
 
 // crossModal opens what the flags name.
-func (e *env) crossModal(c crossModalFlags) (o ops.CrossModalOptions, err error) {
-	o = ops.CrossModalOptions{
+func (e *env) crossModal(c crossModalFlags) (o blocks.CrossModalOptions, err error) {
+	o = blocks.CrossModalOptions{
 		Axis: c.axis, Activation: c.activation, Factor: c.factor, Normalize: c.normalize, Layout: shape.Layout(e.layout),
 	}
 	ws, err := e.openWeights(c.weightLayout, c.gamma, c.beta, c.u, c.v, c.p)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fusectl/internal/graph"
+	"fusectl/internal/measure"
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
@@ -19,7 +20,7 @@ import (
 var errDiffer = errors.New("the arrays differ")
 
 func newDiffCommand(e *env) *cobra.Command {
-	o := ops.CompareOptions{}
+	o := measure.CompareOptions{}
 	var classes bool
 	cmd := &cobra.Command{
 		Use:   "diff A B",
@@ -113,12 +114,12 @@ type diffReport struct {
 }
 
 // diff compares, reports, and gives errDiffer where the arrays differ.
-func (e *env) diff(ctx context.Context, names []string, xs []graph.Array, o ops.CompareOptions, classes bool) error {
+func (e *env) diff(ctx context.Context, names []string, xs []graph.Array, o measure.CompareOptions, classes bool) error {
 	report := func(i int) arrayReport {
 		return arrayReport{names[i], xs[i].DType().String(), append([]int{}, xs[i].Shape()...)}
 	}
 	r := diffReport{A: report(0), B: report(1)}
-	var c ops.Comparison
+	var c measure.Comparison
 	switch {
 	case !xs[0].Shape().Equal(xs[1].Shape()):
 		r.Reason = "shape"
@@ -127,7 +128,7 @@ func (e *env) diff(ctx context.Context, names []string, xs []graph.Array, o ops.
 	default:
 		options, stop := e.measured(e.options(true))
 		var err error
-		c, err = ops.Compare(ctx, xs[0], xs[1], o, options)
+		c, err = measure.Compare(ctx, xs[0], xs[1], o, options)
 		stop()
 		if err != nil {
 			return err
@@ -154,7 +155,7 @@ func (e *env) diff(ctx context.Context, names []string, xs []graph.Array, o ops.
 	return err
 }
 
-func (e *env) printDiff(r diffReport, c ops.Comparison, classes bool) (err error) {
+func (e *env) printDiff(r diffReport, c measure.Comparison, classes bool) (err error) {
 	if r.Reason != "" {
 		_, err = fmt.Fprintf(e.out, "%ss differ: %s %s of %s, %s %s of %s\n", r.Reason,
 			r.A.DType, shapeText(r.A.Shape), npyio.Printable(r.A.Name), r.B.DType, shapeText(r.B.Shape), npyio.Printable(r.B.Name))

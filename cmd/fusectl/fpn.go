@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"fusectl/internal/blocks"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -82,7 +83,7 @@ by --down-conv or by taking every second position, and convolved by
 			if err != nil {
 				return err
 			}
-			fused, err := ops.FPN(levels, o)
+			fused, err := blocks.FPN(levels, o)
 			if err != nil {
 				return err
 			}
@@ -97,20 +98,20 @@ by --down-conv or by taking every second position, and convolved by
 	p.weights.addTo(f, "archive of all weights, `W.npz`, named as torchvision names them", "backbone.fpn.")
 	p.lateral.addTo(f, "lateral", "lateral-bias", "1x1 convolutions of the levels, finest first; none is the identity")
 	p.output.addTo(f, "output-conv", "output-bias", "3x3 convolutions of the fused levels, likewise")
-	f.StringVar(&p.merge, "merge", "add", "how two levels merge, `HOW`: "+strings.Join(ops.MergeModes, ", "))
+	f.StringVar(&p.merge, "merge", "add", "how two levels merge, `HOW`: "+strings.Join(blocks.MergeModes, ", "))
 	f.StringVar(&p.mergeWeights, "merge-weights", "", "[levels-1,2], with --merge weighted; default ones")
 	f.BoolVar(&p.bottomUp, "bottom-up", false, "add the pathway from the bottom up (PANet)")
 	p.down.addTo(f, "down-conv", "down-bias", "3x3 convolutions of stride 2 from each level to the next, with --bottom-up")
 	p.up.addTo(f, "bottom-up-conv", "bottom-up-conv-bias", "3x3 convolutions of all levels but the finest, with --bottom-up")
 	f.StringVar(&p.bottomUpWeights, "bottom-up-weights", "", "as --merge-weights, for --bottom-up")
-	f.StringVar(&p.extra, "extra", "none", "coarser levels, `WHICH`: "+strings.Join(ops.ExtraModes, ", "))
+	f.StringVar(&p.extra, "extra", "none", "coarser levels, `WHICH`: "+strings.Join(blocks.ExtraModes, ", "))
 	p.more.addTo(f, "extra-weight", "extra-bias", "the two convolutions of p6p7")
 	f.BoolVar(&p.all, "all", false, "write all fused levels, to an output with {} in its name")
 	f.IntVar(&p.first, "first-level", 2, "the `NUMBER` of the finest level in the names of --all")
 	weightLayoutFlag(cmd, &p.weightLayout)
 	complete(cmd, "upsample", ops.ResizeModes)
-	complete(cmd, "merge", ops.MergeModes)
-	complete(cmd, "extra", ops.ExtraModes)
+	complete(cmd, "merge", blocks.MergeModes)
+	complete(cmd, "extra", blocks.ExtraModes)
 	return cmd
 }
 
@@ -128,7 +129,7 @@ func (p *pyramidFlags) check() error {
 	for _, f := range []struct {
 		name, value string
 		of          []string
-	}{{"merge", p.merge, ops.MergeModes}, {"extra", p.extra, ops.ExtraModes}} {
+	}{{"merge", p.merge, blocks.MergeModes}, {"extra", p.extra, blocks.ExtraModes}} {
 		if !slices.Contains(f.of, f.value) {
 			return usagef("--%s: unknown way %q: want one of %s", f.name, f.value, strings.Join(f.of, ", "))
 		}
@@ -153,8 +154,8 @@ func (p *pyramidFlags) check() error {
 }
 
 // pyramid opens what the flags name, for n levels.
-func (e *env) pyramid(p pyramidFlags, n int) (o ops.FPNOptions, err error) {
-	o = ops.FPNOptions{Upsample: p.upsample, Merge: p.merge, Extra: p.extra, BottomUp: p.bottomUp, Layout: shape.Layout(e.layout)}
+func (e *env) pyramid(p pyramidFlags, n int) (o blocks.FPNOptions, err error) {
+	o = blocks.FPNOptions{Upsample: p.upsample, Merge: p.merge, Extra: p.extra, BottomUp: p.bottomUp, Layout: shape.Layout(e.layout)}
 	for _, l := range []struct {
 		to             *[]ops.Weights
 		name, biasName string
@@ -200,7 +201,7 @@ func (e *env) pyramid(p pyramidFlags, n int) (o ops.FPNOptions, err error) {
 
 // pyramid takes the weights of a pyramid of n levels from a bundle with
 // torchvision's names, of which there are older ones without the 0.
-func (b *bundle) pyramid(o *ops.FPNOptions, n int) (err error) {
+func (b *bundle) pyramid(o *blocks.FPNOptions, n int) (err error) {
 	o.Lateral, o.Output = make([]ops.Weights, n), make([]ops.Weights, n)
 	for i := range n {
 		if o.Lateral[i], err = b.normalized(fmt.Sprintf("inner_blocks.%d", i)); err != nil {

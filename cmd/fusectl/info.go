@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"fusectl/internal/graph"
+	"fusectl/internal/measure"
 	"fusectl/internal/npyio"
-	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
 
@@ -148,7 +148,7 @@ func newInfoReport(f *npyio.File) *infoReport {
 
 func (r *infoReport) measure(ctx context.Context, e *env, x graph.Array, only bool) error {
 	o, stop := e.measured(e.options(only))
-	s, err := ops.Measure(ctx, x, o)
+	s, err := measure.Summarize(ctx, x, o)
 	stop()
 	if err != nil {
 		return err

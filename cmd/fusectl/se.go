@@ -3,8 +3,8 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"fusectl/internal/blocks"
 	"fusectl/internal/graph"
-	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
 
@@ -23,7 +23,7 @@ block of Hu et al. 2018. Weights are those of linear.`,
 			if err != nil {
 				return nil, err
 			}
-			return ops.SE(xs[0], w[0], w[1], shape.Layout(e.layout))
+			return blocks.SE(xs[0], w[0], w[1], shape.Layout(e.layout))
 		}),
 	}
 	fc1.addTo(cmd, "fc1", "the `MATRIX` that squeezes")
@@ -50,7 +50,7 @@ Weights are those of linear and conv.`,
 			if err != nil {
 				return nil, err
 			}
-			return ops.CBAM(xs[0], w[0], w[1], w[2], shape.Layout(e.layout))
+			return blocks.CBAM(xs[0], w[0], w[1], w[2], shape.Layout(e.layout))
 		}),
 	}
 	fc1.addTo(cmd, "fc1", "the first `MATRIX` of both poolings' mlp")

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"fusectl/internal/graph"
+	"fusectl/internal/measure"
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/picture"
@@ -174,7 +175,7 @@ func (e *env) maps(ctx context.Context, s showFlags, x graph.Array) ([]picture.M
 			if err != nil {
 				return nil, err
 			}
-			v, err := ops.Values(ctx, one, e.options(false))
+			v, err := measure.Values(ctx, one, e.options(false))
 			if err != nil {
 				return nil, err
 			}

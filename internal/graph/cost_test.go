@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"fusectl/internal/blocks"
 	"fusectl/internal/graph"
 	"fusectl/internal/graph/graphtest"
 	"fusectl/internal/ops"
@@ -108,7 +109,7 @@ func TestProgress(t *testing.T) {
 		least graph.Cost
 	}{
 		"gap":       {graphtest.Must(ops.GlobalAvgPool(x, ops.ReduceOptions{Layout: shape.NHWC})), graph.Cost{Moved: graph.SizeOf(x)}},
-		"attention": {graphtest.Must(ops.Attention(graphtest.Randn(2, 1, 2048, 64), ops.AttentionOptions{})), graph.Cost{Flops: 2 * 2 * 2048 * 2048 * 64}},
+		"attention": {graphtest.Must(blocks.Attention(graphtest.Randn(2, 1, 2048, 64), blocks.AttentionOptions{})), graph.Cost{Flops: 2 * 2 * 2048 * 2048 * 64}},
 		"empty":     {graphtest.Randn(3, 0, 4), graph.Cost{}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"fusectl/internal/blocks"
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
 	"fusectl/internal/graph/graphtest"
@@ -119,7 +120,7 @@ func TestAPanicIsAnError(t *testing.T) {
 
 func TestMemoryCeiling(t *testing.T) {
 	x := graphtest.Randn(1, 1, 256, 64)
-	build := func() graph.Array { return graphtest.Must(ops.Attention(x, ops.AttentionOptions{Scale: 1})) }
+	build := func() graph.Array { return graphtest.Must(blocks.Attention(x, blocks.AttentionOptions{Scale: 1})) }
 	p, err := graph.NewPlan(graph.Options{}, build())
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +174,7 @@ func (discardAt) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
 
 func TestHeldIsComputedOnceForSeveralOutputs(t *testing.T) {
 	c := &counted{Mem: *graphtest.Randn(1, 1, 16, 16, 4)}
-	levels, err := ops.FPN([]graph.Array{graphtest.Randn(2, 1, 32, 32, 4), c, graphtest.Randn(3, 1, 8, 8, 4)}, ops.FPNOptions{})
+	levels, err := blocks.FPN([]graph.Array{graphtest.Randn(2, 1, 32, 32, 4), c, graphtest.Randn(3, 1, 8, 8, 4)}, blocks.FPNOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

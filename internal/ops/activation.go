@@ -30,7 +30,7 @@ func CheckActivation(name string) error {
 // which may count from the end. relu and relu6 keep integers; the others give
 // float64 of them. Complex arrays have none.
 func Activate(name string, x graph.Array, axis int) (graph.Array, error) {
-	if err := needArithmetic([]graph.Array{x}); err != nil {
+	if err := NeedArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
 	out, err := activate(name, x, axis)

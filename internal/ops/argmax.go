@@ -18,7 +18,7 @@ type argmax struct {
 // leaves away, as numpy.argmax: the first of several, and of NaNs. The result
 // is int64.
 func ArgMax(x graph.Array) (graph.Array, error) {
-	if err := needArithmetic([]graph.Array{x}); err != nil {
+	if err := NeedArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
 	s := x.Shape()

@@ -41,7 +41,7 @@ func Concat(xs []graph.Array, axis int) (graph.Array, error) {
 	} else if err != nil {
 		return nil, &graph.Error{Msg: "the result is too large: " + err.Error()}
 	}
-	xs, t, err := promote(xs)
+	xs, t, err := Promote(xs)
 	if err != nil {
 		return nil, err
 	}

@@ -209,10 +209,10 @@ func hintChannels(err error, xs []graph.Array) error {
 
 // commonType is the dtype that xs promote to, which must have arithmetic.
 func commonType(xs []graph.Array) (dtype.Type, error) {
-	if err := needArithmetic(xs); err != nil {
+	if err := NeedArithmetic(xs); err != nil {
 		return dtype.Type{}, err
 	}
-	_, t, err := promote(xs)
+	_, t, err := Promote(xs)
 	return t, err
 }
 

@@ -89,8 +89,8 @@ func cast(x graph.Array, t dtype.Type) graph.Array {
 	return mapTo("cast", t, x, kernel.Active().Convert[x.DType().Kind()][t.Kind()])
 }
 
-// promote converts all inputs to the dtype that NumPy's promotion gives them.
-func promote(xs []graph.Array) ([]graph.Array, dtype.Type, error) {
+// Promote converts all inputs to the dtype that NumPy's promotion gives them.
+func Promote(xs []graph.Array) ([]graph.Array, dtype.Type, error) {
 	types := make([]dtype.Type, len(xs))
 	for i, x := range xs {
 		types[i] = x.DType()
@@ -128,8 +128,8 @@ func hintRaw(e *graph.Error, types ...dtype.Type) *graph.Error {
 	return e
 }
 
-// needArithmetic refuses opaque types.
-func needArithmetic(xs []graph.Array) error {
+// NeedArithmetic refuses opaque types.
+func NeedArithmetic(xs []graph.Array) error {
 	for _, x := range xs {
 		if t := x.DType(); t.IsOpaque() {
 			return hintRaw(graph.Errorf(x, "dtype %v has no arithmetic", t), t)
@@ -141,7 +141,7 @@ func needArithmetic(xs []graph.Array) error {
 // needFloat refuses all but the real floating-point types, and gives the type
 // they promote to.
 func needFloat(op string, xs []graph.Array) ([]graph.Array, dtype.Type, error) {
-	if err := needArithmetic(xs); err != nil {
+	if err := NeedArithmetic(xs); err != nil {
 		return nil, dtype.Type{}, err
 	}
 	for _, x := range xs {
@@ -153,7 +153,7 @@ func needFloat(op string, xs []graph.Array) ([]graph.Array, dtype.Type, error) {
 			return nil, dtype.Type{}, e
 		}
 	}
-	return promote(xs)
+	return Promote(xs)
 }
 
 // FloatType is the dtype that arrays promote to as operands of op, which takes

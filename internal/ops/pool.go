@@ -26,7 +26,7 @@ type PoolOptions struct {
 // maximum keeps the dtype and lets NaN through; averages are summed in float64
 // and rounded once, integers and booleans giving float64.
 func Pool(x graph.Array, mode string, o PoolOptions) (graph.Array, error) {
-	if err := needArithmetic([]graph.Array{x}); err != nil {
+	if err := NeedArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
 	t := x.DType()

@@ -160,7 +160,7 @@ func (o ReduceOptions) axes(op string, x graph.Array) ([]int, error) {
 // once, after the division, so that a float32 mean is the correctly rounded
 // quotient of its float64 sum.
 func GlobalAvgPool(x graph.Array, o ReduceOptions) (graph.Array, error) {
-	if err := needArithmetic([]graph.Array{x}); err != nil {
+	if err := NeedArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
 	axes, err := o.axes("gap", x)
@@ -220,7 +220,7 @@ func Sum(x graph.Array, o ReduceOptions) (graph.Array, error) {
 // GlobalMaxPool is the maximum over axes, as numpy.max: the dtype stays, NaN
 // propagates, complex numbers compare by their real parts first.
 func GlobalMaxPool(x graph.Array, o ReduceOptions) (graph.Array, error) {
-	if err := needArithmetic([]graph.Array{x}); err != nil {
+	if err := NeedArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
 	axes, err := o.axes("gmp", x)

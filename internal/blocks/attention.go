@@ -1,9 +1,10 @@
-package ops
+package blocks
 
 import (
 	"fmt"
 
 	"fusectl/internal/graph"
+	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
 
@@ -11,7 +12,7 @@ import (
 type AttentionOptions struct {
 	Context           graph.Array // keys and values come from it; nil: from X
 	Query, Key, Value graph.Array // projected inputs, in place of X; all or none
-	WQ, WK, WV, WO    Weights
+	WQ, WK, WV, WO    ops.Weights
 	Heads, KVHeads    int // 0: one head; as many as Heads
 	Scale             float64
 	AutoScale         bool        // 1/√d of a head in place of Scale
@@ -52,10 +53,10 @@ func AttentionScores(x graph.Array, o AttentionOptions) (out, scores graph.Array
 	if o.WF != nil {
 		all = append(all, o.WF)
 	}
-	for _, w := range []Weights{o.WQ, o.WK, o.WV, o.WO} {
+	for _, w := range []ops.Weights{o.WQ, o.WK, o.WV, o.WO} {
 		all = append(all, w.Arrays()...)
 	}
-	t, err := FloatType("attention", all...)
+	t, err := ops.FloatType("attention", all...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -64,7 +65,7 @@ func AttentionScores(x graph.Array, o AttentionOptions) (out, scores graph.Array
 		if out, ok := sequences[a]; ok {
 			return out, nil
 		}
-		if out, err = Cast(a, t.Compute()); err != nil {
+		if out, err = ops.Cast(a, t.Compute()); err != nil {
 			return nil, err
 		}
 		if o.Spatial && (len(out.Shape()) > 3 || out.Shape().Equal(x.Shape())) { // else words that a map attends to
@@ -75,12 +76,12 @@ func AttentionScores(x graph.Array, o AttentionOptions) (out, scores graph.Array
 	}
 	for _, p := range []struct {
 		x *graph.Array
-		w Weights
+		w ops.Weights
 	}{{&q, o.WQ}, {&k, o.WK}, {&v, o.WV}} {
 		if *p.x, err = sequence(*p.x); err != nil {
 			return nil, nil, err
 		}
-		if *p.x, err = Linear(*p.x, p.w, LinearOptions{Axis: -1}); err != nil {
+		if *p.x, err = ops.Linear(*p.x, p.w, ops.LinearOptions{Axis: -1}); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -88,7 +89,7 @@ func AttentionScores(x graph.Array, o AttentionOptions) (out, scores graph.Array
 	if err != nil {
 		return nil, nil, err
 	}
-	onto := LinearOptions{Axis: -1}
+	onto := ops.LinearOptions{Axis: -1}
 	if o.Residual {
 		if onto.Residual, err = sequence(x); err != nil {
 			return nil, nil, err
@@ -104,7 +105,7 @@ func AttentionScores(x graph.Array, o AttentionOptions) (out, scores graph.Array
 				Hint("an output projection of the input's width makes them equal")
 		}
 	}
-	if out, err = Linear(out, o.WO, onto); err != nil {
+	if out, err = ops.Linear(out, o.WO, onto); err != nil {
 		return nil, nil, err
 	}
 	if o.Spatial {
@@ -112,10 +113,10 @@ func AttentionScores(x graph.Array, o AttentionOptions) (out, scores graph.Array
 			return nil, nil, err
 		}
 	}
-	if out, err = Cast(out, t); err != nil {
+	if out, err = ops.Cast(out, t); err != nil {
 		return nil, nil, err
 	}
-	scores, err = Cast(scores, t)
+	scores, err = ops.Cast(scores, t)
 	return out, scores, err
 }
 
@@ -157,12 +158,12 @@ func (o AttentionOptions) inputs(x graph.Array) (q, k, v graph.Array, err error)
 // flatten makes one sequence [batch, positions, channels] of a feature map.
 func flatten(x graph.Array, l shape.Layout) (graph.Array, error) {
 	n := len(x.Shape())
-	x, err := Transpose(x, shape.MoveToLast(l.Channel(n), n))
+	x, err := ops.Transpose(x, shape.MoveToLast(l.Channel(n), n))
 	if err != nil {
 		return nil, err
 	}
 	s := x.Shape()
-	return Reshape(x, shape.Shape{s[0], int(s.Product(1, n-1)), s[n-1]})
+	return ops.Reshape(x, shape.Shape{s[0], int(s.Product(1, n-1)), s[n-1]})
 }
 
 // unflatten undoes flatten for a map of shape s, whose channels may have
@@ -171,11 +172,11 @@ func unflatten(x graph.Array, s shape.Shape, l shape.Layout) (graph.Array, error
 	perm := shape.MoveToLast(l.Channel(len(s)), len(s))
 	last := s.Permute(perm)
 	last[len(last)-1] = x.Shape()[2]
-	x, err := Reshape(x, last)
+	x, err := ops.Reshape(x, last)
 	if err != nil {
 		return nil, err
 	}
-	return Transpose(x, shape.Inverse(perm))
+	return ops.Transpose(x, shape.Inverse(perm))
 }
 
 // heads splits features into heads, attends, and joins them again.
@@ -202,7 +203,7 @@ func (o AttentionOptions) heads(q, k, v graph.Array) (out, scores graph.Array, e
 			return nil, nil, err
 		}
 	}
-	out, scores, err = Attend(q, k, v, AttendOptions{
+	out, scores, err = ops.Attend(q, k, v, ops.AttendOptions{
 		Scale: o.Scale, AutoScale: o.AutoScale, Mask: o.Mask, Causal: o.Causal, Form: o.Form, WF: o.WF,
 		Heads: o.Query != nil && len(q.Shape()) == 4, Split: split,
 	})
@@ -210,12 +211,12 @@ func (o AttentionOptions) heads(q, k, v graph.Array) (out, scores graph.Array, e
 		return out, scores, err
 	}
 	n := len(out.Shape())
-	joined, err := Transpose(out, exchanged(n, n-3, n-2))
+	joined, err := ops.Transpose(out, exchanged(n, n-3, n-2))
 	if err != nil {
 		return nil, nil, err
 	}
 	s := joined.Shape()
-	out, err = Reshape(joined, append(s[:n-2].Clone(), s[n-2]*s[n-1]))
+	out, err = ops.Reshape(joined, append(s[:n-2].Clone(), s[n-2]*s[n-1]))
 	return out, scores, err
 }
 
@@ -255,9 +256,9 @@ func splitHeads(x graph.Array, h int) (graph.Array, error) {
 	if s[n-1]%h != 0 {
 		return nil, graph.Errorf(x, "%d features don't split into %d heads", s[n-1], h)
 	}
-	x, err := Reshape(x, append(s[:n-1].Clone(), h, s[n-1]/h))
+	x, err := ops.Reshape(x, append(s[:n-1].Clone(), h, s[n-1]/h))
 	if err != nil {
 		return nil, err
 	}
-	return Transpose(x, exchanged(n+1, n-2, n-1))
+	return ops.Transpose(x, exchanged(n+1, n-2, n-1))
 }

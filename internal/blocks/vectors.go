@@ -1,9 +1,10 @@
-package ops
+package blocks
 
 import (
 	"slices"
 
 	"fusectl/internal/graph"
+	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
 
@@ -45,7 +46,7 @@ func spread(xs []graph.Array, mode string, l shape.Layout) (m modal, found bool,
 			each[0] = s[0]
 		}
 		each[m.features] = x.Shape().Last()
-		if m.xs[i], err = Reshape(x, each); err != nil {
+		if m.xs[i], err = ops.Reshape(x, each); err != nil {
 			return m, false, err
 		}
 		found = true
@@ -112,7 +113,7 @@ func (m modal) fill(batch, axis int) error {
 		}
 		all[0] = batch
 		var err error
-		if m.xs[i], err = Broadcast(x, all); err != nil {
+		if m.xs[i], err = ops.Broadcast(x, all); err != nil {
 			return err
 		}
 	}
@@ -132,7 +133,7 @@ func asSequences(xs []graph.Array) ([]graph.Array, error) {
 			return nil, graph.Errorf(x, "shape %v: a batch of %d: want the %d of %s", s, s[0], beside[0], graph.Described(xs[1-i]))
 		}
 		var err error
-		if out[i], err = Reshape(x, shape.Shape{s[0], 1, s[1]}); err != nil {
+		if out[i], err = ops.Reshape(x, shape.Shape{s[0], 1, s[1]}); err != nil {
 			return nil, err
 		}
 	}

@@ -1,4 +1,4 @@
-package ops
+package blocks
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 
 	"fusectl/internal/graph"
 	"fusectl/internal/graph/graphtest"
+	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
 
@@ -17,13 +18,13 @@ func TestGatesDontDependOnTiles(t *testing.T) {
 	for _, l := range []shape.Layout{shape.NHWC, shape.NCHW} {
 		x := graphtest.Randn(1, 2, 9, 8, 6)
 		fc1, fc2, k7 := graphtest.Randn(2, 6, 3), graphtest.Randn(3, 3, 6), graphtest.Randn(5, 7, 7, 2, 1)
-		layout := Keras
+		layout := ops.Keras
 		if l == shape.NCHW {
 			x = graphtest.Randn(1, 2, 6, 9, 8)
 			fc1, fc2, k7 = graphtest.Randn(2, 3, 6), graphtest.Randn(3, 6, 3), graphtest.Randn(5, 1, 2, 7, 7)
-			layout = Torch
+			layout = ops.Torch
 		}
-		w := func(k graph.Array) Weights { return Weights{Kernel: k, Layout: layout} }
+		w := func(k graph.Array) ops.Weights { return ops.Weights{Kernel: k, Layout: layout} }
 		for name, build := range map[string]func() graph.Array{
 			"se":   func() graph.Array { return graphtest.Must(SE(x, w(fc1), w(fc2), l)) },
 			"cbam": func() graph.Array { return graphtest.Must(CBAM(x, w(fc1), w(fc2), w(k7), l)) },
@@ -35,7 +36,9 @@ func TestGatesDontDependOnTiles(t *testing.T) {
 
 func TestGatesRefuse(t *testing.T) {
 	x := graphtest.Randn(1, 2, 9, 8, 6)
-	w := func(dims ...int) Weights { return Weights{Kernel: graphtest.Randn(1, dims...), Layout: Keras} }
+	w := func(dims ...int) ops.Weights {
+		return ops.Weights{Kernel: graphtest.Randn(1, dims...), Layout: ops.Keras}
+	}
 	for want, build := range map[string]func() (graph.Array, error){
 		"weight of shape (5,3) takes 5 channels: want (": func() (graph.Array, error) { return SE(x, w(5, 3), w(3, 6), shape.NHWC) },
 		"gives 5 channels: want the 6 of x1.npy":         func() (graph.Array, error) { return SE(x, w(6, 3), w(3, 5), shape.NHWC) },

@@ -1,4 +1,4 @@
-package ops
+package blocks
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
+	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
 
@@ -17,14 +18,14 @@ var CrossModalModes = []string{"concat", "add", "mul", "gate", "film", "bilinear
 // axis of arrays of up to 3 dimensions and the layout's channels of larger
 // ones; without a kernel they are the identity.
 type CrossModalOptions struct {
-	Axis       int             // concat
-	Project    map[int]Weights // inputs that are mapped first
-	Gamma      Weights         // film: what scales
-	Beta       Weights         // film: what shifts
-	U, V, P    Weights         // bilinear
-	Activation string          // bilinear: of both sides before their product; "": none
-	Factor     int             // bilinear: neighbouring features that are summed; 0: 1
-	Normalize  bool            // bilinear: power and l2 normalisation
+	Axis       int                 // concat
+	Project    map[int]ops.Weights // inputs that are mapped first
+	Gamma      ops.Weights         // film: what scales
+	Beta       ops.Weights         // film: what shifts
+	U, V, P    ops.Weights         // bilinear
+	Activation string              // bilinear: of both sides before their product; "": none
+	Factor     int                 // bilinear: neighbouring features that are summed; 0: 1
+	Normalize  bool                // bilinear: power and l2 normalisation
 	Attention  AttentionOptions
 	Layout     shape.Layout
 }
@@ -60,13 +61,13 @@ func CrossModal(xs []graph.Array, mode string, o CrossModalOptions) (graph.Array
 	}
 	switch mode {
 	case "concat":
-		return Concat(xs, o.Axis)
+		return ops.Concat(xs, o.Axis)
 	case "add":
-		return Add(xs, AddOptions{Layout: o.Layout})
+		return ops.Add(xs, ops.AddOptions{Layout: o.Layout})
 	case "mul":
-		return Mul(xs, MulOptions{Layout: o.Layout})
+		return ops.Mul(xs, ops.MulOptions{Layout: o.Layout})
 	case "gate":
-		return Mul(xs, MulOptions{Gate: "sigmoid", Layout: o.Layout})
+		return ops.Mul(xs, ops.MulOptions{Gate: "sigmoid", Layout: o.Layout})
 	case "film":
 		return film(xs[0], xs[1], o)
 	}
@@ -79,19 +80,19 @@ func (o CrossModalOptions) check(xs []graph.Array, mode string) error {
 	if err := CheckCrossModalMode(mode); err != nil {
 		return err
 	}
-	var first, second []Weights
+	var first, second []ops.Weights
 	switch mode {
 	case "film":
-		second = []Weights{o.Gamma, o.Beta}
+		second = []ops.Weights{o.Gamma, o.Beta}
 	case "bilinear":
-		first, second = []Weights{o.U}, []Weights{o.V}
+		first, second = []ops.Weights{o.U}, []ops.Weights{o.V}
 	default:
 		return nil
 	}
 	if err := twoInputs(mode, xs); err != nil {
 		return err
 	}
-	for i, weights := range [][]Weights{first, second} {
+	for i, weights := range [][]ops.Weights{first, second} {
 		n := len(xs[i].Shape())
 		if n == 0 {
 			return graph.Errorf(xs[i], "shape () has no features for %s", mode)
@@ -130,7 +131,7 @@ func CrossAttention(xs []graph.Array, o CrossModalOptions) (out, scores graph.Ar
 	out, scores, err = AttentionScores(sequences[0], a)
 	if err == nil && len(sequences[0].Shape()) > len(xs[0].Shape()) {
 		s := out.Shape()
-		out, err = Reshape(out, shape.Shape{s[0], s[2]})
+		out, err = ops.Reshape(out, shape.Shape{s[0], s[2]})
 	}
 	return out, scores, err
 }
@@ -174,28 +175,28 @@ func featureAxis(ndim int, l shape.Layout) int {
 }
 
 // project maps the features of x, rounded to the dtype of x and w.
-func project(x graph.Array, w Weights, l shape.Layout) (graph.Array, error) {
+func project(x graph.Array, w ops.Weights, l shape.Layout) (graph.Array, error) {
 	if len(x.Shape()) == 0 {
 		return nil, graph.Errorf(x, "shape () has no features to project")
 	}
-	return Linear(x, w, LinearOptions{Axis: featureAxis(len(x.Shape()), l)})
+	return ops.Linear(x, w, ops.LinearOptions{Axis: featureAxis(len(x.Shape()), l)})
 }
 
 // modalities are two float arrays with their features on the last axis, in
 // the dtype they are computed in, and that of the result.
-func modalities(op string, a, b graph.Array, l shape.Layout, weights ...Weights) (wa, wb graph.Array, t dtype.Type, err error) {
+func modalities(op string, a, b graph.Array, l shape.Layout, weights ...ops.Weights) (wa, wb graph.Array, t dtype.Type, err error) {
 	all := []graph.Array{a, b}
 	for _, w := range weights {
 		all = append(all, w.Arrays()...)
 	}
-	if t, err = FloatType(op, all...); err != nil {
+	if t, err = ops.FloatType(op, all...); err != nil {
 		return nil, nil, t, err
 	}
 	out := []graph.Array{a, b}
 	for i, x := range out {
 		n := len(x.Shape())
-		if x, err = Cast(x, t.Compute()); err == nil {
-			out[i], err = Transpose(x, shape.MoveToLast(featureAxis(n, l), n))
+		if x, err = ops.Cast(x, t.Compute()); err == nil {
+			out[i], err = ops.Transpose(x, shape.MoveToLast(featureAxis(n, l), n))
 		}
 		if err != nil {
 			return nil, nil, t, err
@@ -208,11 +209,11 @@ func modalities(op string, a, b graph.Array, l shape.Layout, weights ...Weights)
 // them, and rounds to t.
 func fromLast(x graph.Array, t dtype.Type, l shape.Layout) (graph.Array, error) {
 	n := len(x.Shape())
-	x, err := Transpose(x, shape.Inverse(shape.MoveToLast(featureAxis(n, l), n)))
+	x, err := ops.Transpose(x, shape.Inverse(shape.MoveToLast(featureAxis(n, l), n)))
 	if err != nil {
 		return nil, err
 	}
-	return Cast(x, t)
+	return ops.Cast(x, t)
 }
 
 func film(a, b graph.Array, o CrossModalOptions) (graph.Array, error) {
@@ -220,11 +221,11 @@ func film(a, b graph.Array, o CrossModalOptions) (graph.Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	gamma, err := Linear(wb, o.Gamma, LinearOptions{Axis: -1})
+	gamma, err := ops.Linear(wb, o.Gamma, ops.LinearOptions{Axis: -1})
 	if err != nil {
 		return nil, err
 	}
-	beta, err := Linear(wb, o.Beta, LinearOptions{Axis: -1})
+	beta, err := ops.Linear(wb, o.Beta, ops.LinearOptions{Axis: -1})
 	if err != nil {
 		return nil, err
 	}
@@ -233,11 +234,11 @@ func film(a, b graph.Array, o CrossModalOptions) (graph.Array, error) {
 			return nil, graph.Errorf(b, "gives %d features by --gamma or --beta: %s has %d to scale and shift", m.Shape().Last(), graph.NameOf(a), wa.Shape().Last())
 		}
 	}
-	y, err := Mul([]graph.Array{wa, gamma}, MulOptions{})
+	y, err := ops.Mul([]graph.Array{wa, gamma}, ops.MulOptions{})
 	if err != nil {
 		return nil, err
 	}
-	if y, err = Add([]graph.Array{y, beta}, AddOptions{}); err != nil {
+	if y, err = ops.Add([]graph.Array{y, beta}, ops.AddOptions{}); err != nil {
 		return nil, err
 	}
 	return fromLast(y, t, o.Layout)
@@ -250,16 +251,16 @@ func bilinear(a, b graph.Array, o CrossModalOptions) (graph.Array, error) {
 	}
 	for _, side := range []struct {
 		x *graph.Array
-		w Weights
+		w ops.Weights
 	}{{&wa, o.U}, {&wb, o.V}} {
-		if *side.x, err = Linear(*side.x, side.w, LinearOptions{Axis: -1, Activation: o.Activation}); err != nil {
+		if *side.x, err = ops.Linear(*side.x, side.w, ops.LinearOptions{Axis: -1, Activation: o.Activation}); err != nil {
 			return nil, err
 		}
 	}
 	if wa.Shape().Last() != wb.Shape().Last() {
 		return nil, graph.Errorf(b, "--v gives %d features, --u gives %d of %s: their product wants as many", wb.Shape().Last(), wa.Shape().Last(), graph.NameOf(a))
 	}
-	z, err := Mul([]graph.Array{wa, wb}, MulOptions{})
+	z, err := ops.Mul([]graph.Array{wa, wb}, ops.MulOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -272,11 +273,11 @@ func bilinear(a, b graph.Array, o CrossModalOptions) (graph.Array, error) {
 		}
 	}
 	if o.Normalize {
-		if z, err = PowerNormalize(z); err != nil {
+		if z, err = ops.PowerNormalize(z); err != nil {
 			return nil, err
 		}
 	}
-	if z, err = Linear(z, o.P, LinearOptions{Axis: -1}); err != nil {
+	if z, err = ops.Linear(z, o.P, ops.LinearOptions{Axis: -1}); err != nil {
 		return nil, err
 	}
 	return fromLast(z, t, o.Layout)
@@ -286,9 +287,9 @@ func bilinear(a, b graph.Array, o CrossModalOptions) (graph.Array, error) {
 func sumNeighbours(x graph.Array, k int) (graph.Array, error) {
 	s := x.Shape()
 	groups := append(s[:len(s)-1].Clone(), s.Last()/k, k)
-	x, err := Reshape(x, groups)
+	x, err := ops.Reshape(x, groups)
 	if err != nil {
 		return nil, err
 	}
-	return Sum(x, ReduceOptions{Axes: []int{-1}})
+	return ops.Sum(x, ops.ReduceOptions{Axes: []int{-1}})
 }

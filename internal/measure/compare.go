@@ -1,4 +1,4 @@
-package ops
+package measure
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
+	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
 
@@ -42,21 +43,21 @@ func Compare(ctx context.Context, a, b graph.Array, c CompareOptions, o graph.Op
 	if !a.Shape().Equal(b.Shape()) {
 		return Comparison{}, graph.Errorf(b, "shape %v: %s has %v", b.Shape(), graph.NameOf(a), a.Shape())
 	}
-	if err := needArithmetic([]graph.Array{a, b}); err != nil {
+	if err := ops.NeedArithmetic([]graph.Array{a, b}); err != nil {
 		return Comparison{}, err
 	}
 	same := a.DType() == b.DType()
-	xs, t, err := promote([]graph.Array{a, b})
+	xs, t, err := ops.Promote([]graph.Array{a, b})
 	if err != nil {
 		return Comparison{}, err
 	}
 	n := int(a.Shape().Len())
 	for i, x := range xs {
-		if xs[i], err = Reshape(x, shape.Shape{n, 1}); err != nil {
+		if xs[i], err = ops.Reshape(x, shape.Shape{n, 1}); err != nil {
 			return Comparison{}, err
 		}
 	}
-	pairs, err := Concat(xs, -1)
+	pairs, err := ops.Concat(xs, -1)
 	if err != nil {
 		return Comparison{}, err
 	}

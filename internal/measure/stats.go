@@ -1,4 +1,4 @@
-package ops
+package measure
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
+	"fusectl/internal/ops"
 )
 
 // Stats describes the elements of a real array. Min, Max, Mean and the
@@ -20,17 +21,17 @@ type Stats struct {
 	MinInt, MaxInt        *big.Int // of integers, exactly; nil for other arrays and for empty ones
 }
 
-// Measure computes the statistics of x, which must be real, in one pass
+// Summarize computes the statistics of x, which must be real, in one pass
 // through the tile engine. The same figures come out for every number of
 // threads.
-func Measure(ctx context.Context, x graph.Array, o graph.Options) (Stats, error) {
-	if err := needArithmetic([]graph.Array{x}); err != nil {
+func Summarize(ctx context.Context, x graph.Array, o graph.Options) (Stats, error) {
+	if err := ops.NeedArithmetic([]graph.Array{x}); err != nil {
 		return Stats{}, err
 	}
 	if x.DType().IsComplex() {
 		return Stats{}, graph.Errorf(x, "dtype %v: statistics are of real numbers", x.DType())
 	}
-	x = Untransposed(x)
+	x = ops.Untransposed(x)
 	o.Tile = graph.DefaultTile / 8 * int64(x.DType().Size()) // the tiles are the tree that sums are made in
 	p, err := graph.NewPlan(o, x)
 	if err != nil {
@@ -49,13 +50,13 @@ func Measure(ctx context.Context, x graph.Array, o graph.Options) (Stats, error)
 
 // Values computes x, which must be real, as float64.
 func Values(ctx context.Context, x graph.Array, o graph.Options) ([]float64, error) {
-	if err := needArithmetic([]graph.Array{x}); err != nil {
+	if err := ops.NeedArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
 	if x.DType().IsComplex() {
 		return nil, graph.Errorf(x, "dtype %v: want real numbers", x.DType())
 	}
-	wide, err := Cast(x, dtype.Float64)
+	wide, err := ops.Cast(x, dtype.Float64)
 	if err != nil {
 		return nil, err
 	}

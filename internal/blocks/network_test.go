@@ -1,4 +1,4 @@
-package ops
+package blocks
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"fusectl/internal/graph"
 	"fusectl/internal/graph/graphtest"
 	"fusectl/internal/kernel"
+	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
 
@@ -22,10 +23,10 @@ func TestNetworksGiveTheSameBytesHoweverTheyAreCut(t *testing.T) {
 			}
 			return graphtest.Randn(seed, n, h, w, c)
 		}
-		torch := func(seed uint64, dims ...int) Weights {
-			return Weights{Kernel: graphtest.Randn(seed, dims...), Layout: Torch}
+		torch := func(seed uint64, dims ...int) ops.Weights {
+			return ops.Weights{Kernel: graphtest.Randn(seed, dims...), Layout: ops.Torch}
 		}
-		threes := func(n int) (ws []Weights) {
+		threes := func(n int) (ws []ops.Weights) {
 			for i := range n {
 				ws = append(ws, torch(uint64(20+i), 6, 6, 3, 3))
 			}
@@ -33,7 +34,7 @@ func TestNetworksGiveTheSameBytesHoweverTheyAreCut(t *testing.T) {
 		}
 		levels := []graph.Array{maps(1, 2, 9, 7, 6), maps(2, 2, 5, 4, 6), maps(3, 2, 3, 2, 6)}
 		pyramids := map[string]FPNOptions{
-			"output":   {Upsample: "nearest", Output: threes(3), Lateral: []Weights{torch(4, 6, 6), torch(5, 6, 6), {}}},
+			"output":   {Upsample: "nearest", Output: threes(3), Lateral: []ops.Weights{torch(4, 6, 6), torch(5, 6, 6), {}}},
 			"weighted": {Merge: "weighted", MergeWeights: graphtest.Randn(6, 2, 2)},
 			"concat":   {Merge: "concat"},
 			"mul":      {Merge: "mul", Extra: "maxpool"},
@@ -57,13 +58,13 @@ func TestNetworksGiveTheSameBytesHoweverTheyAreCut(t *testing.T) {
 			"film":      {[]graph.Array{a, b}, CrossModalOptions{Gamma: torch(9, 6, 8), Beta: torch(10, 6, 8)}},
 			"bilinear":  {[]graph.Array{a, b}, CrossModalOptions{U: torch(9, 12, 6), V: torch(10, 12, 8), P: torch(11, 5, 4), Factor: 3, Normalize: true, Activation: "tanh"}},
 			"attention": {[]graph.Array{a, words}, CrossModalOptions{Attention: AttentionOptions{Scale: 1, Residual: true}}},
-			"gate":      {[]graph.Array{a, b}, CrossModalOptions{Project: map[int]Weights{1: torch(9, 1, 8)}}},
+			"gate":      {[]graph.Array{a, b}, CrossModalOptions{Project: map[int]ops.Weights{1: torch(9, 1, 8)}}},
 		}
 		for mode, m := range modes {
 			if mode == "gate" {
-				m.xs[1] = graphtest.Must(Reshape(b, shape.Shape{2, 1, 1, 8}))
+				m.xs[1] = graphtest.Must(ops.Reshape(b, shape.Shape{2, 1, 1, 8}))
 				if l == shape.NCHW {
-					m.xs[1] = graphtest.Must(Reshape(b, shape.Shape{2, 8, 1, 1}))
+					m.xs[1] = graphtest.Must(ops.Reshape(b, shape.Shape{2, 8, 1, 1}))
 				}
 			}
 			m.o.Layout = l

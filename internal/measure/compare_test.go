@@ -1,4 +1,4 @@
-package ops
+package measure
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"fusectl/internal/graph"
 	"fusectl/internal/graph/graphtest"
 	"fusectl/internal/kernel"
+	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
 
@@ -74,10 +75,10 @@ func TestTransposedArrays(t *testing.T) {
 	reverse := []int{2, 1, 0}
 	c := graphtest.Randn(1, s...)
 	f := graphtest.Permuted(c, reverse)
-	asC := func() graph.Array { return graphtest.Must(Transpose(f, reverse)) }
-	for _, x := range []graph.Array{asC(), graphtest.Must(Add([]graph.Array{asC(), Constant(dtype.Float32, 0)}, AddOptions{}))} {
-		stats, err := Measure(t.Context(), x, graph.Options{Threads: 2})
-		want, err2 := Measure(t.Context(), c, graph.Options{})
+	asC := func() graph.Array { return graphtest.Must(ops.Transpose(f, reverse)) }
+	for _, x := range []graph.Array{asC(), graphtest.Must(ops.Add([]graph.Array{asC(), ops.Constant(dtype.Float32, 0)}, ops.AddOptions{}))} {
+		stats, err := Summarize(t.Context(), x, graph.Options{Threads: 2})
+		want, err2 := Summarize(t.Context(), c, graph.Options{})
 		if err != nil || err2 != nil || stats.Min != want.Min || stats.Max != want.Max || math.Abs(stats.Mean-want.Mean) > 1e-15 {
 			t.Errorf("statistics: %+v, %v: want %+v, but for the rounding of sums of 400,000 numbers in another order", stats, err, want)
 		}
@@ -90,7 +91,7 @@ func TestTransposedArrays(t *testing.T) {
 	for _, at := range []int64{400000, 7, 300001} {
 		kernel.View[float32](other.Data)[at] += 5
 	}
-	off, err := Compare(t.Context(), asC(), graphtest.Must(Transpose(graphtest.Permuted(other, reverse), reverse)), CompareOptions{}, graph.Options{Threads: 2})
+	off, err := Compare(t.Context(), asC(), graphtest.Must(ops.Transpose(graphtest.Permuted(other, reverse), reverse)), CompareOptions{}, graph.Options{Threads: 2})
 	if err != nil || off.Unequal != 3 {
 		t.Errorf("compared: %+v, %v", off, err)
 	}

@@ -1,10 +1,11 @@
-package ops
+package blocks
 
 import (
 	"fmt"
 	"slices"
 
 	"fusectl/internal/graph"
+	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
 
@@ -17,17 +18,17 @@ var ExtraModes = []string{"none", "maxpool", "p6p7"}
 // FPNOptions refine FPN. Lists of weights have one for each level, finest
 // first, or are nil; a Weights without a kernel is the identity.
 type FPNOptions struct {
-	Upsample      string      // one of ResizeModes; "": bilinear
-	Lateral       []Weights   // 1×1 convolutions of the levels
-	Output        []Weights   // 3×3 convolutions of the fused levels
-	Merge         string      // one of MergeModes; "": add
-	MergeWeights  graph.Array // weighted: [levels-1, 2], of a level and of the coarser one; nil: ones
-	Extra         string      // one of ExtraModes; "": none
-	ExtraConv     []Weights   // p6p7: the two 3×3 convolutions
+	Upsample      string        // one of ResizeModes; "": bilinear
+	Lateral       []ops.Weights // 1×1 convolutions of the levels
+	Output        []ops.Weights // 3×3 convolutions of the fused levels
+	Merge         string        // one of MergeModes; "": add
+	MergeWeights  graph.Array   // weighted: [levels-1, 2], of a level and of the coarser one; nil: ones
+	Extra         string        // one of ExtraModes; "": none
+	ExtraConv     []ops.Weights // p6p7: the two 3×3 convolutions
 	BottomUp      bool
-	Down          []Weights   // BottomUp: 3×3 convolutions of stride 2 from each level to the next; nil: every second position
-	BottomUpConv  []Weights   // BottomUp: 3×3 convolutions of all levels but the finest
-	BottomUpMerge graph.Array // BottomUp, weighted: [levels-1, 2], of a level and of the finer one; nil: ones
+	Down          []ops.Weights // BottomUp: 3×3 convolutions of stride 2 from each level to the next; nil: every second position
+	BottomUpConv  []ops.Weights // BottomUp: 3×3 convolutions of all levels but the finest
+	BottomUpMerge graph.Array   // BottomUp, weighted: [levels-1, 2], of a level and of the finer one; nil: ones
 	Layout        shape.Layout
 }
 
@@ -61,7 +62,7 @@ func FPN(levels []graph.Array, o FPNOptions) ([]graph.Array, error) {
 	all := slices.Clone(levels)
 	for _, f := range []struct {
 		flag string
-		ws   []Weights
+		ws   []ops.Weights
 		n    int
 	}{
 		{"lateral", o.Lateral, len(levels)}, {"output-conv", o.Output, len(levels)}, {"down-conv", o.Down, len(levels) - 1},
@@ -74,20 +75,20 @@ func FPN(levels []graph.Array, o FPNOptions) ([]graph.Array, error) {
 			all = append(all, w.Arrays()...)
 		}
 	}
-	t, err := FloatType("fpn", all...)
+	t, err := ops.FloatType("fpn", all...)
 	if err != nil {
 		return nil, err
 	}
 	work := make([]graph.Array, len(levels))
 	for i, x := range levels {
-		if work[i], err = Cast(x, t.Compute()); err != nil {
+		if work[i], err = ops.Cast(x, t.Compute()); err != nil {
 			return nil, err
 		}
 	}
 	p := pyramid{o, levels}
 	lateral := slices.Clone(work)
 	for i := range o.Lateral {
-		if lateral[i], err = Linear(work[i], o.Lateral[i], LinearOptions{Axis: o.Layout.Channel(4)}); err != nil {
+		if lateral[i], err = ops.Linear(work[i], o.Lateral[i], ops.LinearOptions{Axis: o.Layout.Channel(4)}); err != nil {
 			return nil, err
 		}
 	}
@@ -108,7 +109,7 @@ func FPN(levels []graph.Array, o FPNOptions) ([]graph.Array, error) {
 		return nil, err
 	}
 	for i, x := range fused {
-		if fused[i], err = Cast(x, t); err != nil {
+		if fused[i], err = ops.Cast(x, t); err != nil {
 			return nil, err
 		}
 	}
@@ -132,7 +133,7 @@ func (p *pyramid) topDown(lateral []graph.Array) ([]graph.Array, error) {
 	for i := len(fused) - 2; i >= 0; i-- {
 		s := lateral[i].Shape()
 		fused[i+1] = graph.MaterializeComputed(fused[i+1])
-		up, err := Resize(fused[i+1], s[axes[0]], s[axes[1]], ResizeOptions{Mode: mode, Layout: p.Layout})
+		up, err := ops.Resize(fused[i+1], s[axes[0]], s[axes[1]], ops.ResizeOptions{Mode: mode, Layout: p.Layout})
 		if err != nil {
 			return nil, err
 		}
@@ -147,7 +148,7 @@ func (p *pyramid) topDown(lateral []graph.Array) ([]graph.Array, error) {
 func (p *pyramid) bottomUp(fused []graph.Array) ([]graph.Array, error) {
 	out := slices.Clone(fused)
 	for i := range len(out) - 1 {
-		w := Weights{}
+		w := ops.Weights{}
 		if p.Down != nil {
 			w = p.Down[i]
 		}
@@ -171,22 +172,22 @@ func (p *pyramid) bottomUp(fused []graph.Array) ([]graph.Array, error) {
 
 // halve is a 3×3 convolution of stride 2, or without a kernel every second
 // position.
-func (p *pyramid) halve(x graph.Array, w Weights) (graph.Array, error) {
+func (p *pyramid) halve(x graph.Array, w ops.Weights) (graph.Array, error) {
 	if w.Kernel == nil {
-		return Pool(x, "max", PoolOptions{Window: Window{Size: [2]int{1, 1}, Stride: [2]int{2, 2}}, Layout: p.Layout})
+		return ops.Pool(x, "max", ops.PoolOptions{Window: ops.Window{Size: [2]int{1, 1}, Stride: [2]int{2, 2}}, Layout: p.Layout})
 	}
-	return Conv(x, w, ConvOptions{Stride: [2]int{2, 2}, Padding: Padding{Each: [2]int{1, 1}}, Layout: p.Layout})
+	return ops.Conv(x, w, ops.ConvOptions{Stride: [2]int{2, 2}, Padding: ops.Padding{Each: [2]int{1, 1}}, Layout: p.Layout})
 }
 
 // convolveAll convolves levels 3×3, each by its weights; nil leaves them.
-func (p *pyramid) convolveAll(xs []graph.Array, ws []Weights) ([]graph.Array, error) {
+func (p *pyramid) convolveAll(xs []graph.Array, ws []ops.Weights) ([]graph.Array, error) {
 	out := slices.Clone(xs)
 	for i, w := range ws {
 		var err error
 		if w.Kernel == nil {
-			out[i], err = Linear(out[i], w, LinearOptions{Axis: p.Layout.Channel(4)})
+			out[i], err = ops.Linear(out[i], w, ops.LinearOptions{Axis: p.Layout.Channel(4)})
 		} else {
-			out[i], err = Conv(out[i], w, ConvOptions{Padding: Padding{Each: [2]int{1, 1}}, Layout: p.Layout})
+			out[i], err = ops.Conv(out[i], w, ops.ConvOptions{Padding: ops.Padding{Each: [2]int{1, 1}}, Layout: p.Layout})
 		}
 		if err != nil {
 			return nil, err
@@ -200,7 +201,7 @@ func (p *pyramid) extra(fused []graph.Array, last graph.Array) ([]graph.Array, e
 	coarsest := fused[len(fused)-1]
 	switch p.Extra {
 	case "maxpool":
-		x, err := p.halve(coarsest, Weights{})
+		x, err := p.halve(coarsest, ops.Weights{})
 		return append(fused, x), err
 	case "p6p7":
 		if p.ExtraConv == nil || p.ExtraConv[0].Kernel == nil || p.ExtraConv[1].Kernel == nil {
@@ -215,7 +216,7 @@ func (p *pyramid) extra(fused []graph.Array, last graph.Array) ([]graph.Array, e
 		if err != nil {
 			return nil, err
 		}
-		active, err := Activate("relu", p6, p.Layout.Channel(4))
+		active, err := ops.Activate("relu", p6, p.Layout.Channel(4))
 		if err != nil {
 			return nil, err
 		}
@@ -226,12 +227,12 @@ func (p *pyramid) extra(fused []graph.Array, last graph.Array) ([]graph.Array, e
 }
 
 // convChannels is the channels that a kernel of four dimensions takes and gives.
-func convChannels(w Weights) (in, out int, ok bool) {
+func convChannels(w ops.Weights) (in, out int, ok bool) {
 	s := w.Kernel.Shape()
 	if len(s) != 4 {
 		return 0, 0, false
 	}
-	if w.Layout == Torch {
+	if w.Layout == ops.Torch {
 		return s[1], s[0], true
 	}
 	return s[2], s[3], true
@@ -242,13 +243,13 @@ func convChannels(w Weights) (in, out int, ok bool) {
 func (p *pyramid) merge(flag string, weights graph.Array, i int, x, y graph.Array) (graph.Array, error) {
 	switch p.Merge {
 	case "concat":
-		return Concat([]graph.Array{x, y}, p.Layout.Channel(4))
+		return ops.Concat([]graph.Array{x, y}, p.Layout.Channel(4))
 	case "mul":
-		return Mul([]graph.Array{x, y}, MulOptions{})
+		return ops.Mul([]graph.Array{x, y}, ops.MulOptions{})
 	case "weighted":
 		return p.weighted(flag, weights, i, x, y)
 	}
-	return Add([]graph.Array{x, y}, AddOptions{})
+	return ops.Add([]graph.Array{x, y}, ops.AddOptions{})
 }
 
 // fastEpsilon keeps BiFPN's fast normalised fusion from dividing by 0.
@@ -258,7 +259,7 @@ const fastEpsilon = 1e-4
 func (p *pyramid) weighted(flag string, weights graph.Array, i int, x, y graph.Array) (graph.Array, error) {
 	if weights == nil {
 		each := 1 / (2 + fastEpsilon)
-		return Add([]graph.Array{x, y}, AddOptions{Coef: []Coef{{Value: each}, {Value: each}}})
+		return ops.Add([]graph.Array{x, y}, ops.AddOptions{Coef: []ops.Coef{{Value: each}, {Value: each}}})
 	}
 	want := shape.Shape{len(p.levels) - 1, 2}
 	switch {
@@ -267,27 +268,27 @@ func (p *pyramid) weighted(flag string, weights graph.Array, i int, x, y graph.A
 	case !weights.DType().IsFloat():
 		return nil, graph.Errorf(weights, "dtype %v: %s wants float16, bfloat16, float32 or float64", weights.DType(), flag)
 	}
-	w, err := Cast(weights, x.DType())
+	w, err := ops.Cast(weights, x.DType())
 	if err == nil {
-		w, err = FastNormalize(w, fastEpsilon)
+		w, err = ops.FastNormalize(w, fastEpsilon)
 	}
 	if err == nil {
-		w, err = Reshape(w, shape.Shape{2 * want[0]})
+		w, err = ops.Reshape(w, shape.Shape{2 * want[0]})
 	}
 	if err != nil {
 		return nil, err
 	}
 	var terms [2]graph.Array
 	for k, v := range []graph.Array{x, y} {
-		share, err := Rows(w, 2*i+k, 1)
+		share, err := ops.Rows(w, 2*i+k, 1)
 		if err != nil {
 			return nil, err
 		}
-		if terms[k], err = Mul([]graph.Array{v, share}, MulOptions{}); err != nil {
+		if terms[k], err = ops.Mul([]graph.Array{v, share}, ops.MulOptions{}); err != nil {
 			return nil, err
 		}
 	}
-	return Add(terms[:], AddOptions{})
+	return ops.Add(terms[:], ops.AddOptions{})
 }
 
 // finestFirst orders levels by their spatial size, which must fall or rise
