@@ -30,8 +30,8 @@ vet:
 
 # The other instruction sets, and the build without assembly; the golden cases run at each of them in `make test`.
 levels:
-	FUSECTL_CPU=avx2 $(GO) test ./internal/kernel ./internal/ops
-	FUSECTL_CPU=generic $(GO) test ./internal/kernel ./internal/ops
+	FUSECTL_CPU=avx2 $(GO) test ./internal/kernel ./internal/ops ./internal/blocks
+	FUSECTL_CPU=generic $(GO) test ./internal/kernel ./internal/ops ./internal/blocks
 	$(GO) test -tags noasm ./internal/...
 
 cross:
