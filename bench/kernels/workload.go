@@ -93,7 +93,7 @@ func (w workload) attentionProjected(threads int) func() error {
 
 func (w workload) conv(threads int) func() error {
 	c, k := w.Shape[3], w.Kernel
-	o := ops.ConvOptions{Padding: ops.Padding{Each: [2]int{k / 2, k / 2}}, Layout: w.Layout}
+	o := ops.ConvOptions{Padding: ops.Pad(k / 2), Layout: w.Layout}
 	s, kernels := w.Shape, shape.Shape{k, k, c, c}
 	if w.Layout == shape.NCHW {
 		s, kernels = s.Permute([]int{0, 3, 1, 2}), shape.Shape{c, c, k, k}
@@ -105,7 +105,7 @@ func (w workload) conv(threads int) func() error {
 func (w workload) resize(threads int) func() error {
 	x := normal(dtype.Float32, w.Shape, 1)
 	o := ops.ResizeOptions{Mode: "bilinear", Layout: shape.NHWC}
-	return planned(threads, func() (graph.Array, error) { return ops.Resize(x, 2*w.Shape[1], 2*w.Shape[2], o) })
+	return planned(threads, func() (graph.Array, error) { return ops.Resize(x, []int{2 * w.Shape[1], 2 * w.Shape[2]}, o) })
 }
 
 // weights is a linear map or a convolution whose outputs sum over in numbers.

@@ -28,5 +28,10 @@ func (e *env) align(a alignFlags, xs []graph.Array) ([]graph.Array, error) {
 	if err := ops.CheckResizeMode(a.mode); err != nil {
 		return nil, usagef("--align-mode: %v", err)
 	}
+	if a.how != "none" {
+		if err := e.twoSpatial("--align takes feature maps", xs...); err != nil {
+			return nil, err
+		}
+	}
 	return ops.Align(xs, a.how, ops.ResizeOptions{Mode: a.mode, Layout: shape.Layout(e.layout)})
 }

@@ -52,6 +52,9 @@ side. --transpose is conv_transpose2d, with kernels [h,w,out,in] or
 				return nil, err
 			}
 			o.Layout, o.Activation = shape.Layout(e.layout), activation
+			if err := e.twoSpatial("a convolution takes a feature map", xs[0]); err != nil {
+				return nil, err
+			}
 			return ops.Conv(xs[0], ws[0], o)
 		}),
 	}

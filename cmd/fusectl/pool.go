@@ -40,6 +40,9 @@ dtype; averages are summed in float64 and rounded once.`,
 			if o.Padding, err = padding(pad); err != nil {
 				return nil, err
 			}
+			if err := e.twoSpatial("pooling takes a feature map", xs[0]); err != nil {
+				return nil, err
+			}
 			return ops.Pool(xs[0], mode, o)
 		}),
 	}

@@ -55,15 +55,19 @@ position inside. TensorFlow's and JAX's is --cubic-coeff -0.5
 				return nil, usagef("--recompute-scale goes with --scale")
 			case !(o.CubicCoeff < 0) || math.IsInf(o.CubicCoeff, 0):
 				return nil, usagef("--cubic-coeff %g: want a number below 0", o.CubicCoeff)
-			case scales != nil && len(s) == 4: // other ranks are the operation's to refuse
-				for i, a := range o.Layout.Spatial(4) {
-					size[i] = int(min(float64(s[a])*scale[i], math.MaxInt32))
+			case scales != nil:
+				size = nil
+				for i, a := range o.Layout.Spatial(len(s)) {
+					size = append(size, int(min(float64(s[a])*scale[min(i, len(scale)-1)], math.MaxInt32)))
 				}
 				if !recompute {
 					o.Scale = scale
 				}
 			}
-			return ops.Resize(xs[0], size[0], size[1], o)
+			if err := e.twoSpatial("resizing takes a feature map", xs[0]); err != nil {
+				return nil, err
+			}
+			return ops.Resize(xs[0], size, o)
 		}),
 	}
 	f := cmd.Flags()
@@ -79,14 +83,13 @@ position inside. TensorFlow's and JAX's is --cubic-coeff -0.5
 }
 
 // scalePair reads --scale, one number for both axes or one each.
-func scalePair(words list) (p [2]float64, err error) {
-	if words == nil {
-		return p, nil
-	}
-	for i := range p {
-		p[i], err = strconv.ParseFloat(words[min(i, len(words)-1)], 64)
+func scalePair(words list) ([]float64, error) {
+	p := make([]float64, len(words))
+	for i, word := range words {
+		var err error
+		p[i], err = strconv.ParseFloat(word, 64)
 		if err != nil || len(words) > 2 || !(p[i] > 0) || math.IsInf(p[i], 0) {
-			return p, usagef("--scale %s: want a number above 0, or two, of height and width", words.String())
+			return nil, usagef("--scale %s: want a number above 0, or two, of height and width", words.String())
 		}
 	}
 	return p, nil

@@ -244,17 +244,15 @@ func needs(cmd *cobra.Command, flags ...string) {
 
 // pair reads "H,W" or one number for both; least is the smallest that is
 // allowed.
-func pair(flag string, words list, least int) (p [2]int, err error) {
+func pair(flag string, words list, least int) ([]int, error) {
 	n, err := numbers(flag, words)
 	switch {
-	case err != nil:
-		return p, err
-	case len(n) == 0:
-		return p, nil
+	case err != nil || len(n) == 0:
+		return nil, err
 	case len(n) > 2 || n[0] < least || n[len(n)-1] < least:
-		return p, usagef("--%s %s: want one number or two, height and width, of at least %d", flag, words.String(), least)
+		return nil, usagef("--%s %s: want one number or two, height and width, of at least %d", flag, words.String(), least)
 	}
-	return [2]int{n[0], n[len(n)-1]}, nil
+	return n, nil
 }
 
 // padding reads --padding: same, valid, N or N,M.
@@ -265,10 +263,22 @@ func padding(words list) (p ops.Padding, err error) {
 	case "same":
 		return ops.Padding{Same: true}, nil
 	}
-	if p.Each, err = pair("padding", words, 0); err != nil {
+	n, err := pair("padding", words, 0)
+	if err != nil {
 		return p, usagef("--padding %s: want same, valid, N or N,M", words.String())
 	}
-	return p, nil
+	return ops.Pad(n...), nil
+}
+
+// twoSpatial refuses arrays that aren't maps of two spatial axes, which what says
+// a command takes.
+func (e *env) twoSpatial(takes string, xs ...graph.Array) error {
+	for _, x := range xs {
+		if len(x.Shape()) != 4 {
+			return graph.Errorf(x, "shape %v: %s of 4 dimensions, %s", x.Shape(), takes, e.layout)
+		}
+	}
+	return nil
 }
 
 func weightLayoutFlag(cmd *cobra.Command, to *string) {

@@ -34,8 +34,9 @@ type FPNOptions struct {
 
 // FPN is a feature pyramid (Lin et al. 2017), as torchvision's
 // FeaturePyramidNetwork: each level is merged, by addition, with the coarser
-// fused level, upsampled, and then convolved. Levels are rank-4 feature maps,
-// given finest or coarsest first, and the fused ones are returned finest first.
+// fused level, upsampled, and then convolved. Levels are maps of 1, 2 or 3 spatial
+// axes, given finest or coarsest first, and the fused ones are returned finest
+// first.
 // All have the dtype that the levels and weights promote to; between levels
 // nothing is rounded to 16 bits.
 //
@@ -85,10 +86,10 @@ func FPN(levels []graph.Array, o FPNOptions) ([]graph.Array, error) {
 			return nil, err
 		}
 	}
-	p := pyramid{o, levels}
+	p := pyramid{o, levels, len(levels[0].Shape())}
 	lateral := slices.Clone(work)
 	for i := range o.Lateral {
-		if lateral[i], err = ops.Linear(work[i], o.Lateral[i], ops.LinearOptions{Axis: o.Layout.Channel(4)}); err != nil {
+		if lateral[i], err = ops.Linear(work[i], o.Lateral[i], ops.LinearOptions{Axis: p.channel()}); err != nil {
 			return nil, err
 		}
 	}
@@ -120,7 +121,14 @@ func FPN(levels []graph.Array, o FPNOptions) ([]graph.Array, error) {
 type pyramid struct {
 	FPNOptions
 	levels []graph.Array // as they came, for messages
+	rank   int           // dimensions of every level
 }
+
+// channel is the axis of the levels that has their channels.
+func (p *pyramid) channel() int { return p.Layout.Channel(p.rank) }
+
+// spatial is the axes of the levels that are neither batch nor channels.
+func (p *pyramid) spatial() []int { return p.Layout.Spatial(p.rank) }
 
 // topDown merges each level with the coarser fused one.
 func (p *pyramid) topDown(lateral []graph.Array) ([]graph.Array, error) {
@@ -128,12 +136,13 @@ func (p *pyramid) topDown(lateral []graph.Array) ([]graph.Array, error) {
 	if mode == "" {
 		mode = "bilinear"
 	}
-	axes := p.Layout.Spatial(4)
+	axes := p.spatial()
 	fused := slices.Clone(lateral)
 	for i := len(fused) - 2; i >= 0; i-- {
 		s := lateral[i].Shape()
 		fused[i+1] = graph.MaterializeComputed(fused[i+1])
-		up, err := ops.Resize(fused[i+1], s[axes[0]], s[axes[1]], ops.ResizeOptions{Mode: mode, Layout: p.Layout})
+		size := s[axes[0] : axes[0]+len(axes)]
+		up, err := ops.Resize(fused[i+1], size, ops.ResizeOptions{Mode: mode, Layout: p.Layout})
 		if err != nil {
 			return nil, err
 		}
@@ -157,7 +166,7 @@ func (p *pyramid) bottomUp(fused []graph.Array) ([]graph.Array, error) {
 			return nil, err
 		}
 		want := out[i+1].Shape()
-		for _, a := range p.Layout.Spatial(4) {
+		for _, a := range p.spatial() {
 			if down.Shape()[a] != want[a] {
 				return nil, graph.Errorf(p.levels[i+1], "shape %v is not half of %v of %s, rounded up: --bottom-up halves each level", p.levels[i+1].Shape(), p.levels[i].Shape(), graph.NameOf(p.levels[i]))
 			}
@@ -174,9 +183,9 @@ func (p *pyramid) bottomUp(fused []graph.Array) ([]graph.Array, error) {
 // position.
 func (p *pyramid) halve(x graph.Array, w ops.Weights) (graph.Array, error) {
 	if w.Kernel == nil {
-		return ops.Pool(x, "max", ops.PoolOptions{Window: ops.Window{Size: [2]int{1, 1}, Stride: [2]int{2, 2}}, Layout: p.Layout})
+		return ops.Pool(x, "max", ops.PoolOptions{Window: ops.Window{Size: []int{1}, Stride: []int{2}}, Layout: p.Layout})
 	}
-	return ops.Conv(x, w, ops.ConvOptions{Stride: [2]int{2, 2}, Padding: ops.Padding{Each: [2]int{1, 1}}, Layout: p.Layout})
+	return ops.Conv(x, w, ops.ConvOptions{Stride: []int{2}, Padding: ops.Pad(1), Layout: p.Layout})
 }
 
 // convolveAll convolves levels 3×3, each by its weights; nil leaves them.
@@ -185,9 +194,9 @@ func (p *pyramid) convolveAll(xs []graph.Array, ws []ops.Weights) ([]graph.Array
 	for i, w := range ws {
 		var err error
 		if w.Kernel == nil {
-			out[i], err = ops.Linear(out[i], w, ops.LinearOptions{Axis: p.Layout.Channel(4)})
+			out[i], err = ops.Linear(out[i], w, ops.LinearOptions{Axis: p.channel()})
 		} else {
-			out[i], err = ops.Conv(out[i], w, ops.ConvOptions{Padding: ops.Padding{Each: [2]int{1, 1}}, Layout: p.Layout})
+			out[i], err = ops.Conv(out[i], w, ops.ConvOptions{Padding: ops.Pad(1), Layout: p.Layout})
 		}
 		if err != nil {
 			return nil, err
@@ -208,15 +217,15 @@ func (p *pyramid) extra(fused []graph.Array, last graph.Array) ([]graph.Array, e
 			return nil, &graph.Error{Msg: "--extra p6p7 needs the weights of two convolutions"}
 		}
 		from := coarsest
-		w, channel := p.ExtraConv[0], p.Layout.Channel(4)
-		if in, out, ok := convChannels(w); ok && in == last.Shape()[channel] && (in != coarsest.Shape()[channel] || in != out) {
+		w, channel := p.ExtraConv[0], p.channel()
+		if in, out := convChannels(w); in == last.Shape()[channel] && (in != coarsest.Shape()[channel] || in != out) {
 			from = last
 		}
 		p6, err := p.halve(from, w)
 		if err != nil {
 			return nil, err
 		}
-		active, err := ops.Activate("relu", p6, p.Layout.Channel(4))
+		active, err := ops.Activate("relu", p6, p.channel())
 		if err != nil {
 			return nil, err
 		}
@@ -226,16 +235,18 @@ func (p *pyramid) extra(fused []graph.Array, last graph.Array) ([]graph.Array, e
 	return fused, nil
 }
 
-// convChannels is the channels that a kernel of four dimensions takes and gives.
-func convChannels(w ops.Weights) (in, out int, ok bool) {
+// convChannels is the channels that a kernel takes and gives; of one of too few
+// dimensions, which the convolution refuses, they are 0.
+func convChannels(w ops.Weights) (in, out int) {
 	s := w.Kernel.Shape()
-	if len(s) != 4 {
-		return 0, 0, false
+	switch n := len(s); {
+	case n < 3:
+		return 0, 0
+	case w.Layout == ops.Torch:
+		return s[1], s[0]
+	default:
+		return s[n-2], s[n-1]
 	}
-	if w.Layout == ops.Torch {
-		return s[1], s[0], true
-	}
-	return s[2], s[3], true
 }
 
 // merge is a level x merged with y, of the same size; row i of weights, which
@@ -243,7 +254,7 @@ func convChannels(w ops.Weights) (in, out int, ok bool) {
 func (p *pyramid) merge(flag string, weights graph.Array, i int, x, y graph.Array) (graph.Array, error) {
 	switch p.Merge {
 	case "concat":
-		return ops.Concat([]graph.Array{x, y}, p.Layout.Channel(4))
+		return ops.Concat([]graph.Array{x, y}, p.channel())
 	case "mul":
 		return ops.Mul([]graph.Array{x, y}, ops.MulOptions{})
 	case "weighted":
@@ -294,13 +305,22 @@ func (p *pyramid) weighted(flag string, weights graph.Array, i int, x, y graph.A
 // finestFirst orders levels by their spatial size, which must fall or rise
 // throughout.
 func finestFirst(levels []graph.Array, l shape.Layout) ([]graph.Array, error) {
+	rank := len(levels[0].Shape())
 	for _, x := range levels {
-		if len(x.Shape()) != 4 {
-			return nil, graph.Errorf(x, "shape %v: a level of a pyramid has 4 dimensions, %s", x.Shape(), l)
+		switch n := len(x.Shape()); {
+		case n < 3 || n > 5:
+			return nil, graph.Errorf(x, "shape %v: a level of a pyramid has 3, 4 or 5 dimensions, such as %s", x.Shape(), l)
+		case n != rank:
+			return nil, graph.Errorf(x, "shape %v: want as many dimensions as %s has, whose shape is %v", x.Shape(), graph.NameOf(levels[0]), levels[0].Shape())
 		}
 	}
-	axes := l.Spatial(4)
-	pixels := func(x graph.Array) int64 { return int64(x.Shape()[axes[0]]) * int64(x.Shape()[axes[1]]) }
+	pixels := func(x graph.Array) int64 {
+		n := int64(1)
+		for _, a := range l.Spatial(rank) {
+			n *= int64(x.Shape()[a])
+		}
+		return n
+	}
 	levels = slices.Clone(levels)
 	if pixels(levels[0]) < pixels(levels[len(levels)-1]) {
 		slices.Reverse(levels)
@@ -316,7 +336,7 @@ func finestFirst(levels []graph.Array, l shape.Layout) ([]graph.Array, error) {
 // sameButSpace checks that laterals agree in batch and, unless they are joined
 // along them, in channels.
 func (p *pyramid) sameButSpace(lateral []graph.Array) error {
-	first, channel := lateral[0].Shape(), p.Layout.Channel(4)
+	first, channel := lateral[0].Shape(), p.channel()
 	for i, x := range lateral {
 		s := x.Shape()
 		switch {

@@ -145,7 +145,7 @@ func TestNothingIsAllocatedPerTile(t *testing.T) {
 		"concat":    graphtest.Must(ops.Concat([]graph.Array{a, a}, -1)),
 		"cast":      graphtest.Must(ops.Cast(a, dtype.Float16)),
 		"transpose": graphtest.Must(ops.Transpose(a, []int{0, 3, 1, 2})),
-		"resize":    graphtest.Must(ops.Resize(a, 300, 300, ops.ResizeOptions{Mode: "bilinear", Layout: shape.NHWC})),
+		"resize":    graphtest.Must(ops.Resize(a, []int{300, 300}, ops.ResizeOptions{Mode: "bilinear", Layout: shape.NHWC})),
 	}
 	for name, x := range graphs {
 		t.Run(name, func(t *testing.T) {

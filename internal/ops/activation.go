@@ -56,7 +56,7 @@ func activate(name string, x graph.Array, axis int) (graph.Array, error) {
 		if err != nil {
 			return nil, graph.Errorf(x, "%v: shape %v", err, x.Shape())
 		}
-		return onLast(x, axis, softmax), nil
+		return onLast(x, axis, func(x graph.Array) (graph.Array, error) { return softmax(x), nil })
 	}
 	if loop := kernel.Active().Activation(name, t.Kind()); loop != nil {
 		return mapTo(name, t, x, loop), nil
@@ -142,10 +142,13 @@ func wholeRowsMemory(n, cols int64) int64 {
 
 // onLast applies f to the last axis in place of another one: it moves the axis
 // there and back.
-func onLast(x graph.Array, axis int, f func(graph.Array) graph.Array) graph.Array {
-	n := len(x.Shape())
-	perm := shape.MoveToLast(axis, n)
-	return transpose(f(transpose(x, perm)), shape.Inverse(perm))
+func onLast(x graph.Array, axis int, f func(graph.Array) (graph.Array, error)) (graph.Array, error) {
+	perm := shape.MoveToLast(axis, len(x.Shape()))
+	y, err := f(transpose(x, perm))
+	if err != nil {
+		return nil, err
+	}
+	return transpose(y, shape.Inverse(perm)), nil
 }
 
 // elementary is the operations that an exponential or the like counts for.

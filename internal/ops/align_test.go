@@ -73,7 +73,7 @@ func TestAlignResizesToTheLargestOfEach(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, x := range []graph.Array{a, b} {
-		if got, want := graphtest.WriteAt(t, xs[i], graph.Options{}), graphtest.WriteAt(t, graphtest.Must(Resize(x, 7, 9, o)), graph.Options{}); !bytes.Equal(got, want) {
+		if got, want := graphtest.WriteAt(t, xs[i], graph.Options{}), graphtest.WriteAt(t, graphtest.Must(Resize(x, []int{7, 9}, o)), graph.Options{}); !bytes.Equal(got, want) {
 			t.Errorf("input %d is not what Resize gives", i)
 		}
 	}

@@ -258,7 +258,7 @@ func TestResizeIsItsDefinition(t *testing.T) {
 					}
 				})
 				build := func() graph.Array {
-					return graphtest.Must(Resize(x, c.h, c.w, ResizeOptions{Mode: mode, Layout: shape.NHWC}))
+					return graphtest.Must(Resize(x, []int{c.h, c.w}, ResizeOptions{Mode: mode, Layout: shape.NHWC}))
 				}
 				got := floats(build(), graphtest.Result(t, build))
 				// Two blends of three float32 roundings each; of eight, with weights
@@ -268,7 +268,7 @@ func TestResizeIsItsDefinition(t *testing.T) {
 
 				first := func() graph.Array {
 					m := graphtest.Must(Transpose(x, []int{0, 3, 1, 2}))
-					return graphtest.Must(Transpose(graphtest.Must(Resize(m, c.h, c.w, ResizeOptions{Mode: mode, Layout: shape.NCHW})), []int{0, 2, 3, 1}))
+					return graphtest.Must(Transpose(graphtest.Must(Resize(m, []int{c.h, c.w}, ResizeOptions{Mode: mode, Layout: shape.NCHW})), []int{0, 2, 3, 1}))
 				}
 				within(t, floats(first(), graphtest.Result(t, first)), got, 0)
 			}

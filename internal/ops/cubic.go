@@ -11,13 +11,16 @@ import (
 // positions (Keys 1981).
 type cubic struct {
 	*resized
-	yTaps, xTaps []kernel.Taps
+	yTaps, xTaps []kernel.Taps // nil: an absent axis
 }
 
 // newCubic makes r one with coefficient a of the kernel; exclude drops taps
 // outside and brings the sum of the others to 1.
 func newCubic(r *resized, a float64, exclude bool) *cubic {
 	taps := func(p axisPlan) []kernel.Taps {
+		if p.absent {
+			return nil
+		}
 		out := make([]kernel.Taps, len(p.lo))
 		for i := range out {
 			f := p.frac[i]
@@ -54,6 +57,15 @@ func (c *cubic) Read(ctx context.Context, dst []byte, off int64) error {
 	})
 }
 
+// scale gives a source row the result's width.
+func (c *cubic) scale(dst, src []byte) {
+	if c.xTaps == nil {
+		copy(dst, src)
+	} else {
+		kernel.Active().TapCols(c.dt.Kind(), dst, src, c.xTaps, int(c.inner))
+	}
+}
+
 // rows computes n result rows from row on. The scaled source rows are kept in
 // the slot of their number modulo 4, since a result row needs 4 in line.
 func (c *cubic) rows(ctx context.Context, dst []byte, row, n int64) error {
@@ -70,9 +82,18 @@ func (c *cubic) rows(ctx context.Context, dst []byte, row, n int64) error {
 			graph.PutBuffer(b)
 		}
 	}()
-	height := int64(len(c.yTaps))
+	height := int64(len(c.y.lo))
 	for i := range n {
 		outer, y := (row+i)/height, (row+i)%height
+		out := dst[i*bytes : (i+1)*bytes]
+		if c.yTaps == nil {
+			line, err := src.row(ctx, outer)
+			if err != nil {
+				return err
+			}
+			c.scale(out, line)
+			continue
+		}
 		for k, from := range c.yTaps[y].At {
 			want := outer*int64(c.y.in) + int64(from)
 			slot := want % 4
@@ -81,12 +102,12 @@ func (c *cubic) rows(ctx context.Context, dst []byte, row, n int64) error {
 				if err != nil {
 					return err
 				}
-				kernel.Active().TapCols(c.dt.Kind(), kept[slot], line, c.xTaps, int(c.inner))
+				c.scale(kept[slot], line)
 				at[slot] = want
 			}
 			taps[k] = kept[slot]
 		}
-		kernel.Active().SumTaps[c.dt.Kind()](dst[i*bytes:(i+1)*bytes], taps, c.yTaps[y].W)
+		kernel.Active().SumTaps[c.dt.Kind()](out, taps, c.yTaps[y].W)
 	}
 	return nil
 }

@@ -196,10 +196,10 @@ func linearThen(x graph.Array, w Weights, axis int, e epilogue) (graph.Array, er
 	k = turned(k, w.Layout, Keras)
 	if in > 0 && s.Len() < int64(in)*kernel.FewRows && kernel.Active().InPlace(t.Kind()) {
 		weights := graph.InMemory(k)
-		return onLast(x, axis, func(x graph.Array) graph.Array { return newProduct(x, weights, in, out, end) }), nil
+		return onLast(x, axis, func(x graph.Array) (graph.Array, error) { return newProduct(x, weights, in, out, end), nil })
 	}
 	weights := pack(k, 1)
-	return onLast(x, axis, func(x graph.Array) graph.Array { return multiplyRows(x, weights, end) }), nil
+	return onLast(x, axis, func(x graph.Array) (graph.Array, error) { return multiplyRows(x, weights, end), nil })
 }
 
 // Fits refuses a kernel of a linear map that doesn't take as many channels as an

@@ -9,10 +9,10 @@ import (
 	"fusectl/internal/shape"
 )
 
-// planar is a convolution of maps with their channels first, [N,C,H,W], with
-// weights, a matrix [out, C/groups·h·w] in memory: the product
-// of that matrix and the patches under the window, which are packed from the
-// map's rows a part at a time. A linear map of channels is one, too.
+// planar is a convolution of maps with their channels first, [N,C,...], with
+// weights, a matrix [out, C/groups·taps] in memory: the product of that matrix
+// and the patches under the window, which are packed from the map's rows a part
+// at a time. A linear map of channels is one, too.
 type planar struct {
 	computed
 	windows
@@ -22,10 +22,10 @@ type planar struct {
 	end           ending
 }
 
-// newPlanar is x, seen as [N,C,H,W], by weights, seen as [out,C/groups,h,w].
+// newPlanar is x, seen as [N,C,...], by weights, seen as [out,C/groups,k...].
 func newPlanar(op string, x, weights graph.Array, on windows, groups int, end ending) graph.Array {
 	s, ws := x.Shape(), weights.Shape()
-	out := shape.Shape{s[0], ws[0], on.y.out, on.x.out}
+	out := append(shape.Shape{s[0], ws[0]}, on.outs()...)
 	flat := graph.InMemory(reshape(weights, shape.Shape{ws[0], int(ws.Product(1, len(ws)))}))
 	on.ch = s[1]
 	return &planar{computed{op: op, dt: x.DType(), sh: out}, on, x, flat, groups, s[1] / groups, int64(ws[0]), end}
@@ -40,11 +40,10 @@ const planarLeast = 32
 func linearPlanar(x, weights graph.Array, axis int, end ending) graph.Array {
 	s, ws := x.Shape(), weights.Shape()
 	n := int(s.Product(axis+1, len(s)))
-	one := axisWindow{in: 1, out: 1, size: 1, stride: 1, dilation: 1}
-	across := one
+	across := absent
 	across.in, across.out = n, n
-	maps := reshape(x, shape.Shape{int(s.Product(0, axis)), s[axis], 1, n})
-	y := newPlanar("linear", maps, weights, windows{one, across, s[axis]}, 1, end)
+	maps := reshape(x, shape.Shape{int(s.Product(0, axis)), s[axis], n})
+	y := newPlanar("linear", maps, weights, windows{z: absent, y: absent, x: across, axes: 1, ch: s[axis]}, 1, end)
 	out := s.Clone()
 	out[axis] = ws[0]
 	return reshape(y, out)
@@ -56,8 +55,7 @@ func (p *planar) Operands(visit func(*graph.Array)) {
 	p.end.operands(visit)
 }
 
-func (p *planar) patch() int64     { return int64(p.cn * p.y.size * p.x.size) }
-func (p *planar) positions() int64 { return int64(p.y.out) * int64(p.x.out) }
+func (p *planar) patch() int64 { return int64(p.cn * p.taps()) }
 
 func (p *planar) Flops() int64 { return (2*p.patch() + p.end.flops) * p.sh.Len() }
 
@@ -73,19 +71,10 @@ func (p *planar) Tiling() graph.Tiling {
 	return graph.Tiling{Rows: p.out, Stride: p.positions(), TileRows: p.out, TileCols: min(cols, max(p.positions(), 1))}
 }
 
-// lines are the source rows under n positions from number first on: row lo and
-// rows-1 more.
-func (p *planar) lines(first, n int64) (lo, rows int) {
-	y0, _ := p.at(first)
-	y1, _ := p.at(first + n - 1)
-	lo = max(p.y.tap(y0, 0), 0)
-	return lo, max(min(p.y.tap(y1, p.y.size-1)+1, p.y.in)-lo, 0)
-}
-
 func (p *planar) Memory(n int64) int64 {
 	cols := max(n/max(p.out, 1), 1)
 	read := p.covered(cols)
-	if p.y.in == 1 {
+	if p.lined() {
 		read = min(read, cols*int64(p.ch))
 	}
 	return (graph.PeekBuffer(p.maps, read)+kernel.FillLen)*p.size() + graph.MemoryOf(p.maps, read)
@@ -117,70 +106,108 @@ func (p *planar) ReadRegion(ctx context.Context, dst []byte, r graph.Region) err
 	return graph.ReadRuns(ctx, p, dst, r)
 }
 
+// lined reports whether a map is one line, each position of which gives one of
+// the result: of these, only those asked for are read.
+func (p *planar) lined() bool { return p.y.in == 1 && p.x.size == 1 && p.x.stride == 1 }
+
 // block computes rows channels of the result from number out on, at cols
-// positions from number first on of one image.
+// positions from number first on of one map. The rows lie in line in dst.
 func (p *planar) block(ctx context.Context, dst []byte, image, out, rows, first, cols int64) error {
-	lo, lines := p.lines(first, cols)
-	width, plane := int64(p.x.in), int64(p.y.in)*int64(p.x.in)
-	from, run := int64(lo)*width, int64(lines)*width
-	if p.y.in == 1 && p.x.size == 1 && p.x.stride == 1 { // positions of one line
-		from, run = first, cols
-	}
-	var src, buf []byte
-	defer func() { graph.PutBuffer(buf) }()
-	stride := plane
-	at := image*int64(p.ch)*plane + from
-	if x, ok := p.maps.(graph.Resident); ok {
-		src = x.Bytes()[at*p.size():]
-	} else {
-		buf = graph.GetBuffer(int64(p.ch) * run * p.size())
-		src, stride = buf, run
-		if err := graph.ReadRegion(ctx, p.maps, src, graph.Region{Off: at, Runs: int64(p.ch), Len: run, Stride: plane}); err != nil {
+	return p.planes(image*p.positions()+first, cols, func(plane, from, n int64) error {
+		src, buf, err := p.readChannels(ctx, plane, from, n)
+		defer graph.PutBuffer(buf)
+		if err != nil {
 			return err
 		}
-	}
-	if p.dt == dtype.Float32 {
-		planarBlock(p, kernel.View[float32](dst), kernel.View[float32](src), lo, int(from), int(stride), out, rows, first, cols)
-	} else {
-		planarBlock(p, kernel.View[float64](dst), kernel.View[float64](src), lo, int(from), int(stride), out, rows, first, cols)
-	}
-	return ctx.Err()
+		if p.dt == dtype.Float32 {
+			planarBlock[float32](p, dst, src, out, rows, cols, from, n)
+		} else {
+			planarBlock[float64](p, dst, src, out, rows, cols, from, n)
+		}
+		dst = dst[n*p.size():]
+		return ctx.Err()
+	})
 }
 
-// planarBlock is block with the source at hand: its channels start stride
-// elements apart, and begin with element from of their plane.
-func planarBlock[T kernel.Float](p *planar, dst, src []T, lo, from, stride int, out, rows, first, cols int64) {
+// channels is a source of maps [N,C,...]: the lines of a span, of each channel.
+type channels struct {
+	source
+	stride int // elements from one channel to the next
+}
+
+// readChannels gives the source of n windows of a plane of the result. buf is to
+// be put back.
+func (p *planar) readChannels(ctx context.Context, plane, first, n int64) (src channels, buf []byte, err error) {
+	src.span = p.under(plane, first, n)
+	if src.lines == 0 || src.planes == 0 {
+		return src, nil, nil
+	}
+	src.width = p.x.in
+	perPlane := int64(p.y.in * p.x.in)
+	from, run := int64(src.y*src.width), int64(src.lines*src.width)
+	if p.lined() {
+		from, run, src.skip = first, n, int(first)
+	}
+	image, z := plane/int64(p.z.out), p.z.tap(int(plane%int64(p.z.out)), src.z)
+	ch := int64(p.ch)
+	r := graph.Region{
+		Off:  (image*ch*int64(p.z.in)+int64(z))*perPlane + from,
+		Runs: ch, Len: run, Stride: int64(p.z.in) * perPlane,
+	}
+	next := int64(p.z.dilation) * perPlane // from a plane to the one under the next tap
+	if m, ok := p.maps.(graph.Resident); ok {
+		src.data, src.stride, src.apart = m.Bytes()[r.Off*p.size():], int(r.Stride), int(next)
+		return src, nil, nil
+	}
+	each := ch * run
+	src.stride, src.apart = int(run), int(each)
+	src.data = graph.GetBuffer(int64(src.planes) * each * p.size())
+	for i := range int64(src.planes) {
+		if err := graph.ReadRegion(ctx, p.maps, src.data[i*each*p.size():(i+1)*each*p.size()], r); err != nil {
+			return src, src.data, err
+		}
+		r.Off += next
+	}
+	return src, src.data, nil
+}
+
+// planarBlock is block for n positions of one plane from number first on. Rows of
+// dst start cols elements apart.
+func planarBlock[T kernel.Float](p *planar, dst []byte, src channels, out, rows, cols, first, n int64) {
 	t := kernel.Active()
-	weights := kernel.View[T](p.weights.(graph.Resident).Bytes())
+	weights, block := kernel.View[T](p.weights.(graph.Resident).Bytes()), kernel.View[T](dst)
 	per := p.out / int64(p.groups)
 	k := p.patch()
 	panel := t.Panel(p.dt.Kind())
 	for rows > 0 {
 		g := out / per
 		m := min(rows, (g+1)*per-out)
-		patches := planes[T]{p, src, from, stride, first, int(g) * p.cn, panel}
-		right := kernel.Right[T]{K: int(k), N: int(cols), Depth: convDepth, Fill: patches.fill}
-		block := dst[:m*cols]
+		patches := planes[T]{p, &src, kernel.View[T](src.data), first, int(g) * p.cn, panel}
+		right := kernel.Right[T]{K: int(k), N: int(n), Depth: convDepth, Fill: patches.fill}
 		for i, b := range biasOf[T](p.end, int(out), int(m)) {
-			row := block[int64(i)*cols : int64(i+1)*cols]
+			row := block[int64(i)*cols : int64(i)*cols+n]
 			for j := range row {
 				row[j] = b
 			}
 		}
 		kernel.Multiply(t, block, int(cols), kernel.Rows(weights[out*k:(out+m)*k], int(k)), right, int(m), p.end.bias != nil, kernel.Epilogue[T]{Activation: p.end.activation})
-		dst, out, rows = dst[m*cols:], out+m, rows-m
+		out, rows = out+m, rows-m
+		if rows > 0 {
+			block = block[m*cols:]
+		}
 	}
 }
 
 // planes are patches of channels-first maps, as the right matrix of a product:
-// its rows count by channel, row of the window and tap, its columns by position.
+// its rows count by channel, row of the window and tap in the row, its columns by
+// position.
 type planes[T kernel.Float] struct {
-	p            *planar
-	src          []T
-	from, stride int   // see planarBlock
-	first        int64 // position of column 0
-	c0           int   // first channel
-	panel        int
+	p     *planar
+	src   *channels
+	data  []T   // src's
+	first int64 // position of column 0
+	c0    int   // first channel
+	panel int
 }
 
 // fill is a Right's Fill.
@@ -204,19 +231,19 @@ func (s *planes[T]) fill(buf []T, k0, k, j, n int) {
 // (y,x), (y,x+1), ...: tap by tap, since the channels of a tap lie evenly spaced.
 func (s *planes[T]) piece(dst []T, k0, k, y, x, n int) {
 	p := s.p
-	taps := p.y.size * p.x.size
+	taps := p.taps()
 	for tap := range min(taps, k) {
 		at := (k0 + tap) % taps // the tap of row number tap
-		sy, sx := p.y.tap(y, at/p.x.size), p.x.tap(x, at%p.x.size)
-		c := s.c0 + (k0+tap)/taps
+		sx := p.x.tap(x, at%p.x.size)
 		rows := (k - tap + taps - 1) / taps
-		if sy < 0 || sy >= p.y.in {
+		line, inside := s.src.line(&p.windows, y, at/p.x.size)
+		if !inside {
 			s.each(dst[tap*s.panel:], taps, rows, func(row []T, _ int) { clear(row[:n]) })
 			continue
 		}
-		line := c*s.stride + sy*p.x.in - s.from
+		line += (s.c0 + (k0+tap)/taps) * s.src.stride
 		if p.x.stride > 1 {
-			s.each(dst[tap*s.panel:], taps, rows, func(row []T, i int) { s.line(row[:n], line+i*s.stride, sx) })
+			s.each(dst[tap*s.panel:], taps, rows, func(row []T, i int) { s.line(row[:n], line+i*s.src.stride, sx) })
 			continue
 		}
 		from := min(max(-sx, 0), n) // columns [from,to) lie inside
@@ -226,7 +253,7 @@ func (s *planes[T]) piece(dst []T, k0, k, y, x, n int) {
 		}
 		if from < to {
 			size := int(p.size())
-			kernel.CopyRows(kernel.Bytes(dst[tap*s.panel+from:]), taps*s.panel*size, kernel.Bytes(s.src[line+sx+from:]), s.stride*size, (to-from)*size, rows)
+			kernel.CopyRows(kernel.Bytes(dst[tap*s.panel+from:]), taps*s.panel*size, kernel.Bytes(s.data[line+sx+from:]), s.src.stride*size, (to-from)*size, rows)
 		}
 	}
 }
@@ -245,7 +272,7 @@ func (s *planes[T]) line(row []T, at, x int) {
 	for i := range row {
 		row[i] = 0
 		if 0 <= x && x < w {
-			row[i] = s.src[at+x]
+			row[i] = s.data[at+x]
 		}
 		x += stride
 	}

@@ -20,45 +20,55 @@ type PoolOptions struct {
 	Layout       shape.Layout
 }
 
-// Pool takes the maximum or the average under a moving window, over the two
-// spatial axes of a rank-4 feature map, as tf.nn.max_pool2d and avg_pool2d and
-// PyTorch's. Padding counts for neither unless CountPadding says so. The
-// maximum keeps the dtype and lets NaN through; averages are summed in float64
-// and rounded once, integers and booleans giving float64.
+// Pool takes the maximum or the average under a moving window, over the 1, 2 or
+// 3 spatial axes of a map, as tf.nn.max_pool and avg_pool and PyTorch's. Padding
+// counts for neither unless CountPadding says so. The maximum keeps the dtype and
+// lets NaN through; averages are summed in float64 and rounded once, integers and
+// booleans giving float64.
 func Pool(x graph.Array, mode string, o PoolOptions) (graph.Array, error) {
 	if err := NeedArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
-	t := x.DType()
-	switch {
-	case len(x.Shape()) != 4:
-		return nil, graph.Errorf(x, "shape %v: pooling takes a feature map of 4 dimensions, %s", x.Shape(), o.Layout)
-	case t.IsComplex():
-		return nil, graph.Errorf(x, "dtype %v: pooling takes real numbers", t)
-	case o.Padding.Each[0] >= o.Size[0] && o.Size[0] > 0 || o.Padding.Each[1] >= o.Size[1] && o.Size[1] > 0:
-		return nil, &graph.Error{Msg: fmt.Sprintf("padding of %d by %d beside a window of %d by %d: a window of nothing but padding has nothing to pool", o.Padding.Each[0], o.Padding.Each[1], o.Size[0], o.Size[1])}
+	n, err := spatialAxes("pooling", x, o.Layout)
+	if err != nil {
+		return nil, err
 	}
-	var failed error
-	out := onLast(x, o.Layout.Channel(4), func(x graph.Array) graph.Array {
+	t := x.DType()
+	if t.IsComplex() {
+		return nil, graph.Errorf(x, "dtype %v: pooling takes real numbers", t)
+	}
+	for i := range n {
+		size, pad := pick(o.Size, i, 0), pick(o.Padding.Each, i, [2]int{})
+		if max(pad[0], pad[1]) >= size && size > 0 {
+			return nil, o.onlyPadding(n)
+		}
+	}
+	out, err := onLast(x, o.Layout.Channel(n+2), func(x graph.Array) (graph.Array, error) {
 		on, err := o.over(x, 1)
 		if err != nil {
-			failed = err
-			return x
+			return nil, err
 		}
-		s := shape.Shape{x.Shape()[0], on.y.out, on.x.out, on.ch}
+		s := append(append(shape.Shape{x.Shape()[0]}, on.outs()...), on.ch)
 		p := &pooled{computed: computed{op: "pool", dt: t, sh: s}, maps: graph.MaterializeSmall(x), windows: on, countPadding: o.CountPadding}
 		if mode == "average" {
 			p.dt, p.average = dtype.Float64, true
 		}
-		return p
+		return p, nil
 	})
-	if failed != nil {
-		return nil, failed
+	if err != nil || mode != "average" {
+		return out, err
 	}
-	if mode == "average" {
-		out = cast(out, t.Inexact())
+	return cast(out, t.Inexact()), nil
+}
+
+// onlyPadding refuses a window over n axes that may lie over padding alone.
+func (o *PoolOptions) onlyPadding(n int) error {
+	size, pad := make([]int, n), make([]int, n)
+	for i := range n {
+		p := pick(o.Padding.Each, i, [2]int{})
+		size[i], pad[i] = pick(o.Size, i, 0), max(p[0], p[1])
 	}
-	return out, nil
+	return &graph.Error{Msg: fmt.Sprintf("padding of %s beside a window of %s: a window of nothing but padding has nothing to pool", joined(pad, " by "), joined(size, " by "))}
 }
 
 // pooled reduces each window to one row of channels: the maximum in the
@@ -76,7 +86,7 @@ func (p *pooled) Tiling() graph.Tiling {
 	return graph.Tiling{Unit: int64(p.x.out * p.ch), Size: p.worth(p.maps, 1) * int64(p.ch)}
 }
 
-func (p *pooled) Flops() int64 { return int64(p.y.size*p.x.size) * p.sh.Len() }
+func (p *pooled) Flops() int64 { return int64(p.taps()) * p.sh.Len() }
 
 func (p *pooled) Memory(n int64) int64 {
 	read := p.covered(n / max(int64(p.ch), 1))
@@ -86,32 +96,30 @@ func (p *pooled) Memory(n int64) int64 {
 func (p *pooled) Read(ctx context.Context, dst []byte, off int64) error {
 	row := int64(p.ch)
 	return wholeRows(dst, off, row, p.size(), func(dst []byte, first, n int64) error {
-		return p.images(first, n, func(image, first, n int64) error {
-			err := p.pool(ctx, dst[:n*row*p.size()], image, first, n)
+		return p.planes(first, n, func(plane, first, n int64) error {
+			err := p.pool(ctx, dst[:n*row*p.size()], plane, first, n)
 			dst = dst[n*row*p.size():]
 			return err
 		})
 	})
 }
 
-// pool computes n windows of one image from number first on.
-func (p *pooled) pool(ctx context.Context, dst []byte, image, first, n int64) error {
-	src, buf, lo, err := p.lines(ctx, p.maps, image, first, n)
+// pool computes n windows of one plane of the result, from number first on.
+func (p *pooled) pool(ctx context.Context, dst []byte, plane, first, n int64) error {
+	src, buf, err := p.read(ctx, p.maps, plane, first, n)
 	defer graph.PutBuffer(buf)
 	if err != nil {
 		return err
 	}
-	kind := p.maps.DType().Kind()
+	kind, size := p.maps.DType().Kind(), p.maps.DType().Size()
 	loops := kernel.Active()
 	sum, most := loops.SumRows[kind], loops.Max[kind]
-	pixel := p.ch * p.maps.DType().Size()
-	line := p.x.in * pixel
 	row := p.ch * int(p.size())
 	for i := range n {
 		acc := dst[int(i)*row : (int(i)+1)*row]
 		taps := 0
-		p.each(first+i, func(y, x int) {
-			tap := src[(y-lo)*line+x*pixel:][:pixel]
+		p.each(&src, first+i, func(at int) {
+			tap := src.data[at*size : (at+p.ch)*size]
 			switch {
 			case p.average && taps == 0:
 				clear(acc)
@@ -127,7 +135,7 @@ func (p *pooled) pool(ctx context.Context, dst []byte, image, first, n int64) er
 		})
 		if p.average {
 			if p.countPadding {
-				taps = p.y.size * p.x.size
+				taps = p.taps()
 			}
 			divide(acc, acc, float64(taps))
 		}
@@ -135,18 +143,18 @@ func (p *pooled) pool(ctx context.Context, dst []byte, image, first, n int64) er
 	return nil
 }
 
-// each calls f for the taps of the i-th window that lie inside.
-func (p *pooled) each(i int64, f func(y, x int)) {
+// each calls f for the taps of the i-th window of a plane that lie inside: at is
+// where in the source.
+func (p *pooled) each(src *source, i int64, f func(at int)) {
 	oy, ox := p.at(i)
-	for ky := range p.y.size {
-		y := p.y.tap(oy, ky)
-		if y < 0 || y >= p.y.in {
+	from, to := p.x.inside(ox)
+	for k := range p.z.size * p.y.size {
+		line, inside := src.line(&p.windows, oy, k)
+		if !inside {
 			continue
 		}
-		for kx := range p.x.size {
-			if x := p.x.tap(ox, kx); x >= 0 && x < p.x.in {
-				f(y, x)
-			}
+		for kx := from; kx < to; kx++ {
+			f(line + p.x.tap(ox, kx)*p.ch)
 		}
 	}
 }

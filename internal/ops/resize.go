@@ -33,10 +33,10 @@ type ResizeOptions struct {
 	// the sum of the others to 1, as TensorFlow and JAX do; otherwise they are the
 	// nearest inside, as PyTorch has it.
 	ExcludeOutside bool
-	// Scale is how many positions of the result, along either axis, stand for one
-	// of x: the step is its reciprocal, as PyTorch's interpolate has it under
-	// scale_factor, and ONNX. 0: the quotient of the extents.
-	Scale  [2]float64
+	// Scale is how many positions of the result, along each spatial axis or all,
+	// stand for one of x: the step is its reciprocal, as PyTorch's interpolate has
+	// it under scale_factor, and ONNX. Empty or 0: the quotient of the extents.
+	Scale  []float64
 	Layout shape.Layout
 }
 
@@ -44,26 +44,31 @@ type ResizeOptions struct {
 // TensorFlow have -0.5.
 const DefaultCubicCoeff = -0.75
 
-// Resize scales the two spatial axes of a rank-4 feature map to height by
-// width. bilinear and bicubic have half-pixel centres without antialiasing, as
-// tf.image.resize (bilinear) and torch's interpolate, on float arrays; nearest
-// takes source position floor(i·in/out), as torch's; nearest-exact takes the
-// pixel whose centre is nearest, as TensorFlow's. AlignCorners is for bilinear
-// and bicubic, as PyTorch's align_corners.
-func Resize(x graph.Array, height, width int, o ResizeOptions) (graph.Array, error) {
+// Resize scales the 1, 2 or 3 spatial axes of a map to the extents of size, which
+// has one for each, or one for all. bilinear (linear, trilinear) and bicubic have half-pixel centres
+// without antialiasing, as tf.image.resize (bilinear) and torch's interpolate, on
+// float arrays; nearest takes source position floor(i·in/out), as torch's;
+// nearest-exact takes the pixel whose centre is nearest, as TensorFlow's.
+// AlignCorners is for bilinear and bicubic, as PyTorch's align_corners.
+func Resize(x graph.Array, size []int, o ResizeOptions) (graph.Array, error) {
+	n, err := spatialAxes("resizing", x, o.Layout)
+	if err != nil {
+		return nil, err
+	}
+	if len(size) == 1 {
+		size = slices.Repeat(size, n)
+	}
 	s := x.Shape()
-	if len(s) != 4 {
-		return nil, graph.Errorf(x, "shape %v: resizing takes a feature map of 4 dimensions, %s", s, o.Layout)
-	}
-	axes := o.Layout.Spatial(4)
-	g := plane{outer: s.Product(0, axes[0]), inner: s.Product(axes[1]+1, 4)}
+	first := o.Layout.Spatial(len(s))[0]
 	out := s.Clone()
-	out[axes[0]], out[axes[1]] = height, width
-	if s[axes[0]] == 0 || s[axes[1]] == 0 {
+	copy(out[first:], size)
+	switch spatial := s[first : first+n]; {
+	case len(size) != n:
+		return nil, graph.Errorf(x, "shape %v has %d spatial axes: %d extents say their size", s, n, len(size))
+	case slices.Min(spatial) == 0:
 		return nil, graph.Errorf(x, "shape %v has no pixels to resize", s)
-	}
-	if height < 1 || width < 1 {
-		return nil, graph.Errorf(x, "shape %v would be resized to %d by %d: want at least 1 by 1", s, height, width)
+	case slices.Min(size) < 1:
+		return nil, graph.Errorf(x, "shape %v would be resized to %s: want at least %s", s, joined(size, " by "), strings.Repeat("1 by ", n-1)+"1")
 	}
 	if _, err := out.Check(max(x.DType().Size(), 4)); err != nil {
 		return nil, graph.Errorf(x, "the result is too large: %v", err)
@@ -75,20 +80,41 @@ func Resize(x graph.Array, height, width int, o ResizeOptions) (graph.Array, err
 	if o.ExcludeOutside && o.Mode != "bicubic" {
 		return nil, &graph.Error{Msg: fmt.Sprintf("mode %s has no taps outside: --exclude-outside goes with bicubic", o.Mode)}
 	}
-	g.y, g.x = axisWeights(s[axes[0]], height, o.Scale[0], o), axisWeights(s[axes[1]], width, o.Scale[1], o)
-	if nearest {
-		return &resized{computed: computed{op: "resize", dt: x.DType(), sh: out}, maps: x, plane: g}, nil
+	t := x.DType()
+	if !nearest {
+		xs, float, err := needFloat(o.Mode+" resizing", []graph.Array{x})
+		if err != nil {
+			return nil, err
+		}
+		x, t = cast(xs[0], float.Compute()), float
 	}
-	xs, t, err := needFloat(o.Mode+" resizing", []graph.Array{x})
-	if err != nil {
-		return nil, err
+	plan := func(axis int) axisPlan {
+		return newAxisPlan(s[axis], size[axis-first], pick(o.Scale, axis-first, 0), o)
 	}
-	work := cast(xs[0], t.Compute())
-	r := resized{computed: computed{op: "resize", dt: work.DType(), sh: out}, maps: work, plane: g, blend: true}
+	last := first + n - 1
+	g := plane{outer: s.Product(0, last), inner: s.Product(last+1, len(s)), y: absentAxis, x: plan(last)}
+	if n > 1 {
+		g.outer, g.y = s.Product(0, last-1), plan(last-1)
+	}
+	if n < maxSpatial {
+		return cast(resizePlane(x, out, g, o), t), nil
+	}
+	// Height and width come first, since they read a map row by row.
+	planes := out.Clone()
+	planes[first] = s[first]
+	y := graph.MaterializeSmall(resizePlane(x, planes, g, o))
+	g = plane{outer: s.Product(0, first), inner: planes.Product(first+1, len(s)), y: plan(first), x: absentAxis}
+	return cast(resizePlane(y, out, g, o), t), nil
+}
+
+// resizePlane scales two axes of x, as g has it, to a result of shape out, in x's
+// dtype.
+func resizePlane(x graph.Array, out shape.Shape, g plane, o ResizeOptions) graph.Array {
+	r := &resized{computed: computed{op: "resize", dt: x.DType(), sh: out}, maps: x, plane: g, blend: !strings.HasPrefix(o.Mode, "nearest")}
 	if o.Mode == "bicubic" {
-		return cast(newCubic(&r, cmp.Or(o.CubicCoeff, DefaultCubicCoeff), o.ExcludeOutside), t), nil
+		return newCubic(r, cmp.Or(o.CubicCoeff, DefaultCubicCoeff), o.ExcludeOutside)
 	}
-	return cast(&r, t), nil
+	return r
 }
 
 // plane is an array seen as [outer, height, width, inner], with where each
@@ -101,15 +127,19 @@ type plane struct {
 // axisPlan says for each position along an axis between which two source
 // positions it lies, and how far from the first to the second.
 type axisPlan struct {
+	absent bool // it has one position, which stays as it is
 	in     int
 	lo, hi []int32
 	frac   []float64
 }
 
-// axisWeights is the plan of an axis of in positions resized to out by a scale, 0
+// absentAxis is the plan of an axis that a map doesn't have.
+var absentAxis = axisPlan{absent: true, in: 1, lo: []int32{0}, hi: []int32{0}, frac: []float64{0}}
+
+// newAxisPlan is the plan of an axis of in positions resized to out by a scale, 0
 // being out/in.
-func axisWeights(in, out int, scale float64, o ResizeOptions) axisPlan {
-	p := axisPlan{in, make([]int32, out), make([]int32, out), make([]float64, out)}
+func newAxisPlan(in, out int, scale float64, o ResizeOptions) axisPlan {
+	p := axisPlan{in: in, lo: make([]int32, out), hi: make([]int32, out), frac: make([]float64, out)}
 	step, step32 := float64(in)/float64(out), float32(in)/float32(out)
 	if scale != 0 && (in != out || o.Mode != "bilinear") { // PyTorch copies what bilinear leaves as large
 		step = 1 / scale

@@ -3,44 +3,133 @@ package ops
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 
 	"fusectl/internal/graph"
 	"fusectl/internal/shape"
 )
 
-// Window is how a kernel or a pooling window moves over the two spatial axes,
-// height first.
+// maxSpatial is the most spatial axes of a map: those of a volume or a clip.
+const maxSpatial = 3
+
+// Window is how a kernel or a pooling window moves over the spatial axes of a
+// map, outermost first. Each list has a number for each axis, or one for all.
 type Window struct {
-	Size, Stride, Dilation [2]int // Stride and Dilation: 0 is 1
+	Size, Stride, Dilation []int // Stride and Dilation: empty is 1
 	Padding                Padding
 }
 
-// Padding is what surrounds a feature map. Same pads as TensorFlow does: the
-// result has ceil(in/stride) positions, and an odd number of them gets the
-// extra one after. Otherwise Each says how many are added on either side, as
-// PyTorch does.
+// Padding is what surrounds a map. Same pads as TensorFlow does: the result has
+// ceil(in/stride) positions along each axis, and an odd number of added ones
+// gets the extra one after. Otherwise Each says how many are added before and
+// after along each axis, or has one pair for all; empty adds none.
 type Padding struct {
 	Same bool
-	Each [2]int
+	Each [][2]int
+}
+
+// Pad adds as many positions before as after, as PyTorch does: n has a number
+// for each axis, or one for all.
+func Pad(n ...int) Padding {
+	var p Padding
+	for _, n := range n {
+		p.Each = append(p.Each, [2]int{n, n})
+	}
+	return p
+}
+
+// pick is element i of a list that has one for each axis, or one for all; none
+// where the list is empty.
+func pick[T any](list []T, i int, none T) T {
+	switch len(list) {
+	case 0:
+		return none
+	case 1:
+		return list[0]
+	}
+	return list[i]
+}
+
+// joined is numbers as messages have them, such as "3 by 3".
+func joined(n []int, by string) string {
+	words := make([]string, len(n))
+	for i, n := range n {
+		words[i] = strconv.Itoa(n)
+	}
+	return strings.Join(words, by)
+}
+
+// fits refuses lists that have neither one element nor one for each of n axes.
+func (w Window) fits(n int) error {
+	for _, l := range []struct {
+		what string
+		len  int
+	}{{"size", len(w.Size)}, {"stride", len(w.Stride)}, {"dilation", len(w.Dilation)}, {"padding", len(w.Padding.Each)}} {
+		if l.len > 1 && l.len != n {
+			return fmt.Errorf("a %s for %d axes: there are %d spatial ones", l.what, l.len, n)
+		}
+	}
+	return nil
+}
+
+// plain reports whether the window visits every position and none beyond.
+func (w Window) plain() bool {
+	for _, n := range slices.Concat(w.Size, w.Stride) {
+		if n > 1 {
+			return false
+		}
+	}
+	for _, pad := range w.Padding.Each {
+		if pad != [2]int{} {
+			return false
+		}
+	}
+	return true
+}
+
+// spatialAxes is the spatial axes of a map [N,...,C] or [N,C,...], which an
+// operation takes.
+func spatialAxes(operation string, x graph.Array, l shape.Layout) (int, error) {
+	n := len(x.Shape()) - 2
+	if n < 1 || n > maxSpatial {
+		return 0, graph.Errorf(x, "shape %v: %s takes a feature map of 3, 4 or 5 dimensions, such as %s", x.Shape(), operation, l)
+	}
+	return n, nil
+}
+
+// volumes is x, the n spatial axes of which begin with axis first, seen as [maps,
+// z, y, x, elements of a position]: what either layout comes to. Absent axes have
+// one position.
+func volumes(x graph.Array, first, n int) graph.Array {
+	s := x.Shape()
+	out := shape.Shape{int(s.Product(0, first)), 1, 1, 1, int(s.Product(first+n, len(s)))}
+	copy(out[1+maxSpatial-n:], s[first:first+n])
+	return reshape(x, out)
 }
 
 // axisWindow is a window along one axis: the first tap of position i is at
 // i·stride - before.
 type axisWindow struct{ in, out, size, stride, dilation, before int }
 
+// absent is the window along an axis that a map doesn't have.
+var absent = axisWindow{in: 1, out: 1, size: 1, stride: 1, dilation: 1}
+
 // along resolves the window along spatial axis i of in positions. It is an
 // error if no position remains.
 func (w Window) along(i, in int) (axisWindow, error) {
-	a := axisWindow{in: in, size: w.Size[i], stride: max(w.Stride[i], 1), dilation: max(w.Dilation[i], 1)}
+	a := axisWindow{in: in, size: pick(w.Size, i, 0), stride: max(pick(w.Stride, i, 1), 1), dilation: max(pick(w.Dilation, i, 1), 1)}
 	if a.size < 1 {
-		return a, fmt.Errorf("a window of %d by %d: want at least 1 by 1", w.Size[0], w.Size[1])
+		return a, fmt.Errorf("a window of %s: want at least 1 along each axis", joined(w.Size, " by "))
 	}
 	if in == 0 {
 		return a, fmt.Errorf("there are no positions to move a window over")
 	}
 	reach := (a.size-1)*a.dilation + 1
-	total := 2 * w.Padding.Each[i]
-	a.before = w.Padding.Each[i]
+	pad := pick(w.Padding.Each, i, [2]int{})
+	a.before = pad[0]
+	total := pad[0] + pad[1]
 	if w.Padding.Same {
 		total = max((int(shape.CeilDiv(int64(in), int64(a.stride)))-1)*a.stride+reach-in, 0)
 		a.before = total / 2
@@ -52,50 +141,79 @@ func (w Window) along(i, in int) (axisWindow, error) {
 	return a, nil
 }
 
-// plain reports whether the window visits every position and none beyond.
-func (w Window) plain() bool {
-	return max(w.Stride[0], w.Stride[1]) <= 1 && w.Padding.Each == [2]int{}
-}
-
-// over resolves the window on a feature map with axis height, 1 for [N,H,W,C] or
-// 2 for [N,C,H,W].
-func (w Window) over(x graph.Array, height int) (windows, error) {
-	s := x.Shape()
-	y, err := w.along(0, s[height])
-	if err != nil {
-		return windows{}, graph.Errorf(x, "shape %v: %v", s, err)
-	}
-	across, err := w.along(1, s[height+1])
-	if err != nil {
-		return windows{}, graph.Errorf(x, "shape %v: %v", s, err)
-	}
-	return windows{y, across, s[5-2*height]}, nil
-}
-
 // tap is the source position of a window's k-th tap at result position i; it
 // may lie outside.
-func (a axisWindow) tap(i, k int) int { return i*a.stride - a.before + k*a.dilation }
+func (a *axisWindow) tap(i, k int) int { return i*a.stride - a.before + k*a.dilation }
 
-// windows is a window that moves over feature maps of so many channels.
-type windows struct {
-	y, x axisWindow
-	ch   int
+// inside gives the taps [from,to) of the window at result position i that lie
+// inside.
+func (a *axisWindow) inside(i int) (from, to int) {
+	for to = a.size; to > 0 && a.tap(i, to-1) >= a.in; to-- {
+	}
+	for from < to && a.tap(i, from) < 0 {
+		from++
+	}
+	return from, to
 }
 
-// at is the row and column of the i-th window of an image.
+// windows is a window that moves over maps of so many channels, along depth z,
+// height y and width x. A map with fewer spatial axes has the last of these, and
+// the absent ones have one position. Elements lie in line along x; lines
+// along y and z differ from one another in where they start alone.
+type windows struct {
+	z, y, x axisWindow
+	axes    int // those that the map has
+	ch      int
+}
+
+// over resolves the window on a map whose spatial axes begin with axis first:
+// 1 for [N,...,C], 2 for [N,C,...].
+func (w Window) over(x graph.Array, first int) (windows, error) {
+	s := x.Shape()
+	n := len(s) - 2
+	on := windows{absent, absent, absent, n, s[first-1]}
+	if first == 1 {
+		on.ch = s.Last()
+	}
+	err := w.fits(n)
+	for i, a := range []*axisWindow{&on.z, &on.y, &on.x}[maxSpatial-n:] {
+		if err == nil {
+			*a, err = w.along(i, s[first+i])
+		}
+	}
+	if err != nil {
+		return on, graph.Errorf(x, "shape %v: %v", s, err)
+	}
+	return on, nil
+}
+
+// outs is the extents of the result's spatial axes.
+func (w *windows) outs() []int { return []int{w.z.out, w.y.out, w.x.out}[maxSpatial-w.axes:] }
+
+// taps is the positions under a window, padding included.
+func (w *windows) taps() int { return w.z.size * w.y.size * w.x.size }
+
+// positions is the windows of a map.
+func (w *windows) positions() int64 { return int64(w.z.out) * w.perPlane() }
+
+// perPlane is the windows of one plane of the result.
+func (w *windows) perPlane() int64 { return int64(w.y.out) * int64(w.x.out) }
+
+// at is the row and column of the i-th window of a plane.
 func (w *windows) at(i int64) (y, x int) { return int(i / int64(w.x.out)), int(i % int64(w.x.out)) }
 
-// images calls f for n windows from row on, counted over all images, with
-// those of one image at a time.
-func (w *windows) images(row, n int64, f func(image, first, n int64) error) error {
-	per := int64(w.y.out) * int64(w.x.out)
+// planes calls f for n windows from number first on, counted over all maps, with
+// those of one plane of the result at a time: z·y·x windows of a map are z
+// planes, which are counted over all maps too.
+func (w *windows) planes(first, n int64, f func(plane, first, n int64) error) error {
+	per := w.perPlane()
 	for n > 0 {
-		image, first := row/per, row%per
-		take := min(n, per-first)
-		if err := f(image, first, take); err != nil {
+		plane, from := first/per, first%per
+		take := min(n, per-from)
+		if err := f(plane, from, take); err != nil {
 			return err
 		}
-		row, n = row+take, n-take
+		first, n = first+take, n-take
 	}
 	return nil
 }
@@ -115,34 +233,80 @@ func (w *windows) worth(x graph.Array, least int64) int64 {
 	return max(least, rowsWorth*int64(w.x.out))
 }
 
-// covered is how many elements n windows in line can lie over.
+// covered is how many elements n windows in line can lie over, which are those
+// of one plane of the result.
 func (w *windows) covered(n int64) int64 {
 	rows := max(shape.CeilDiv(n, int64(w.x.out)), 1)
 	if n%int64(w.x.out) != 0 {
 		rows++ // it may begin and end within a row
 	}
 	reach := int64((w.y.size-1)*w.y.dilation + 1)
-	return min((rows-1)*int64(w.y.stride)+reach, int64(w.y.in)) * int64(w.x.in*w.ch)
+	rows = min((rows-1)*int64(w.y.stride)+reach, int64(w.y.in))
+	return int64(min(w.z.size, w.z.in)) * rows * int64(w.x.in*w.ch)
 }
 
-// lines gives the source rows that n windows of an image lie over, the first of
-// them being row lo. buf is to be put back to s.
-func (w *windows) lines(ctx context.Context, x graph.Array, image, first, n int64) (src, buf []byte, lo int, err error) {
+// span is the lines of a map that some windows of one plane of the result lie
+// over: of those under each tap along z that is inside, [z,z+planes), the ones
+// from number y on.
+type span struct{ z, planes, y, lines int }
+
+// under is the span of n windows of a plane of the result.
+func (w *windows) under(plane, first, n int64) span {
 	y0, _ := w.at(first)
 	y1, _ := w.at(first + n - 1)
-	lo = max(w.y.tap(y0, 0), 0)
-	rows := int64(max(min(w.y.tap(y1, w.y.size-1)+1, w.y.in)-lo, 0))
-	line := int64(w.x.in * w.ch)
-	at := (image*int64(w.y.in) + int64(lo)) * line
-	if rows == 0 {
-		return nil, nil, lo, nil
+	var s span
+	from, to := w.z.inside(int(plane % int64(w.z.out)))
+	s.z, s.planes = from, to-from
+	s.y = max(w.y.tap(y0, 0), 0)
+	s.lines = max(min(w.y.tap(y1, w.y.size-1)+1, w.y.in)-s.y, 0)
+	return s
+}
+
+// source is lines of a map at hand, those of a span.
+type source struct {
+	span
+	data  []byte
+	width int // elements from one line to the next
+	apart int // elements from a line to the same one under the next tap along z
+	skip  int // elements of the lines that data doesn't begin with
+}
+
+// line is where in a source the line starts that is under row k of the window,
+// the rows of a window being z·y, at row y of the result; inside is false where
+// that is padding.
+func (s *source) line(w *windows, y, k int) (at int, inside bool) {
+	kz, ky := 0, k
+	if w.z.size > 1 {
+		kz, ky = k/w.y.size, k%w.y.size
 	}
-	if _, ok := x.(graph.Resident); ok {
-		src, _, err = graph.PeekRun(ctx, x, at, rows*line)
-		return src, nil, lo, err
+	y = w.y.tap(y, ky)
+	if y < 0 || y >= w.y.in || kz < s.z || kz >= s.z+s.planes {
+		return 0, false
+	}
+	return (kz-s.z)*s.apart + (y-s.y)*s.width - s.skip, true
+}
+
+// read gives the source of n windows of a plane of the result, of maps [N,...,C].
+// buf is to be put back.
+func (w *windows) read(ctx context.Context, x graph.Array, plane, first, n int64) (src source, buf []byte, err error) {
+	src.span = w.under(plane, first, n)
+	src.width = w.x.in * w.ch
+	line := int64(src.width)
+	run := int64(src.lines) * line
+	if run == 0 || src.planes == 0 {
+		return src, nil, nil
+	}
+	image, z := plane/int64(w.z.out), w.z.tap(int(plane%int64(w.z.out)), src.z)
+	r := graph.Region{
+		Off:  ((image*int64(w.z.in)+int64(z))*int64(w.y.in) + int64(src.y)) * line,
+		Runs: int64(src.planes), Len: run, Stride: int64(w.z.dilation*w.y.in) * line,
 	}
 	size := int64(x.DType().Size())
-	buf = graph.GetBuffer(max(w.covered(n), rows*line) * size) // as large for tiles at the border, so that buffers serve all
-	src = buf[:rows*line*size]
-	return src, buf, lo, x.Read(ctx, src, at)
+	if m, ok := x.(graph.Resident); ok {
+		src.data, src.apart = m.Bytes()[r.Off*size:], int(r.Stride)
+		return src, nil, nil
+	}
+	buf = graph.GetBuffer(max(w.covered(n), r.Runs*run) * size) // as large for tiles at the border, so that buffers serve all
+	src.data, src.apart = buf[:r.Runs*run*size], int(run)
+	return src, buf, graph.ReadRegion(ctx, x, src.data, r)
 }

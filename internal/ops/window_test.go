@@ -28,15 +28,15 @@ func TestPartsDontDependOnTiles(t *testing.T) {
 			"conv": func() graph.Array {
 				return graphtest.Must(Conv(x, w(k), ConvOptions{Padding: Padding{Same: true}, Layout: l}))
 			},
-			"strided": func() graph.Array { return graphtest.Must(Conv(x, w(k), ConvOptions{Stride: [2]int{2, 1}, Layout: l})) },
+			"strided": func() graph.Array { return graphtest.Must(Conv(x, w(k), ConvOptions{Stride: []int{2, 1}, Layout: l})) },
 			"transposed": func() graph.Array {
-				return graphtest.Must(Conv(x, w(up), ConvOptions{Stride: [2]int{2, 2}, Transposed: true, Layout: l}))
+				return graphtest.Must(Conv(x, w(up), ConvOptions{Stride: []int{2}, Transposed: true, Layout: l}))
 			},
 			"max": func() graph.Array {
-				return graphtest.Must(Pool(x, "max", PoolOptions{Window: Window{Size: [2]int{3, 2}}, Layout: l}))
+				return graphtest.Must(Pool(x, "max", PoolOptions{Window: Window{Size: []int{3, 2}}, Layout: l}))
 			},
 			"average": func() graph.Array {
-				return graphtest.Must(Pool(x, "average", PoolOptions{Window: Window{Size: [2]int{3, 3}, Padding: Padding{Same: true}}, Layout: l}))
+				return graphtest.Must(Pool(x, "average", PoolOptions{Window: Window{Size: []int{3}, Padding: Padding{Same: true}}, Layout: l}))
 			},
 			"conv of what is computed": func() graph.Array {
 				y := graphtest.Must(Add([]graph.Array{x, x}, AddOptions{}))
@@ -52,7 +52,7 @@ func TestPartsRefuse(t *testing.T) {
 	x, k := graphtest.Randn(1, 2, 9, 8, 6), graphtest.Randn(4, 3, 3, 6, 5)
 	w := Weights{Kernel: k, Layout: Keras}
 	for want, build := range map[string]func() (graph.Array, error){
-		"takes a feature map of 4 dimensions": func() (graph.Array, error) { return Conv(graphtest.Randn(1, 3, 3), w, ConvOptions{Layout: shape.NHWC}) },
+		"takes a feature map of 3, 4 or 5 dimensions": func() (graph.Array, error) { return Conv(graphtest.Randn(1, 3, 3), w, ConvOptions{Layout: shape.NHWC}) },
 		"takes 6 channels in 1 groups: want (3,3,in/groups,out), in being the 4 channels of x2.npy": func() (graph.Array, error) {
 			return Conv(graphtest.Randn(2, 1, 9, 9, 4), w, ConvOptions{Layout: shape.NHWC})
 		},
@@ -69,7 +69,7 @@ func TestPartsRefuse(t *testing.T) {
 			return Conv(x, Weights{Kernel: graphtest.Randn(1, 2, 2, 4, 3), Layout: Keras}, ConvOptions{Groups: 2, Transposed: true, Layout: shape.NHWC})
 		},
 		"nothing but padding": func() (graph.Array, error) {
-			return Pool(x, "max", PoolOptions{Window: Window{Size: [2]int{2, 2}, Padding: Padding{Each: [2]int{2, 0}}}, Layout: shape.NHWC})
+			return Pool(x, "max", PoolOptions{Window: Window{Size: []int{2}, Padding: Pad(2, 0)}, Layout: shape.NHWC})
 		},
 	} {
 		out, err := build()
