@@ -1,0 +1,353 @@
+package ops
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"fusectl/internal/graph"
+	"fusectl/internal/graph/graphtest"
+	"fusectl/internal/shape"
+)
+
+// spatialCase is a window over a map of 1, 2 or 3 spatial axes.
+type spatialCase struct {
+	size                   []int // of the map
+	window                 Window
+	channels, out, groups  int
+	outputPadding, resized []int
+}
+
+var spatialCases = []spatialCase{
+	{size: []int{37}, window: Window{Size: []int{5}, Stride: []int{2}, Padding: Padding{Each: [][2]int{{3, 1}}}}, channels: 6, out: 20, groups: 1, outputPadding: []int{1}, resized: []int{50}},
+	{size: []int{300}, window: Window{Size: []int{3}, Dilation: []int{4}, Padding: Padding{Same: true}}, channels: 4, out: 4, groups: 4, resized: []int{111}},
+	{size: []int{9, 21}, window: Window{Size: []int{3, 2}, Stride: []int{1, 3}, Dilation: []int{2, 1}, Padding: Padding{Each: [][2]int{{0, 2}, {1, 0}}}}, channels: 6, out: 34, groups: 2, resized: []int{14, 13}},
+	{size: []int{5, 6, 7}, window: Window{Size: []int{3}, Padding: Pad(1)}, channels: 5, out: 18, groups: 1, resized: []int{8, 3, 11}},
+	{size: []int{6, 5, 20}, window: Window{Size: []int{2, 3, 1}, Stride: []int{2, 1, 1}, Padding: Padding{Same: true}}, channels: 4, out: 36, groups: 2, resized: []int{6, 10, 9}},
+	{size: []int{7, 4, 5}, window: Window{Size: []int{3, 1, 2}, Stride: []int{1, 2, 3}, Dilation: []int{3, 1, 2}, Padding: Pad(2, 0, 1)}, channels: 4, out: 8, groups: 4, outputPadding: []int{0, 1, 2}, resized: []int{3, 9, 5}},
+	{size: []int{2, 3, 4}, window: Window{Size: []int{2, 2, 2}, Stride: []int{2}}, channels: 3, out: 17, groups: 1, resized: []int{1, 1, 1}},
+}
+
+// eachSpatial runs f for every case and layout. x is [N,...,C]; as gives an array
+// of that form in the layout, and back gives one of the layout in that form.
+func eachSpatial(t *testing.T, f func(t *testing.T, c spatialCase, l shape.Layout, x *graphtest.Mem, as, back func(graph.Array) graph.Array)) {
+	for _, c := range spatialCases {
+		n := len(c.size)
+		x := graphtest.Randn(11, append(append(shape.Shape{2}, c.size...), c.channels)...)
+		last := shape.MoveToLast(1, n+2)
+		move := func(perm []int) func(graph.Array) graph.Array {
+			return func(x graph.Array) graph.Array { return graphtest.Must(Transpose(x, perm)) }
+		}
+		same := func(x graph.Array) graph.Array { return x }
+		t.Run(fmt.Sprintf("%v by %v/nhwc", c.size, c.window.Size), func(t *testing.T) { f(t, c, shape.NHWC, x, same, same) })
+		t.Run(fmt.Sprintf("%v by %v/nchw", c.size, c.window.Size), func(t *testing.T) {
+			f(t, c, shape.NCHW, x, move(shape.Inverse(last)), move(last))
+		})
+	}
+}
+
+// surrounded is the positions before and those of the result along axis i, by the
+// definitions of tf.nn.convolution and torch.nn.functional.
+func (c spatialCase) surrounded(i int) (before, out int) {
+	in, stride := c.size[i], pick(c.window.Stride, i, 1)
+	reach := (pick(c.window.Size, i, 1)-1)*pick(c.window.Dilation, i, 1) + 1
+	if c.window.Padding.Same {
+		out = (in + stride - 1) / stride
+		return max((out-1)*stride+reach-in, 0) / 2, out
+	}
+	pad := pick(c.window.Padding.Each, i, [2]int{})
+	return pad[0], (in+pad[0]+pad[1]-reach)/stride + 1
+}
+
+// outSize is the result's extents.
+func (c spatialCase) outSize() shape.Shape {
+	var out shape.Shape
+	for i := range c.size {
+		_, n := c.surrounded(i)
+		out = append(out, n)
+	}
+	return out
+}
+
+// kernelSize is the window's extents.
+func (c spatialCase) kernelSize() shape.Shape {
+	var out shape.Shape
+	for i := range c.size {
+		out = append(out, pick(c.window.Size, i, 1))
+	}
+	return out
+}
+
+// eachTap calls f for the taps of the window at a position of the result that lie
+// inside the map.
+func (c spatialCase) eachTap(at []int, f func(tap, from []int)) {
+	graphtest.Indices(c.kernelSize(), func(tap []int) {
+		from := make([]int, len(tap))
+		for i := range tap {
+			before, _ := c.surrounded(i)
+			from[i] = at[i]*pick(c.window.Stride, i, 1) - before + tap[i]*pick(c.window.Dilation, i, 1)
+			if from[i] < 0 || from[i] >= c.size[i] {
+				return
+			}
+		}
+		f(tap, from)
+	})
+}
+
+// at is element [n, pos..., ch] of x.
+func at(x *graphtest.Mem, v []float64, n int, pos []int, ch int) float64 {
+	return v[graphtest.FlatIndex(x.Dims, append(append([]int{n}, pos...), ch))]
+}
+
+func TestConvIsItsDefinition(t *testing.T) {
+	eachSpatial(t, func(t *testing.T, c spatialCase, l shape.Layout, x *graphtest.Mem, as, back func(graph.Array) graph.Array) {
+		n, cn := len(c.size), c.channels/c.groups
+		k, b := graphtest.Randn(12, append(c.kernelSize(), cn, c.out)...), graphtest.Randn(13, c.out)
+		xv, kv, bv := values(x), values(k), values(b)
+		outs := c.outSize()
+		var want []float64
+		graphtest.Indices(append(append(shape.Shape{2}, outs...), c.out), func(i []int) {
+			o := i[n+1]
+			sum := bv[o]
+			c.eachTap(i[1:n+1], func(tap, from []int) {
+				for ch := range cn {
+					sum += at(x, xv, i[0], from, o/(c.out/c.groups)*cn+ch) * kv[graphtest.FlatIndex(k.Dims, append(slices.Clone(tap), ch, o))]
+				}
+			})
+			want = append(want, sum)
+		})
+		o := ConvOptions{Stride: c.window.Stride, Dilation: c.window.Dilation, Padding: c.window.Padding, Groups: c.groups, Layout: l}
+		for _, layout := range []WeightLayout{Keras, Torch} {
+			var w graph.Array = k
+			if layout == Torch {
+				w = graphtest.Must(Transpose(k, channelsFirst(kernelOrder(Keras, false, n))))
+			}
+			for name, of := range map[string]func() graph.Array{
+				"of a file":          func() graph.Array { return as(x) },
+				"of what's computed": func() graph.Array { return graphtest.Must(Mul([]graph.Array{as(x)}, MulOptions{})) },
+			} {
+				t.Run(fmt.Sprintf("%s/%s", layout, name), func(t *testing.T) {
+					build := func() graph.Array {
+						return back(graphtest.Must(Conv(of(), Weights{Kernel: w, Bias: b, Layout: layout}, o)))
+					}
+					// A few dozen products of float32 are summed; 1e-5 is some 80 roundings.
+					within(t, floats(build(), graphtest.Result(t, build)), want, 1e-5)
+				})
+			}
+		}
+	})
+}
+
+// The transposed convolution is the gradient of the convolution: each position of
+// x adds the kernel, times its channels, to the result.
+func TestTransposedConvIsItsDefinition(t *testing.T) {
+	eachSpatial(t, func(t *testing.T, c spatialCase, l shape.Layout, x *graphtest.Mem, as, back func(graph.Array) graph.Array) {
+		c.window.Dilation = nil
+		n := len(c.size)
+		k, b := graphtest.Randn(14, append(c.kernelSize(), c.channels, c.out)...), graphtest.Randn(15, c.out)
+		xv, kv, bv := values(x), values(k), values(b)
+		outs := shape.Shape{2}
+		before := make([]int, n)
+		for i := range n {
+			stride, size, pad := pick(c.window.Stride, i, 1), c.kernelSize()[i], pick(c.window.Padding.Each, i, [2]int{})
+			if c.window.Padding.Same {
+				before[i] = max(size-stride, 0) / 2
+				outs = append(outs, c.size[i]*stride)
+				continue
+			}
+			if max(pad[0], pad[1]) > size-1 {
+				t.Skipf("%v: more padding than a transposed convolution takes", c.window)
+			}
+			before[i] = pad[0]
+			outs = append(outs, (c.size[i]-1)*stride+size-pad[0]-pad[1]+pick(c.outputPadding, i, 0))
+		}
+		outs = append(outs, c.out)
+		want := make([]float64, outs.Len())
+		graphtest.Indices(outs, func(i []int) { want[graphtest.FlatIndex(outs, i)] = bv[i[n+1]] })
+		graphtest.Indices(x.Dims[:n+1], func(i []int) {
+			graphtest.Indices(c.kernelSize(), func(tap []int) {
+				to := []int{i[0]}
+				for a := range n {
+					p := i[1+a]*pick(c.window.Stride, a, 1) + tap[a] - before[a]
+					if p < 0 || p >= outs[1+a] {
+						return
+					}
+					to = append(to, p)
+				}
+				for ch := range c.channels {
+					for o := range c.out {
+						want[graphtest.FlatIndex(outs, append(slices.Clone(to), o))] += at(x, xv, i[0], i[1:], ch) * kv[graphtest.FlatIndex(k.Dims, append(slices.Clone(tap), ch, o))]
+					}
+				}
+			})
+		})
+		// Keras's transposed kernels are [k...,out,in].
+		w := graphtest.Must(Transpose(k, kernelOrder(Keras, true, n)))
+		o := ConvOptions{Stride: c.window.Stride, Padding: c.window.Padding, OutputPadding: c.outputPadding, Transposed: true, Layout: l}
+		build := func() graph.Array {
+			return back(graphtest.Must(Conv(as(x), Weights{Kernel: w, Bias: b, Layout: Keras}, o)))
+		}
+		within(t, floats(build(), graphtest.Result(t, build)), want, 1e-5) // as above
+	})
+}
+
+func TestPoolIsItsDefinition(t *testing.T) {
+	eachSpatial(t, func(t *testing.T, c spatialCase, l shape.Layout, x *graphtest.Mem, as, back func(graph.Array) graph.Array) {
+		xv := values(x)
+		n := len(c.size)
+		for i := range n {
+			if p := pick(c.window.Padding.Each, i, [2]int{}); max(p[0], p[1]) >= c.kernelSize()[i] {
+				c.window.Padding = Padding{}
+			}
+		}
+		whole := float64(c.kernelSize().Len())
+		var most, mean, counted []float64
+		graphtest.Indices(append(append(shape.Shape{2}, c.outSize()...), c.channels), func(i []int) {
+			top, sum, taps := math.Inf(-1), 0.0, 0.0
+			c.eachTap(i[1:n+1], func(_, from []int) {
+				v := at(x, xv, i[0], from, i[n+1])
+				top, sum, taps = max(top, v), sum+v, taps+1
+			})
+			most, mean, counted = append(most, top), append(mean, sum/taps), append(counted, sum/whole)
+		})
+		for _, p := range []struct {
+			name, mode string
+			count      bool
+			want       []float64
+			tolerance  float64
+		}{
+			{"max", "max", false, most, 0},                                                                    // it chooses one
+			{"average", "average", false, mean, 1e-7}, {"average of padding", "average", true, counted, 1e-7}, // summed in float64, rounded once
+		} {
+			t.Run(p.name, func(t *testing.T) {
+				build := func() graph.Array {
+					return back(graphtest.Must(Pool(as(x), p.mode, PoolOptions{Window: c.window, CountPadding: p.count, Layout: l})))
+				}
+				within(t, floats(build(), graphtest.Result(t, build)), p.want, p.tolerance)
+			})
+		}
+	})
+}
+
+// A map is resized along one axis after the other, so a map of three axes is one
+// of two followed by one of one.
+func TestResizeIsSeparable(t *testing.T) {
+	eachSpatial(t, func(t *testing.T, c spatialCase, l shape.Layout, x *graphtest.Mem, as, back func(graph.Array) graph.Array) {
+		n := len(c.size)
+		for _, mode := range ResizeModes {
+			t.Run(mode, func(t *testing.T) {
+				v, s := values(x), x.Dims.Clone()
+				for axis := n; axis >= 1; axis-- { // the innermost first
+					to := s.Clone()
+					to[axis] = c.resized[axis-1]
+					var next []float64
+					graphtest.Indices(to, func(i []int) {
+						next = append(next, resizedAt(v, s, i, axis, to[axis], mode))
+					})
+					v, s = next, to
+				}
+				build := func() graph.Array {
+					return back(graphtest.Must(Resize(as(x), c.resized, ResizeOptions{Mode: mode, Layout: l})))
+				}
+				// Each axis blends with a rounding or two a product, bicubic with weights beyond 1.
+				tolerance := map[string]float64{"bilinear": 1e-6, "bicubic": 2e-6}[mode]
+				within(t, floats(build(), graphtest.Result(t, build)), v, tolerance)
+			})
+		}
+	})
+}
+
+// resizedAt is an element of v, of shape s, resized along one axis to out.
+func resizedAt(v []float64, s shape.Shape, at []int, axis, out int, mode string) float64 {
+	in := s[axis]
+	from := func(p int) float64 {
+		i := slices.Clone(at)
+		i[axis] = min(max(p, 0), in-1)
+		return v[graphtest.FlatIndex(s, i)]
+	}
+	if mode == "nearest" {
+		return from(at[axis] * in / out)
+	}
+	p := (float64(at[axis])+0.5)*float64(in)/float64(out) - 0.5
+	lo := int(math.Floor(p))
+	f := p - float64(lo)
+	switch mode {
+	case "nearest-exact":
+		return from(int(math.Floor(p + 0.5)))
+	case "bilinear":
+		return from(lo)*(1-f) + from(lo+1)*f
+	}
+	keys := func(d float64) float64 { // Keys 1981 with a = -0.75
+		const a = -0.75
+		if d = math.Abs(d); d <= 1 {
+			return (a+2)*d*d*d - (a+3)*d*d + 1
+		}
+		return a*d*d*d - 5*a*d*d + 8*a*d - 4*a
+	}
+	sum := 0.0
+	for k := -1; k <= 2; k++ {
+		sum += from(lo+k) * keys(f-float64(k))
+	}
+	return sum
+}
+
+// An absent axis isn't blended with itself, which would make NaN of an infinity.
+func TestAbsentAxesKeepInfinities(t *testing.T) {
+	inf := float32(math.Inf(1))
+	x := graphtest.ArrayOf("x.npy", graphtest.Randn(1, 1).Type, shape.Shape{1, 6, 1}, []float32{1, 1, 1, inf, 1, 1})
+	for _, mode := range []string{"bilinear", "bicubic"} {
+		build := func() graph.Array {
+			return graphtest.Must(Resize(x, []int{5}, ResizeOptions{Mode: mode, Layout: shape.NHWC}))
+		}
+		// Position 2 lies halfway between 2 and 3, of which both have a weight above 0.
+		if got := floats(build(), graphtest.Result(t, build))[2]; !math.IsInf(got, 1) {
+			t.Errorf("%s: got %v, want the infinity", mode, got)
+		}
+	}
+}
+
+func TestAlignOfAnyRank(t *testing.T) {
+	for _, l := range []shape.Layout{shape.NHWC, shape.NCHW} {
+		for _, sizes := range [][2][]int{{{9}, {4}}, {{5, 8, 3}, {4, 3, 6}}} {
+			n := len(sizes[0])
+			of := func(seed uint64, size []int) *graphtest.Mem {
+				s := append(append(shape.Shape{2}, size...), 3)
+				if l == shape.NCHW {
+					s = append(shape.Shape{2, 3}, size...)
+				}
+				return graphtest.Randn(seed, s...)
+			}
+			xs := []*graphtest.Mem{of(1, sizes[0]), of(2, sizes[1])}
+			for _, how := range []string{"crop", "pad"} {
+				for i, x := range xs {
+					t.Run(fmt.Sprintf("%s/%s/%v", l, how, x.Dims), func(t *testing.T) {
+						build := func() graph.Array {
+							ys, err := Align([]graph.Array{xs[0], xs[1]}, how, ResizeOptions{Layout: l})
+							return graphtest.Must(ys[i], err)
+						}
+						v, to := values(x), build().Shape()
+						axes := l.Spatial(n + 2)
+						var want []float64
+						graphtest.Indices(to, func(at []int) {
+							from := slices.Clone(at)
+							for _, a := range axes {
+								if d := x.Dims[a] - to[a]; d >= 0 {
+									from[a] += d / 2
+								} else {
+									from[a] -= -d / 2
+								}
+								if from[a] < 0 || from[a] >= x.Dims[a] {
+									want = append(want, 0)
+									return
+								}
+							}
+							want = append(want, v[graphtest.FlatIndex(x.Dims, from)])
+						})
+						within(t, floats(build(), graphtest.Result(t, build)), want, 0)
+					})
+				}
+			}
+		}
+	}
+}
