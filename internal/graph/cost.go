@@ -153,7 +153,7 @@ func materializeCommon(xs []Array, memory int64) {
 		}
 		var h *Materialized
 		for _, r := range readers[n] {
-			if r.by != nil {
+			if r.by != nil && (h == nil || h.byPlan) {
 				h = r.by // it is held anyway
 			}
 		}
@@ -161,7 +161,7 @@ func materializeCommon(xs []Array, memory int64) {
 			if SizeOf(n) > most || computeCost(n) < commonFlops*n.Shape().Len() {
 				continue
 			}
-			h = Materialize(n)
+			h = &Materialized{of: n, byPlan: true}
 		}
 		for _, r := range readers[n] {
 			switch r.by {

@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"fusectl/internal/blocks"
@@ -44,6 +45,51 @@ func TestValuesWithSeveralReadersAreComputedOnceWhereThatIsCheaper(t *testing.T)
 	x, dear = build("gelu")
 	if n, _ := readBytes(t, x, graph.Options{Memory: 3 * int64(len(x.Data))}, dear); n != 2*len(x.Data) {
 		t.Errorf("gelu under a ceiling: read %d bytes of %d: want it computed twice", n, len(x.Data))
+	}
+}
+
+// A plan of a graph that was planned before, under another ceiling, is that of a
+// graph that is new.
+func TestPlanningTwiceGivesTheSamePlan(t *testing.T) {
+	x := graphtest.Randn(1, 64, 160, 128)
+	build := func() []graph.Array {
+		dear := graphtest.Must(ops.Activate("tanh", x, -1))
+		scattered := graphtest.Must(ops.Transpose(graphtest.Must(ops.Activate("gelu", x, -1)), []int{2, 1, 0}))
+		sum := graphtest.Must(ops.Add([]graph.Array{dear, graphtest.Must(ops.Mul([]graph.Array{dear, dear}, ops.MulOptions{}))}, ops.AddOptions{}))
+		return []graph.Array{sum, graphtest.Must(ops.Linear(scattered, ops.Weights{Kernel: graphtest.Randn(2, 64, 5), Layout: ops.Keras}, ops.LinearOptions{Axis: -1}))}
+	}
+	plan := func(xs []graph.Array, memory int64) string {
+		p, err := graph.NewPlan(graph.Options{Memory: memory, Threads: 2}, xs...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ops []string
+		seen := map[graph.Array]bool{}
+		var walk func(graph.Array)
+		walk = func(x graph.Array) {
+			if n, ok := x.(graph.Node); ok && !seen[x] {
+				seen[x] = true
+				n.Operands(func(x *graph.Array) { walk(*x) })
+				ops = append(ops, n.Op())
+			}
+		}
+		for _, x := range p.Outs() {
+			walk(x)
+		}
+		return fmt.Sprintf("%v: holds %d of %d bytes", ops, p.Held(), p.Memory())
+	}
+	once := build()
+	ceilings := []int64{0, graph.SizeOf(x) * 15 / 4, 0, graph.SizeOf(x) * 15 / 4}
+	var plans []string
+	for _, memory := range ceilings {
+		got, want := plan(once, memory), plan(build(), memory)
+		if got != want {
+			t.Errorf("--memory %d: %s\na new graph: %s", memory, got, want)
+		}
+		plans = append(plans, got)
+	}
+	if plans[0] == plans[1] {
+		t.Errorf("the ceiling decides nothing: %s", plans[0])
 	}
 }
 

@@ -13,8 +13,9 @@ import (
 // reads it: for operands that are expensive and read more than once. It is the
 // only place where a whole array is held.
 type Materialized struct {
-	of   Array
-	data []byte
+	of     Array
+	data   []byte
+	byPlan bool // a plan has put it into the graph
 }
 
 // Materialize returns x materialised; what is so already is returned as it is.
@@ -93,6 +94,28 @@ func (h *Materialized) Read(_ context.Context, dst []byte, off int64) error {
 	return nil
 }
 
+// restore takes out of a graph what an earlier plan materialised in it.
+func restore(xs []Array) {
+	seen := map[Node]bool{}
+	var walk func(Array)
+	walk = func(x Array) {
+		n, ok := x.(Node)
+		if !ok || seen[n] {
+			return
+		}
+		seen[n] = true
+		n.Operands(func(x *Array) {
+			for h, ok := (*x).(*Materialized); ok && h.byPlan; h, ok = (*x).(*Materialized) {
+				*x = h.of
+			}
+			walk(*x)
+		})
+	}
+	for _, x := range xs {
+		walk(x)
+	}
+}
+
 // Regional is a node that reads its operands by the regions that it is itself
 // read by.
 type Regional interface{ ReadsByRegion() bool }
@@ -125,7 +148,7 @@ func materializeScattered(xs []Array) {
 		n.Operands(func(x *Array) {
 			walk(*x)
 			if !held && (!regions || !r.ReadsByRegion()) && scattered(*x) {
-				*x = Materialize(*x)
+				*x = &Materialized{of: *x, byPlan: true}
 			}
 		})
 	}

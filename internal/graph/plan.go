@@ -58,7 +58,8 @@ type pipe struct {
 }
 
 // NewPlan lays out the graph of some arrays, its results. Values that several
-// nodes read are held where that is cheaper than computing them again. A graph
+// nodes read are held where that is cheaper than computing them again: the plan
+// puts them into the graph, and the next plan of it takes them out again. A graph
 // that needs more than o.Memory bytes is an *Error.
 func NewPlan(o Options, outs ...Array) (*Plan, error) {
 	if o.Threads < 1 {
@@ -78,6 +79,7 @@ func NewPlan(o Options, outs ...Array) (*Plan, error) {
 			}
 		}
 	}
+	restore(p.outs)
 	materializeScattered(p.outs)
 	materializeCommon(p.outs, o.Memory)
 	p.lay()
