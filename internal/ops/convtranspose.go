@@ -45,7 +45,7 @@ func convTransposed(x, k graph.Array, o ConvOptions, e epilogue) (graph.Array, e
 		return nil, err
 	}
 	spread := insertZeros("insert-zeros", graph.MaterializeSmall(x), 1, axes, to)
-	return convolve(spread, k, Window{Size: size}, 1, end)
+	return convLast(spread, k, Window{Size: size}, 1, end)
 }
 
 // convApart is the transposed convolution of patches that don't overlap: each

@@ -190,8 +190,8 @@ func linearThen(x graph.Array, w Weights, axis int, e epilogue) (graph.Array, er
 		return nil, err
 	}
 	k = cast(k, t)
-	if axis < len(s)-1 && s.Product(axis+1, len(s)) >= planarLeast {
-		return linearPlanar(x, turned(k, w.Layout, Torch), axis, end), nil
+	if axis < len(s)-1 && s.Product(axis+1, len(s)) >= linearFirstLeast {
+		return linearFirst(x, turned(k, w.Layout, Torch), axis, end), nil
 	}
 	k = turned(k, w.Layout, Keras)
 	if in > 0 && s.Len() < int64(in)*kernel.FewRows && kernel.Active().InPlace(t.Kind()) {

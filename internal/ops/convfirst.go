@@ -9,11 +9,27 @@ import (
 	"fusectl/internal/shape"
 )
 
-// planar is a convolution of maps with their channels first, [N,C,...], with
+// convFirst is the convolution of x [N,C,...] with kernels [out,C/groups,k...].
+func convFirst(x, k graph.Array, win Window, groups int, end ending) (graph.Array, error) {
+	on, err := win.over(x, 2)
+	if err != nil {
+		return nil, err
+	}
+	out := append(shape.Shape{x.Shape()[0], k.Shape()[0]}, on.outs()...)
+	if err := checkSize(x, out); err != nil {
+		return nil, err
+	}
+	if !win.plain() {
+		x = graph.MaterializeSmall(x) // rows of it are read for each row of the kernel
+	}
+	return newChannelsFirst("conv", x, k, on, groups, end), nil
+}
+
+// channelsFirstConv is a convolution of maps with their channels first, [N,C,...], with
 // weights, a matrix [out, C/groups·taps] in memory: the product of that matrix
 // and the patches under the window, which are packed from the map's rows a part
 // at a time. A linear map of channels is one, too.
-type planar struct {
+type channelsFirstConv struct {
 	computed
 	windows
 	maps, weights graph.Array
@@ -22,56 +38,56 @@ type planar struct {
 	end           ending
 }
 
-// newPlanar is x, seen as [N,C,...], by weights, seen as [out,C/groups,k...].
-func newPlanar(op string, x, weights graph.Array, on windows, groups int, end ending) graph.Array {
+// newChannelsFirst is x, seen as [N,C,...], by weights, seen as [out,C/groups,k...].
+func newChannelsFirst(op string, x, weights graph.Array, on windows, groups int, end ending) graph.Array {
 	s, ws := x.Shape(), weights.Shape()
 	out := append(shape.Shape{s[0], ws[0]}, on.outs()...)
 	flat := graph.InMemory(reshape(weights, shape.Shape{ws[0], int(ws.Product(1, len(ws)))}))
 	on.ch = s[1]
-	return &planar{computed{op: op, dt: x.DType(), sh: out}, on, x, flat, groups, s[1] / groups, int64(ws[0]), end}
+	return &channelsFirstConv{computed{op: op, dt: x.DType(), sh: out}, on, x, flat, groups, s[1] / groups, int64(ws[0]), end}
 }
 
-// planarLeast is the positions of a map from which on linear maps take it as
+// linearFirstLeast is the positions of a map from which on linear maps take it as
 // channels first.
-const planarLeast = 32
+const linearFirstLeast = 32
 
-// linearPlanar maps axis of x by weights [out, in], the axes after it being its
+// linearFirst maps axis of x by weights [out, in], the axes after it being its
 // positions.
-func linearPlanar(x, weights graph.Array, axis int, end ending) graph.Array {
+func linearFirst(x, weights graph.Array, axis int, end ending) graph.Array {
 	s, ws := x.Shape(), weights.Shape()
 	n := int(s.Product(axis+1, len(s)))
 	across := absent
 	across.in, across.out = n, n
 	maps := reshape(x, shape.Shape{int(s.Product(0, axis)), s[axis], n})
-	y := newPlanar("linear", maps, weights, windows{z: absent, y: absent, x: across, axes: 1, ch: s[axis]}, 1, end)
+	y := newChannelsFirst("linear", maps, weights, windows{z: absent, y: absent, x: across, axes: 1, ch: s[axis]}, 1, end)
 	out := s.Clone()
 	out[axis] = ws[0]
 	return reshape(y, out)
 }
 
-func (p *planar) Operands(visit func(*graph.Array)) {
+func (p *channelsFirstConv) Operands(visit func(*graph.Array)) {
 	visit(&p.maps)
 	visit(&p.weights)
 	p.end.operands(visit)
 }
 
-func (p *planar) patch() int64 { return int64(p.cn * p.taps()) }
+func (p *channelsFirstConv) patch() int64 { return int64(p.cn * p.taps()) }
 
-func (p *planar) Flops() int64 { return (2*p.patch() + p.end.flops) * p.sh.Len() }
+func (p *channelsFirstConv) Flops() int64 { return (2*p.patch() + p.end.flops) * p.sh.Len() }
 
-// planarTile is the elements that a tile has at least, where it can.
-const planarTile = 128 << 10
+// convFirstTile is the elements that a tile has at least, where it can.
+const convFirstTile = 128 << 10
 
 // Tiling takes all channels of some rows of positions.
-func (p *planar) Tiling() graph.Tiling {
-	cols := max(planarTile/max(p.out, 1), 64)
+func (p *channelsFirstConv) Tiling() graph.Tiling {
+	cols := max(convFirstTile/max(p.out, 1), 64)
 	if row := int64(p.x.out); row > 0 && p.y.out > 1 {
 		cols = shape.CeilDiv(cols, row) * row
 	}
 	return graph.Tiling{Rows: p.out, Stride: p.positions(), TileRows: p.out, TileCols: min(cols, max(p.positions(), 1))}
 }
 
-func (p *planar) Memory(n int64) int64 {
+func (p *channelsFirstConv) Memory(n int64) int64 {
 	cols := max(n/max(p.out, 1), 1)
 	read := p.covered(cols)
 	if p.lined() {
@@ -80,7 +96,7 @@ func (p *planar) Memory(n int64) int64 {
 	return (graph.PeekBuffer(p.maps, read)+kernel.FillLen)*p.size() + graph.MemoryOf(p.maps, read)
 }
 
-func (p *planar) Read(ctx context.Context, dst []byte, off int64) error {
+func (p *channelsFirstConv) Read(ctx context.Context, dst []byte, off int64) error {
 	row := p.positions()
 	for len(dst) > 0 {
 		image, out, col := off/(p.out*row), off/row%p.out, off%row
@@ -97,7 +113,7 @@ func (p *planar) Read(ctx context.Context, dst []byte, off int64) error {
 	return nil
 }
 
-func (p *planar) ReadRegion(ctx context.Context, dst []byte, r graph.Region) error {
+func (p *channelsFirstConv) ReadRegion(ctx context.Context, dst []byte, r graph.Region) error {
 	row := p.positions()
 	image, out, col := r.Off/(p.out*row), r.Off/row%p.out, r.Off%row
 	if r.Stride == row && out+r.Runs <= p.out && col+r.Len <= row {
@@ -108,11 +124,11 @@ func (p *planar) ReadRegion(ctx context.Context, dst []byte, r graph.Region) err
 
 // lined reports whether a map is one line, each position of which gives one of
 // the result: of these, only those asked for are read.
-func (p *planar) lined() bool { return p.y.in == 1 && p.x.size == 1 && p.x.stride == 1 }
+func (p *channelsFirstConv) lined() bool { return p.y.in == 1 && p.x.size == 1 && p.x.stride == 1 }
 
 // block computes rows channels of the result from number out on, at cols
 // positions from number first on of one map. The rows lie in line in dst.
-func (p *planar) block(ctx context.Context, dst []byte, image, out, rows, first, cols int64) error {
+func (p *channelsFirstConv) block(ctx context.Context, dst []byte, image, out, rows, first, cols int64) error {
 	return p.planes(image*p.positions()+first, cols, func(plane, from, n int64) error {
 		src, buf, err := p.readChannels(ctx, plane, from, n)
 		defer graph.PutBuffer(buf)
@@ -120,9 +136,9 @@ func (p *planar) block(ctx context.Context, dst []byte, image, out, rows, first,
 			return err
 		}
 		if p.dt == dtype.Float32 {
-			planarBlock[float32](p, dst, src, out, rows, cols, from, n)
+			convPlaneFirst[float32](p, dst, src, out, rows, cols, from, n)
 		} else {
-			planarBlock[float64](p, dst, src, out, rows, cols, from, n)
+			convPlaneFirst[float64](p, dst, src, out, rows, cols, from, n)
 		}
 		dst = dst[n*p.size():]
 		return ctx.Err()
@@ -137,7 +153,7 @@ type channels struct {
 
 // readChannels gives the source of n windows of a plane of the result. buf is to
 // be put back.
-func (p *planar) readChannels(ctx context.Context, plane, first, n int64) (src channels, buf []byte, err error) {
+func (p *channelsFirstConv) readChannels(ctx context.Context, plane, first, n int64) (src channels, buf []byte, err error) {
 	src.span = p.under(plane, first, n)
 	if src.lines == 0 || src.planes == 0 {
 		return src, nil, nil
@@ -171,9 +187,9 @@ func (p *planar) readChannels(ctx context.Context, plane, first, n int64) (src c
 	return src, src.data, nil
 }
 
-// planarBlock is block for n positions of one plane from number first on. Rows of
+// convPlaneFirst is block for n positions of one plane from number first on. Rows of
 // dst start cols elements apart.
-func planarBlock[T kernel.Float](p *planar, dst []byte, src channels, out, rows, cols, first, n int64) {
+func convPlaneFirst[T kernel.Float](p *channelsFirstConv, dst []byte, src channels, out, rows, cols, first, n int64) {
 	t := kernel.Active()
 	weights, block := kernel.View[T](p.weights.(graph.Resident).Bytes()), kernel.View[T](dst)
 	per := p.out / int64(p.groups)
@@ -182,7 +198,7 @@ func planarBlock[T kernel.Float](p *planar, dst []byte, src channels, out, rows,
 	for rows > 0 {
 		g := out / per
 		m := min(rows, (g+1)*per-out)
-		patches := planes[T]{p, &src, kernel.View[T](src.data), first, int(g) * p.cn, panel}
+		patches := patchColumns[T]{p, &src, kernel.View[T](src.data), first, int(g) * p.cn, panel}
 		right := kernel.Right[T]{K: int(k), N: int(n), Depth: convDepth, Fill: patches.fill}
 		for i, b := range biasOf[T](p.end, int(out), int(m)) {
 			row := block[int64(i)*cols : int64(i)*cols+n]
@@ -198,11 +214,11 @@ func planarBlock[T kernel.Float](p *planar, dst []byte, src channels, out, rows,
 	}
 }
 
-// planes are patches of channels-first maps, as the right matrix of a product:
+// patchColumns are patches of channels-first maps, as the right matrix of a product:
 // its rows count by channel, row of the window and tap in the row, its columns by
 // position.
-type planes[T kernel.Float] struct {
-	p     *planar
+type patchColumns[T kernel.Float] struct {
+	p     *channelsFirstConv
 	src   *channels
 	data  []T   // src's
 	first int64 // position of column 0
@@ -211,7 +227,7 @@ type planes[T kernel.Float] struct {
 }
 
 // fill is a Right's Fill.
-func (s *planes[T]) fill(buf []T, k0, k, j, n int) {
+func (s *patchColumns[T]) fill(buf []T, k0, k, j, n int) {
 	for ; n > 0; j, n = j+s.panel, n-s.panel {
 		cols := min(s.panel, n)
 		if cols < s.panel {
@@ -229,7 +245,7 @@ func (s *planes[T]) fill(buf []T, k0, k, j, n int) {
 
 // piece fills n columns of k rows of a panel with the patches of positions
 // (y,x), (y,x+1), ...: tap by tap, since the channels of a tap lie evenly spaced.
-func (s *planes[T]) piece(dst []T, k0, k, y, x, n int) {
+func (s *patchColumns[T]) piece(dst []T, k0, k, y, x, n int) {
 	p := s.p
 	taps := p.taps()
 	for tap := range min(taps, k) {
@@ -259,7 +275,7 @@ func (s *planes[T]) piece(dst []T, k0, k, y, x, n int) {
 }
 
 // each calls f for every taps-th row of a panel, rows of them.
-func (s *planes[T]) each(dst []T, taps, rows int, f func(row []T, i int)) {
+func (s *patchColumns[T]) each(dst []T, taps, rows int, f func(row []T, i int)) {
 	for i := range rows {
 		f(dst[i*taps*s.panel:], i)
 	}
@@ -267,7 +283,7 @@ func (s *planes[T]) each(dst []T, taps, rows int, f func(row []T, i int)) {
 
 // line fills row with every stride-th element of the source line that begins at
 // element at, from position x on; those outside are zero.
-func (s *planes[T]) line(row []T, at, x int) {
+func (s *patchColumns[T]) line(row []T, at, x int) {
 	w, stride := s.p.x.in, s.p.x.stride
 	for i := range row {
 		row[i] = 0
