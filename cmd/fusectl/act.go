@@ -7,7 +7,7 @@ import (
 	"fusectl/internal/ops"
 )
 
-func newActCommand(e *env) *cobra.Command {
+func newActCommand(st *step) *cobra.Command {
 	var activation string
 	cmd := &cobra.Command{
 		Use:   "act X --activation NAME",
@@ -16,11 +16,11 @@ func newActCommand(e *env) *cobra.Command {
 leaky-relu has slope 0.01, softmax runs over the channels.`,
 		Example: `  fusectl act map.npy --activation softmax -o probabilities.npy`,
 		Args:    inputs(1, 1),
-		RunE: fuses(e, func(xs []graph.Array) (graph.Array, error) {
+		RunE: fuses(st, func(xs []graph.Array) (graph.Array, error) {
 			if err := checkActivation("activation", activation); err != nil {
 				return nil, err
 			}
-			return ops.Activate(activation, xs[0], e.channel(xs[0]))
+			return ops.Activate(activation, xs[0], st.channel(xs[0]))
 		}),
 	}
 	activationFlag(cmd, &activation, "activation", "one of "+activations())

@@ -8,7 +8,7 @@ import (
 	"fusectl/internal/shape"
 )
 
-func newAddCommand(e *env) *cobra.Command {
+func newAddCommand(st *step) *cobra.Command {
 	var coef list
 	var activation string
 	var align alignFlags
@@ -26,7 +26,7 @@ leave integer arrays what they are and other numbers make them float64.`,
   # a difference
   fusectl add a.npy b.npy --coef 1,-1 -o difference.npy`,
 		Args: inputs(1, 0),
-		RunE: fuses(e, func(xs []graph.Array) (_ graph.Array, err error) {
+		RunE: fuses(st, func(xs []graph.Array) (_ graph.Array, err error) {
 			if err := checkActivation("activation", activation); err != nil {
 				return nil, err
 			}
@@ -34,10 +34,10 @@ leave integer arrays what they are and other numbers make them float64.`,
 			if err != nil {
 				return nil, err
 			}
-			if xs, err = e.align(align, xs); err != nil {
+			if xs, err = st.align(align, xs); err != nil {
 				return nil, err
 			}
-			return ops.Add(xs, ops.AddOptions{Coef: c, Activation: activation, Layout: shape.Layout(e.layout)})
+			return ops.Add(xs, ops.AddOptions{Coef: c, Activation: activation, Layout: shape.Layout(st.layout)})
 		}),
 	}
 	cmd.Flags().Var(&coef, "coef", "weights, one for each input, such as 0.5,2")

@@ -21,7 +21,7 @@ func (a *alignFlags) addTo(cmd *cobra.Command) {
 }
 
 // align brings feature maps to one size, as the flags say.
-func (e *env) align(a alignFlags, xs []graph.Array) ([]graph.Array, error) {
+func (st *step) align(a alignFlags, xs []graph.Array) ([]graph.Array, error) {
 	if err := ops.CheckAlignMode(a.how); err != nil {
 		return nil, usagef("--align: %v", err)
 	}
@@ -29,9 +29,9 @@ func (e *env) align(a alignFlags, xs []graph.Array) ([]graph.Array, error) {
 		return nil, usagef("--align-mode: %v", err)
 	}
 	if a.how != "none" {
-		if err := e.twoSpatial("--align takes feature maps", xs...); err != nil {
+		if err := st.twoSpatial("--align takes feature maps", xs...); err != nil {
 			return nil, err
 		}
 	}
-	return ops.Align(xs, a.how, ops.ResizeOptions{Mode: a.mode, Layout: shape.Layout(e.layout)})
+	return ops.Align(xs, a.how, ops.ResizeOptions{Mode: a.mode, Layout: shape.Layout(st.layout)})
 }

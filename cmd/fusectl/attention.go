@@ -30,7 +30,7 @@ type attentionFlags struct {
 	causal, spatial, residual      bool
 }
 
-func newAttentionCommand(e *env) *cobra.Command {
+func newAttentionCommand(st *step) *cobra.Command {
 	var a attentionFlags
 	cmd := &cobra.Command{
 		Use:   "attention [X]",
@@ -75,13 +75,13 @@ reads is an error, unless --ignore-unused is given.`,
   fusectl attention map.npy --spatial --residual -o z.npy`,
 		Args: inputs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := e.attention(a)
+			o, err := st.attention(a)
 			if err != nil {
 				return err
 			}
 			var x graph.Array
 			if len(args) == 1 {
-				xs, err := e.openOperands(args)
+				xs, err := st.openOperands(args)
 				if err != nil {
 					return err
 				}
@@ -91,10 +91,10 @@ reads is an error, unless --ignore-unused is given.`,
 			if err != nil {
 				return err
 			}
-			if err := e.lookAtMask(cmd.Context(), o.Mask); err != nil {
+			if err := st.lookAtMask(cmd.Context(), o.Mask); err != nil {
 				return err
 			}
-			return e.finishWith(cmd.Context(), out, a.scores, scores)
+			return st.finishWith(cmd.Context(), out, a.scores, scores)
 		},
 	}
 	f := cmd.Flags()
@@ -138,8 +138,8 @@ func (a *attentionFlags) addTo(cmd *cobra.Command) {
 }
 
 // attention opens what the flags name.
-func (e *env) attention(a attentionFlags) (o blocks.AttentionOptions, err error) {
-	l, err := e.weightLayout(a.weightLayout)
+func (st *step) attention(a attentionFlags) (o blocks.AttentionOptions, err error) {
+	l, err := st.weightLayout(a.weightLayout)
 	if err != nil {
 		return o, err
 	}
@@ -154,7 +154,7 @@ func (e *env) attention(a attentionFlags) (o blocks.AttentionOptions, err error)
 	}
 	o = blocks.AttentionOptions{
 		Heads: a.heads, KVHeads: a.kvHeads, Scale: 1, Causal: a.causal, Spatial: a.spatial,
-		Residual: a.residual, Form: a.form, Layout: shape.Layout(e.layout),
+		Residual: a.residual, Form: a.form, Layout: shape.Layout(st.layout),
 	}
 	for _, w := range []*ops.Weights{&o.WQ, &o.WK, &o.WV, &o.WO} {
 		w.Layout = l
@@ -168,13 +168,13 @@ func (e *env) attention(a attentionFlags) (o blocks.AttentionOptions, err error)
 		{&o.WV.Kernel, a.wv}, {&o.WV.Bias, a.bv}, {&o.WO.Kernel, a.wo}, {&o.WO.Bias, a.bo},
 		{&o.WF, a.wf}, {&o.Mask, a.mask},
 	} {
-		if *f.to, err = e.openOptional(f.path); err != nil {
+		if *f.to, err = st.openOptional(f.path); err != nil {
 			return o, err
 		}
 	}
 	for _, x := range []*graph.Array{&o.Query, &o.Context} { // with these all others are promoted
 		if *x != nil {
-			if *x, err = e.operand(*x); err != nil {
+			if *x, err = st.operand(*x); err != nil {
 				return o, err
 			}
 		}
@@ -183,7 +183,7 @@ func (e *env) attention(a attentionFlags) (o blocks.AttentionOptions, err error)
 		if a.wq+a.bq+a.wk+a.bk+a.wv+a.bv+a.wo+a.bo != "" {
 			return o, usagef("--weights has all weights: name them there or one by one")
 		}
-		b, err := e.openBundle(a.weights)
+		b, err := st.openBundle(a.weights)
 		if err != nil {
 			return o, err
 		}
@@ -208,9 +208,9 @@ func (e *env) attention(a attentionFlags) (o blocks.AttentionOptions, err error)
 
 // lookAtMask warns of a float mask of nothing but 0 and 1, which is hardly meant
 // to be added to scores. It looks at the first elements alone.
-func (e *env) lookAtMask(ctx context.Context, mask graph.Array) error {
+func (st *step) lookAtMask(ctx context.Context, mask graph.Array) error {
 	const most = 64 << 10
-	if mask == nil || e.dryRun || e.quiet || !mask.DType().IsFloat() {
+	if mask == nil || st.dryRun || st.quiet || !mask.DType().IsFloat() {
 		return nil
 	}
 	x, err := ops.Cast(mask, dtype.Float64)
@@ -224,7 +224,7 @@ func (e *env) lookAtMask(ctx context.Context, mask graph.Array) error {
 	values := kernel.View[float64](first)
 	if slices.Contains(values, 1) && !slices.ContainsFunc(values, func(v float64) bool { return v != 0 && v != 1 }) {
 		name := npyio.Printable(graph.NameOf(mask))
-		e.warn("%s: a float mask is added to the scores, and this one has nothing but 0 and 1: fusectl convert %s --dtype bool makes one that hides", name, name)
+		st.warn("%s: a float mask is added to the scores, and this one has nothing but 0 and 1: fusectl convert %s --dtype bool makes one that hides", name, name)
 	}
 	return nil
 }
@@ -247,10 +247,10 @@ func (b *bundle) openAttention(o *blocks.AttentionOptions, a attentionFlags) err
 	case b.has("in_proj_weight", "q_proj_weight"):
 		o.AutoScale = true
 		if o.Mask != nil && o.Mask.DType() == dtype.Bool {
-			b.e.warn("%s: true is where a query attends: torch.nn.MultiheadAttention's own masks are the other way round", npyio.Printable(graph.NameOf(o.Mask)))
+			b.st.warn("%s: true is where a query attends: torch.nn.MultiheadAttention's own masks are the other way round", npyio.Printable(graph.NameOf(o.Mask)))
 		}
 		if !a.given("heads") {
-			b.e.warn("%s: PyTorch's weights don't say how many heads there are: 1 is assumed; --heads N says it", npyio.Printable(b.path))
+			b.st.warn("%s: PyTorch's weights don't say how many heads there are: 1 is assumed; --heads N says it", npyio.Printable(b.path))
 		}
 		if err := b.ordered(ops.Torch, a.weightLayout); err != nil {
 			return err

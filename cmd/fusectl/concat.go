@@ -7,7 +7,7 @@ import (
 	"fusectl/internal/ops"
 )
 
-func newConcatCommand(e *env) *cobra.Command {
+func newConcatCommand(st *step) *cobra.Command {
 	var axis int
 	var align alignFlags
 	cmd := &cobra.Command{
@@ -25,8 +25,8 @@ scales, to the largest.`,
   # the same where the encoder's are larger
   fusectl concat up.npy wide.npy --align crop -o joined.npy`,
 		Args: inputs(1, 0),
-		RunE: fuses(e, func(xs []graph.Array) (_ graph.Array, err error) {
-			if xs, err = e.align(align, xs); err != nil {
+		RunE: fuses(st, func(xs []graph.Array) (_ graph.Array, err error) {
+			if xs, err = st.align(align, xs); err != nil {
 				return nil, err
 			}
 			return ops.Concat(xs, axis)

@@ -8,7 +8,7 @@ import (
 	"fusectl/internal/shape"
 )
 
-func newConvCommand(e *env) *cobra.Command {
+func newConvCommand(st *step) *cobra.Command {
 	var w weightFlags
 	var activation, layout string
 	var stride, dilation, pad, outputPad list
@@ -28,7 +28,7 @@ side. --transpose is conv_transpose2d, with kernels [h,w,out,in] or
   # ResNet's projection shortcut
   fusectl conv map.npy --weight k1.npy --stride 2 -o shortcut.npy`,
 		Args: inputs(1, 1),
-		RunE: fuses(e, func(xs []graph.Array) (_ graph.Array, err error) {
+		RunE: fuses(st, func(xs []graph.Array) (_ graph.Array, err error) {
 			if err := checkActivation("activation", activation); err != nil {
 				return nil, err
 			}
@@ -47,12 +47,12 @@ side. --transpose is conv_transpose2d, with kernels [h,w,out,in] or
 			if o.Groups < 1 {
 				return nil, usagef("--groups %d: want at least 1", o.Groups)
 			}
-			ws, err := e.openWeights(layout, w)
+			ws, err := st.openWeights(layout, w)
 			if err != nil {
 				return nil, err
 			}
-			o.Layout, o.Activation = shape.Layout(e.layout), activation
-			if err := e.twoSpatial("a convolution takes a feature map", xs[0]); err != nil {
+			o.Layout, o.Activation = shape.Layout(st.layout), activation
+			if err := st.twoSpatial("a convolution takes a feature map", xs[0]); err != nil {
 				return nil, err
 			}
 			return ops.Conv(xs[0], ws[0], o)

@@ -21,7 +21,7 @@ type convertFlags struct {
 	to               layoutFlag
 }
 
-func newConvertCommand(e *env) *cobra.Command {
+func newConvertCommand(st *step) *cobra.Command {
 	c := convertFlags{
 		byteOrder: choice{"little", []string{"little", "big"}},
 		order:     choice{"C", []string{"C", "F"}},
@@ -46,7 +46,7 @@ input in .npz gives all its arrays, to an output with {} in its name.`,
   fusectl convert a.npy b.npy -o both.npz
   fusectl convert both.npz -o 'out-{}.npy'`,
 		Args: inputs(1, 0),
-		RunE: func(cmd *cobra.Command, args []string) error { return e.convert(cmd.Context(), c, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return st.convert(cmd.Context(), c, args) },
 	}
 	f := cmd.Flags()
 	f.Var(&c.to, "to-layout", "move the channels: nhwc or nchw")
@@ -58,16 +58,16 @@ input in .npz gives all its arrays, to an output with {} in its name.`,
 }
 
 // convert converts all arrays that paths name.
-func (e *env) convert(ctx context.Context, c convertFlags, paths []string) error {
-	if e.keep != nil && (c.byteOrder.value == "big" || c.order.value == "F") {
+func (st *step) convert(ctx context.Context, c convertFlags, paths []string) error {
+	if st.keep != nil && (c.byteOrder.value == "big" || c.order.value == "F") {
 		return usagef("--byte-order and --order are of a file: they go with the last step")
 	}
-	xs, names, err := e.openMembers(paths)
+	xs, names, err := st.openMembers(paths)
 	if err != nil {
 		return err
 	}
 	for i, x := range xs {
-		if xs[i], err = toLayout(x, shape.Layout(e.layout), shape.Layout(c.to)); err != nil {
+		if xs[i], err = toLayout(x, shape.Layout(st.layout), shape.Layout(c.to)); err != nil {
 			return err
 		}
 		if c.order.value == "F" {
@@ -76,33 +76,33 @@ func (e *env) convert(ctx context.Context, c convertFlags, paths []string) error
 			}
 		}
 	}
-	e.order = npyio.CreateOptions{BigEndian: c.byteOrder.value == "big", Fortran: c.order.value == "F"}
-	archive := npyio.IsWholeArchive(e.output)
+	st.order = npyio.CreateOptions{BigEndian: c.byteOrder.value == "big", Fortran: c.order.value == "F"}
+	archive := npyio.IsWholeArchive(st.output)
 	to := make([]string, len(xs))
 	for i, name := range names {
 		switch {
-		case strings.Contains(e.output, "{}"):
-			if to[i], err = e.named(name); err != nil {
+		case strings.Contains(st.output, "{}"):
+			if to[i], err = st.named(name); err != nil {
 				return err
 			}
 		case archive:
-			to[i] = e.output + ":" + name
-			e.order.Fresh = true
+			to[i] = st.output + ":" + name
+			st.order.Fresh = true
 		case len(xs) > 1:
-			u := usagef("%d arrays need an archive or a {} in the output's name: got %s", len(xs), e.output)
+			u := usagef("%d arrays need an archive or a {} in the output's name: got %s", len(xs), st.output)
 			u.hints = []string{"-o all.npz, or -o 'out-{}.npy', where {} is each array's name"}
 			return u
 		default:
-			to[i] = e.output
+			to[i] = st.output
 		}
 	}
-	return e.finishAll(ctx, xs, to)
+	return st.finishAll(ctx, xs, to)
 }
 
 // named is the output of the array of that name, which stands for {} and may
 // come from a file: as a path, it stays inside the folder that the output names.
-func (e *env) named(name string) (string, error) {
-	path := strings.ReplaceAll(e.output, "{}", name)
+func (st *step) named(name string) (string, error) {
+	path := strings.ReplaceAll(st.output, "{}", name)
 	if npyio.InArchive(path) && !npyio.IsWholeArchive(path) {
 		return path, nil // a key of an archive may be anything
 	}
@@ -116,10 +116,10 @@ func (e *env) named(name string) (string, error) {
 
 // openMembers opens arrays, and all that archives have, with the name of each:
 // that of the member, or of the file without its folder and extension.
-func (e *env) openMembers(paths []string) (xs []graph.Array, names []string, err error) {
+func (st *step) openMembers(paths []string) (xs []graph.Array, names []string, err error) {
 	for _, path := range paths {
-		if !e.isArchive(path) {
-			x, err := e.open(path)
+		if !st.isArchive(path) {
+			x, err := st.open(path)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -130,7 +130,7 @@ func (e *env) openMembers(paths []string) (xs []graph.Array, names []string, err
 			xs, names = append(xs, x), append(names, name)
 			continue
 		}
-		b, err := e.openBundle(bundleFlags{path: path})
+		b, err := st.openBundle(bundleFlags{path: path})
 		if err != nil {
 			return nil, nil, err
 		}

@@ -23,7 +23,7 @@ type crossModalFlags struct {
 	normalize                      bool
 }
 
-func newCrossModalCommand(e *env) *cobra.Command {
+func newCrossModalCommand(st *step) *cobra.Command {
 	var c crossModalFlags
 	cmd := &cobra.Command{
 		Use:   "crossmodal A B...",
@@ -56,11 +56,11 @@ dimensions, and the channels of larger ones; an absent one is the identity.`,
 			if err := c.check(cmd); err != nil {
 				return err
 			}
-			xs, err := e.openOperands(args)
+			xs, err := st.openOperands(args)
 			if err != nil {
 				return err
 			}
-			o, err := e.crossModal(c)
+			o, err := st.crossModal(c)
 			if err != nil {
 				return err
 			}
@@ -69,16 +69,16 @@ dimensions, and the channels of larger ones; an absent one is the identity.`,
 				if err != nil {
 					return err
 				}
-				return e.finish(cmd.Context(), out)
+				return st.finish(cmd.Context(), out)
 			}
 			out, scores, err := blocks.CrossAttention(xs, o)
 			if err != nil {
 				return err
 			}
-			if err := e.lookAtMask(cmd.Context(), o.Attention.Mask); err != nil {
+			if err := st.lookAtMask(cmd.Context(), o.Attention.Mask); err != nil {
 				return err
 			}
-			return e.finishWith(cmd.Context(), out, c.attention.scores, scores)
+			return st.finishWith(cmd.Context(), out, c.attention.scores, scores)
 		},
 	}
 	f := cmd.Flags()
@@ -134,28 +134,28 @@ func (c *crossModalFlags) check(cmd *cobra.Command) error {
 }
 
 // crossModal opens what the flags name.
-func (e *env) crossModal(c crossModalFlags) (o blocks.CrossModalOptions, err error) {
+func (st *step) crossModal(c crossModalFlags) (o blocks.CrossModalOptions, err error) {
 	o = blocks.CrossModalOptions{
-		Axis: c.axis, Activation: c.activation, Factor: c.factor, Normalize: c.normalize, Layout: shape.Layout(e.layout),
+		Axis: c.axis, Activation: c.activation, Factor: c.factor, Normalize: c.normalize, Layout: shape.Layout(st.layout),
 	}
-	ws, err := e.openWeights(c.weightLayout, c.gamma, c.beta, c.u, c.v, c.p)
+	ws, err := st.openWeights(c.weightLayout, c.gamma, c.beta, c.u, c.v, c.p)
 	if err != nil {
 		return o, err
 	}
 	o.Gamma, o.Beta, o.U, o.V, o.P = ws[0], ws[1], ws[2], ws[3], ws[4]
-	if o.Project, err = e.projections(c); err != nil {
+	if o.Project, err = st.projections(c); err != nil {
 		return o, err
 	}
 	if c.mode == "attention" {
 		c.attention.weightLayout = c.weightLayout
-		o.Attention, err = e.attention(c.attention)
+		o.Attention, err = st.attention(c.attention)
 	}
 	return o, err
 }
 
 // projections opens what --project and --project-bias name, by input.
-func (e *env) projections(c crossModalFlags) (map[int]ops.Weights, error) {
-	l, err := e.weightLayout(c.weightLayout)
+func (st *step) projections(c crossModalFlags) (map[int]ops.Weights, error) {
+	l, err := st.weightLayout(c.weightLayout)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (e *env) projections(c crossModalFlags) (map[int]ops.Weights, error) {
 			if err != nil {
 				return nil, err
 			}
-			x, err := e.openOptional(path)
+			x, err := st.openOptional(path)
 			if err != nil {
 				return nil, err
 			}

@@ -19,7 +19,7 @@ import (
 // errDiffer says that diff has found, and reported, a difference.
 var errDiffer = errors.New("the arrays differ")
 
-func newDiffCommand(e *env) *cobra.Command {
+func newDiffCommand(st *step) *cobra.Command {
 	o := measure.CompareOptions{}
 	var classes bool
 	cmd := &cobra.Command{
@@ -39,19 +39,19 @@ axis less as classes.`,
   fusectl add b.npy a.npy then diff sum.npy - --rtol 0 --atol 0`,
 		Args: inputs(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := e.mustBeLast(); err != nil {
+			if err := st.mustBeLast(); err != nil {
 				return err
 			}
 			if !(o.RTol >= 0) || !(o.ATol >= 0) {
 				return usagef("--rtol %g --atol %g: want numbers of at least 0", o.RTol, o.ATol)
 			}
-			xs, err := e.openAll(args)
+			xs, err := st.openAll(args)
 			if err != nil {
 				return err
 			}
 			for i, x := range xs {
-				if e.dtype.t.Size() > 0 {
-					if xs[i], err = ops.Cast(x, e.dtype.t); err != nil {
+				if st.dtype.t.Size() > 0 {
+					if xs[i], err = ops.Cast(x, st.dtype.t); err != nil {
 						return err
 					}
 				}
@@ -61,7 +61,7 @@ axis less as classes.`,
 					return err
 				}
 			}
-			return e.diff(cmd.Context(), args, xs, o, classes)
+			return st.diff(cmd.Context(), args, xs, o, classes)
 		},
 	}
 	f := cmd.Flags()
@@ -114,7 +114,7 @@ type diffReport struct {
 }
 
 // diff compares, reports, and gives errDiffer where the arrays differ.
-func (e *env) diff(ctx context.Context, names []string, xs []graph.Array, o measure.CompareOptions, classes bool) error {
+func (st *step) diff(ctx context.Context, names []string, xs []graph.Array, o measure.CompareOptions, classes bool) error {
 	report := func(i int) arrayReport {
 		return arrayReport{names[i], xs[i].DType().String(), append([]int{}, xs[i].Shape()...)}
 	}
@@ -126,7 +126,7 @@ func (e *env) diff(ctx context.Context, names []string, xs []graph.Array, o meas
 	case xs[0].DType() != xs[1].DType():
 		r.Reason = "dtype"
 	default:
-		options, stop := e.measured(e.options(true))
+		options, stop := st.measured(st.options(true))
 		var err error
 		c, err = measure.Compare(ctx, xs[0], xs[1], o, options)
 		stop()
@@ -144,10 +144,10 @@ func (e *env) diff(ctx context.Context, names []string, xs []graph.Array, o meas
 		}
 	}
 	var err error
-	if e.json {
-		err = e.printJSON(r)
-	} else if !e.quiet {
-		err = e.printDiff(r, c, classes)
+	if st.json {
+		err = st.printJSON(r)
+	} else if !st.quiet {
+		err = st.printDiff(r, c, classes)
 	}
 	if err == nil && !r.Equal {
 		err = errDiffer
@@ -155,9 +155,9 @@ func (e *env) diff(ctx context.Context, names []string, xs []graph.Array, o meas
 	return err
 }
 
-func (e *env) printDiff(r diffReport, c measure.Comparison, classes bool) (err error) {
+func (st *step) printDiff(r diffReport, c measure.Comparison, classes bool) (err error) {
 	if r.Reason != "" {
-		_, err = fmt.Fprintf(e.out, "%ss differ: %s %s of %s, %s %s of %s\n", r.Reason,
+		_, err = fmt.Fprintf(st.out, "%ss differ: %s %s of %s, %s %s of %s\n", r.Reason,
 			r.A.DType, shapeText(r.A.Shape), npyio.Printable(r.A.Name), r.B.DType, shapeText(r.B.Shape), npyio.Printable(r.B.Name))
 		return err
 	}
@@ -167,15 +167,15 @@ func (e *env) printDiff(r diffReport, c measure.Comparison, classes bool) (err e
 		percent = 100 * float64(agree) / float64(c.Count)
 	}
 	if classes {
-		_, err = fmt.Fprintf(e.out, "%d of %d classes agree (%.4g%%)\n", agree, c.Count, percent)
+		_, err = fmt.Fprintf(st.out, "%d of %d classes agree (%.4g%%)\n", agree, c.Count, percent)
 		return err
 	}
-	fmt.Fprintf(e.out, "%d of %d elements agree (%.4g%%), %d are equal\n", agree, c.Count, percent, c.Count-c.Unequal)
+	fmt.Fprintf(st.out, "%d of %d elements agree (%.4g%%), %d are equal\n", agree, c.Count, percent, c.Count-c.Unequal)
 	if c.NaN > 0 {
-		fmt.Fprintf(e.out, "  %d are NaN in one array only\n", c.NaN)
+		fmt.Fprintf(st.out, "  %d are NaN in one array only\n", c.NaN)
 	}
 	if c.Inf > 0 {
-		fmt.Fprintf(e.out, "  %d are infinite in one array only, or with unequal signs\n", c.Inf)
+		fmt.Fprintf(st.out, "  %d are infinite in one array only, or with unequal signs\n", c.Inf)
 	}
 	switch {
 	case c.Finite:
@@ -183,14 +183,14 @@ func (e *env) printDiff(r diffReport, c measure.Comparison, classes bool) (err e
 		if exact, ok := r.MaxAbs.(uint64); ok {
 			off = strconv.FormatUint(exact, 10)
 		}
-		fmt.Fprintf(e.out, "  worst at %s: %s against %s, off by %s\n", shapeText(r.Worst), c.A, c.B, off)
-		fmt.Fprintf(e.out, "  at most %s absolute, %.6g relative", off, c.MaxRel)
+		fmt.Fprintf(st.out, "  worst at %s: %s against %s, off by %s\n", shapeText(r.Worst), c.A, c.B, off)
+		fmt.Fprintf(st.out, "  at most %s absolute, %.6g relative", off, c.MaxRel)
 		if r.MaxULP != nil {
-			fmt.Fprintf(e.out, ", %.6g ulp", c.MaxULP)
+			fmt.Fprintf(st.out, ", %.6g ulp", c.MaxULP)
 		}
-		fmt.Fprintln(e.out)
+		fmt.Fprintln(st.out)
 	case c.Worst >= 0:
-		fmt.Fprintf(e.out, "  first at %s: %s against %s\n", shapeText(r.Worst), c.A, c.B)
+		fmt.Fprintf(st.out, "  first at %s: %s against %s\n", shapeText(r.Worst), c.A, c.B)
 	}
 	return nil
 }

@@ -52,11 +52,11 @@ func (e *reportedError) Error() string { return fmt.Sprintf("failed with status 
 
 // reported reports an input that can't be read or doesn't fit, so that others can
 // follow; other errors are left as they are.
-func (e *env) reported(command string, err error) error {
+func (st *step) reported(command string, err error) error {
 	if status, _ := classify(err); err == nil || status != exitInput && status != exitMismatch {
 		return err
 	}
-	return &reportedError{e.report(command, err)}
+	return &reportedError{st.report(st.common, command, err)}
 }
 
 // classify gives an error's exit status and hints.
@@ -91,22 +91,22 @@ func classified(err error) bool {
 }
 
 // report prints an error, one line and its hints, or with --json one object,
-// on standard error.
-func (e *env) report(command string, err error) int {
+// on standard error, and gives its exit status.
+func (s *session) report(c common, command string, err error) int {
 	status, hints := classify(err)
-	if e.json {
+	if c.json {
 		line, _ := json.Marshal(map[string]any{ // strings and ints always encode
 			"error": err.Error(), "command": command, "status": status, "hints": append([]string{}, hints...),
 		})
-		fmt.Fprintf(e.stderr, "%s\n", line)
+		fmt.Fprintf(s.stderr, "%s\n", line)
 		return status
 	}
-	fmt.Fprintf(e.stderr, "%s: %s\n", command, plain(err.Error()))
+	fmt.Fprintf(s.stderr, "%s: %s\n", command, plain(err.Error()))
 	for _, h := range hints {
-		fmt.Fprintf(e.stderr, "hint: %s\n", plain(h))
+		fmt.Fprintf(s.stderr, "hint: %s\n", plain(h))
 	}
-	if p := (*graph.PanicError)(nil); e.verbose && errors.As(err, &p) {
-		fmt.Fprintf(e.stderr, "%s\n", p.Stack)
+	if p := (*graph.PanicError)(nil); c.verbose && errors.As(err, &p) {
+		fmt.Fprintf(s.stderr, "%s\n", p.Stack)
 	}
 	return status
 }

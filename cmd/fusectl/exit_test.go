@@ -40,9 +40,9 @@ func TestReport(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := newEnv(os.Stdin, os.Stdout, f)
-		e.verbose = c.verbose
-		if got := e.report("fusectl add", c.err); got != c.status {
+		flags := defaults()
+		flags.verbose = c.verbose
+		if got := newSession(os.Stdin, os.Stdout, f).report(flags, "fusectl add", c.err); got != c.status {
 			t.Errorf("%.50v: status %d, want %d", c.err, got, c.status)
 		}
 		f.Close()
@@ -66,14 +66,14 @@ func TestReport(t *testing.T) {
 
 // A panic while a command line is carried out is caught.
 func TestPanicIsCaught(t *testing.T) {
-	e := newEnv(os.Stdin, os.Stdout, os.Stderr)
-	e.files = nil // which opening an input writes to
+	st := newSession(os.Stdin, os.Stdout, os.Stderr).newJob().newStep()
+	st.files = nil // which opening an input writes to
 	path := filepath.Join(t.TempDir(), "x.npy")
 	if err := os.WriteFile(path, append(npyio.NewHeader(dtype.Bool, nil).Encode(), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var fault *graph.PanicError
-	if o := execute(t.Context(), e, []string{"gap", path}); !errors.As(o.err, &fault) || len(fault.Stack) == 0 {
+	if o := st.carryOut(t.Context(), []string{"gap", path}); !errors.As(o.err, &fault) || len(fault.Stack) == 0 {
 		t.Errorf("got %v", o.err)
 	}
 }

@@ -31,7 +31,7 @@ func (c *convList) addTo(f *pflag.FlagSet, name, biasName, usage string) {
 	f.Var(&c.biases, biasName, "their biases, likewise")
 }
 
-func newFPNCommand(e *env) *cobra.Command {
+func newFPNCommand(st *step) *cobra.Command {
 	var p pyramidFlags
 	cmd := &cobra.Command{
 		Use:   "fpn C2 C3...",
@@ -72,14 +72,14 @@ by --down-conv or by taking every second position, and convolved by
 			if err := p.check(); err != nil {
 				return err
 			}
-			if err := e.checkOutput(p.all); err != nil {
+			if err := st.checkOutput(p.all); err != nil {
 				return err
 			}
-			levels, err := e.openOperands(args)
+			levels, err := st.openOperands(args)
 			if err != nil {
 				return err
 			}
-			o, err := e.pyramid(p, len(levels))
+			o, err := st.pyramid(p, len(levels))
 			if err != nil {
 				return err
 			}
@@ -88,9 +88,9 @@ by --down-conv or by taking every second position, and convolved by
 				return err
 			}
 			if p.all {
-				return e.finishNumbered(cmd.Context(), fused, p.first)
+				return st.finishNumbered(cmd.Context(), fused, p.first)
 			}
-			return e.finish(cmd.Context(), fused[0])
+			return st.finish(cmd.Context(), fused[0])
 		},
 	}
 	f := cmd.Flags()
@@ -154,8 +154,8 @@ func (p *pyramidFlags) check() error {
 }
 
 // pyramid opens what the flags name, for n levels.
-func (e *env) pyramid(p pyramidFlags, n int) (o blocks.FPNOptions, err error) {
-	o = blocks.FPNOptions{Upsample: p.upsample, Merge: p.merge, Extra: p.extra, BottomUp: p.bottomUp, Layout: shape.Layout(e.layout)}
+func (st *step) pyramid(p pyramidFlags, n int) (o blocks.FPNOptions, err error) {
+	o = blocks.FPNOptions{Upsample: p.upsample, Merge: p.merge, Extra: p.extra, BottomUp: p.bottomUp, Layout: shape.Layout(st.layout)}
 	for _, l := range []struct {
 		to             *[]ops.Weights
 		name, biasName string
@@ -167,17 +167,17 @@ func (e *env) pyramid(p pyramidFlags, n int) (o blocks.FPNOptions, err error) {
 		{&o.BottomUpConv, "bottom-up-conv", "bottom-up-conv-bias", p.up, n - 1},
 		{&o.ExtraConv, "extra-weight", "extra-bias", p.more, 2},
 	} {
-		if *l.to, err = e.openList(l.name, l.biasName, l.paths.kernels.list, l.paths.biases.list, l.n, p.weightLayout); err != nil {
+		if *l.to, err = st.openList(l.name, l.biasName, l.paths.kernels.list, l.paths.biases.list, l.n, p.weightLayout); err != nil {
 			return o, err
 		}
 	}
-	if o.MergeWeights, err = e.openOptional(p.mergeWeights); err != nil {
+	if o.MergeWeights, err = st.openOptional(p.mergeWeights); err != nil {
 		return o, err
 	}
-	if o.BottomUpMerge, err = e.openOptional(p.bottomUpWeights); err != nil || p.weights.path == "" {
+	if o.BottomUpMerge, err = st.openOptional(p.bottomUpWeights); err != nil || p.weights.path == "" {
 		return o, err
 	}
-	b, err := e.openBundle(p.weights)
+	b, err := st.openBundle(p.weights)
 	if err != nil {
 		return o, err
 	}

@@ -8,8 +8,8 @@ import (
 	"fusectl/internal/shape"
 )
 
-func newGapCommand(e *env) *cobra.Command {
-	return newPoolCommand(e, &cobra.Command{
+func newGapCommand(st *step) *cobra.Command {
+	return newPoolCommand(st, &cobra.Command{
 		Use:   "gap X",
 		Short: "global average pooling (GoogLeNet)",
 		Long: `Averages over all axes but batch and channel, or over --axes, as numpy.mean does.
@@ -22,8 +22,8 @@ float64 and rounded once; NaN propagates.`,
 	}, ops.GlobalAvgPool)
 }
 
-func newGmpCommand(e *env) *cobra.Command {
-	return newPoolCommand(e, &cobra.Command{
+func newGmpCommand(st *step) *cobra.Command {
+	return newPoolCommand(st, &cobra.Command{
 		Use:   "gmp X",
 		Short: "global max pooling (CBAM)",
 		Long: `Takes the maximum over all axes but batch and channel, or over --axes, as
@@ -35,16 +35,16 @@ numpy.max does. The dtype stays; NaN propagates.`,
 	}, ops.GlobalMaxPool)
 }
 
-func newPoolCommand(e *env, cmd *cobra.Command, pool func(graph.Array, ops.ReduceOptions) (graph.Array, error)) *cobra.Command {
+func newPoolCommand(st *step, cmd *cobra.Command, pool func(graph.Array, ops.ReduceOptions) (graph.Array, error)) *cobra.Command {
 	var axes list
 	var keepdims bool
 	cmd.Args = inputs(1, 1)
-	cmd.RunE = fuses(e, func(xs []graph.Array) (graph.Array, error) {
+	cmd.RunE = fuses(st, func(xs []graph.Array) (graph.Array, error) {
 		over, err := numbers("axes", axes)
 		if err != nil {
 			return nil, err
 		}
-		return pool(xs[0], ops.ReduceOptions{Axes: over, KeepDims: keepdims, Layout: shape.Layout(e.layout)})
+		return pool(xs[0], ops.ReduceOptions{Axes: over, KeepDims: keepdims, Layout: shape.Layout(st.layout)})
 	})
 	cmd.Flags().Var(&axes, "axes", "pool over these axes, such as 1,2; default all but batch and channel")
 	cmd.Flags().BoolVar(&keepdims, "keepdims", false, "leave the pooled axes in the shape, with extent 1")

@@ -17,7 +17,7 @@ import (
 	"fusectl/internal/shape"
 )
 
-func newInfoCommand(e *env) *cobra.Command {
+func newInfoCommand(st *step) *cobra.Command {
 	var stats bool
 	cmd := &cobra.Command{
 		Use:   "info X...",
@@ -31,13 +31,13 @@ are shown all the same.`,
   fusectl info --stats --json a.npy`,
 		Args: inputs(1, 0),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := e.mustBeLast(); err != nil {
+			if err := st.mustBeLast(); err != nil {
 				return err
 			}
 			var failed error
 			for i, path := range args {
-				only := e.piped == nil && e.within == nil && !slices.Contains(slices.Delete(slices.Clone(args), i, i+1), path)
-				err := e.eachMember(path, func(path string) error { return e.info(cmd.Context(), path, stats, only) })
+				only := st.piped == nil && st.within == nil && !slices.Contains(slices.Delete(slices.Clone(args), i, i+1), path)
+				err := st.eachMember(path, func(path string) error { return st.info(cmd.Context(), path, stats, only) })
 				failed = cmp.Or(failed, err)
 			}
 			return failed
@@ -76,17 +76,17 @@ type statsReport struct {
 // eachMember calls f for path, or for each member of the archive that it is. What
 // can't be read is reported, and the others come all the same: the error is
 // then that of the first, as one that was reported.
-func (e *env) eachMember(path string, f func(path string) error) error {
-	if !e.isArchive(path) {
-		return e.reported("fusectl info", f(path))
+func (st *step) eachMember(path string, f func(path string) error) error {
+	if !st.isArchive(path) {
+		return st.reported("fusectl info", f(path))
 	}
-	b, err := e.openBundle(bundleFlags{path: path})
+	b, err := st.openBundle(bundleFlags{path: path})
 	if err != nil {
-		return e.reported("fusectl info", err)
+		return st.reported("fusectl info", err)
 	}
 	var failed error
 	for _, name := range b.archive.Names() {
-		err := e.reported("fusectl info", f(b.path+":"+name))
+		err := st.reported("fusectl info", f(b.path+":"+name))
 		if r := (*reportedError)(nil); err != nil && !errors.As(err, &r) {
 			return err
 		}
@@ -97,30 +97,30 @@ func (e *env) eachMember(path string, f func(path string) error) error {
 
 // isArchive reports whether path, or the name that a recipe has for it, is that of
 // a whole archive.
-func (e *env) isArchive(path string) bool { return npyio.IsArchive(e.path(path)) }
+func (st *step) isArchive(path string) bool { return npyio.IsArchive(st.path(path)) }
 
 // info describes what path names; only says that nothing else is done with it.
-func (e *env) info(ctx context.Context, path string, stats, only bool) error {
-	r, x, err := e.infoOf(path)
+func (st *step) info(ctx context.Context, path string, stats, only bool) error {
+	r, x, err := st.infoOf(path)
 	if err != nil {
 		return err
 	}
 	if stats {
-		if err := r.measure(ctx, e, x, only); err != nil {
+		if err := r.measure(ctx, st, x, only); err != nil {
 			return err
 		}
 	}
-	return r.print(e)
+	return r.print(st)
 }
 
 // infoOf describes what path names: a file by its header, a result of a step
 // by what it will be.
-func (e *env) infoOf(path string) (*infoReport, graph.Array, error) {
-	x, err := e.open(path)
+func (st *step) infoOf(path string) (*infoReport, graph.Array, error) {
+	x, err := st.open(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	if in, ok := e.files[fileKey{path, e.as.t}]; ok && in.array == x {
+	if in, ok := st.files[fileKey{path, st.as.t}]; ok && in.array == x {
 		return newInfoReport(in.file), x, nil
 	}
 	s, t := x.Shape(), x.DType()
@@ -146,8 +146,8 @@ func newInfoReport(f *npyio.File) *infoReport {
 	return r
 }
 
-func (r *infoReport) measure(ctx context.Context, e *env, x graph.Array, only bool) error {
-	o, stop := e.measured(e.options(only))
+func (r *infoReport) measure(ctx context.Context, st *step, x graph.Array, only bool) error {
+	o, stop := st.measured(st.options(only))
 	s, err := measure.Summarize(ctx, x, o)
 	stop()
 	if err != nil {
@@ -166,20 +166,20 @@ func (r *infoReport) measure(ctx context.Context, e *env, x graph.Array, only bo
 	return nil
 }
 
-func (r *infoReport) print(e *env) error {
-	if e.json {
-		return e.printJSON(r)
+func (r *infoReport) print(st *step) error {
+	if st.json {
+		return st.printJSON(r)
 	}
-	fmt.Fprintf(e.out, "%s: %s %v, %d bytes, %s order", npyio.Printable(r.Name), r.DType, shape.Shape(r.Shape), r.Bytes, r.Order)
+	fmt.Fprintf(st.out, "%s: %s %v, %d bytes, %s order", npyio.Printable(r.Name), r.DType, shape.Shape(r.Shape), r.Bytes, r.Order)
 	if r.ByteOrder == "big" {
-		fmt.Fprint(e.out, ", big-endian")
+		fmt.Fprint(st.out, ", big-endian")
 	}
 	if r.Version != "" {
-		fmt.Fprintf(e.out, ", version %s", r.Version)
+		fmt.Fprintf(st.out, ", version %s", r.Version)
 	}
-	fmt.Fprintln(e.out)
+	fmt.Fprintln(st.out)
 	if s := r.Stats; s != nil {
-		fmt.Fprintf(e.out, "  min %s  max %s  mean %s  std %s  nan %d  inf %d  zero %d\n",
+		fmt.Fprintf(st.out, "  min %s  max %s  mean %s  std %s  nan %d  inf %d  zero %d\n",
 			figure(s.Min), figure(s.Max), figure(s.Mean), figure(s.Std), s.NaN, s.Inf, s.Zero)
 	}
 	return nil

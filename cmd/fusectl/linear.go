@@ -7,7 +7,7 @@ import (
 	"fusectl/internal/ops"
 )
 
-func newLinearCommand(e *env) *cobra.Command {
+func newLinearCommand(st *step) *cobra.Command {
 	var w weightFlags
 	var activation, layout string
 	cmd := &cobra.Command{
@@ -19,15 +19,15 @@ convolution. Weights are [in,out] or [1,1,in,out] under nhwc, [out,in] or
 		Example: `  # GoogLeNet: logits of pooled features
   fusectl gap map.npy | fusectl linear - --weight fc.npy --bias fc-bias.npy -o logits.npy`,
 		Args: inputs(1, 1),
-		RunE: fuses(e, func(xs []graph.Array) (graph.Array, error) {
+		RunE: fuses(st, func(xs []graph.Array) (graph.Array, error) {
 			if err := checkActivation("activation", activation); err != nil {
 				return nil, err
 			}
-			ws, err := e.openWeights(layout, w)
+			ws, err := st.openWeights(layout, w)
 			if err != nil {
 				return nil, err
 			}
-			return ops.Linear(xs[0], ws[0], ops.LinearOptions{Axis: e.channel(xs[0]), Activation: activation})
+			return ops.Linear(xs[0], ws[0], ops.LinearOptions{Axis: st.channel(xs[0]), Activation: activation})
 		}),
 	}
 	w.addTo(cmd, "weight", "the `MATRIX`")

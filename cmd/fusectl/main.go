@@ -26,9 +26,9 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 func run(args []string, stdin, stdout, stderr *os.File) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	e := newEnv(stdin, stdout, stderr)
+	s := newSession(stdin, stdout, stderr)
 	ended := make(chan outcome, 1)
-	go func() { ended <- execute(ctx, e, args) }()
+	go func() { ended <- s.carryOut(ctx, args) }()
 	var o outcome
 	select {
 	case o = <-ended:
@@ -38,53 +38,67 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 		select {
 		case o = <-ended:
 		case <-time.After(time.Second):
-			e.abandon()
+			s.abandon()
 			return exitInterrupted
 		}
 	}
-	e.close()
-	if e.out.err != nil && (o.err == nil || errors.Is(o.err, errDiffer)) {
-		o.err = e.out.err
+	if s.out.err != nil && (o.err == nil || errors.Is(o.err, errDiffer)) {
+		o.err = s.out.err
 	}
-	switch {
-	case o.err == nil:
-		return exitDone
-	case ctx.Err() != nil:
+	if ctx.Err() != nil && o.err != nil {
 		return exitInterrupted
-	case errors.Is(o.err, errDiffer): // it has been reported
-		return exitDiffer
 	}
-	if r := (*reportedError)(nil); errors.As(o.err, &r) {
-		return r.status
-	}
-	return e.report(o.command, o.err)
+	return s.end(o)
 }
 
-// outcome is how a command ended.
+// outcome is how a command line ended.
 type outcome struct {
 	command string
+	flags   common // that say how an error is reported
 	err     error
 }
 
-// execute runs the command line, which may be a chain; a panic is an error
-// like others.
-func execute(ctx context.Context, e *env, args []string) (o outcome) {
+// carryOut runs a command line as a job of its own.
+func (s *session) carryOut(ctx context.Context, args []string) outcome {
+	j := s.newJob()
+	defer j.close()
+	return j.newStep().carryOut(ctx, args)
+}
+
+// end reports how a command line ended, and gives the exit status.
+func (s *session) end(o outcome) int {
+	reported := (*reportedError)(nil)
+	switch {
+	case o.err == nil:
+		return exitDone
+	case errors.Is(o.err, errDiffer): // it has been reported
+		return exitDiffer
+	case errors.As(o.err, &reported):
+		return reported.status
+	}
+	return s.report(o.flags, o.command, o.err)
+}
+
+// carryOut runs a command line, which may be a chain; a panic is an error like
+// others.
+func (st *step) carryOut(ctx context.Context, args []string) (o outcome) {
 	o.command = "fusectl"
 	defer func() {
 		if r := recover(); r != nil {
 			o.err = &graph.PanicError{Value: r, Stack: debug.Stack()}
 		}
+		o.flags = st.common
 	}()
 	if err := kernel.CheckCPU(); err != nil {
 		o.err = usagef("%v", err)
 		return o
 	}
 	if slices.Contains(args, recipe.Then) {
-		o.err = e.chain(ctx, args)
+		o.err = st.chain(ctx, args)
 		return o
 	}
-	e.drawLines(args)
-	cmd, err := e.execute(ctx, args)
+	st.drawLines(args)
+	cmd, err := st.execute(ctx, args)
 	if cmd != nil {
 		o.command = cmd.CommandPath()
 	}
@@ -93,21 +107,21 @@ func execute(ctx context.Context, e *env, args []string) (o outcome) {
 }
 
 // execute runs one command.
-func (e *env) execute(ctx context.Context, args []string) (*cobra.Command, error) {
+func (st *step) execute(ctx context.Context, args []string) (*cobra.Command, error) {
 	only := ""
 	if len(args) > 0 {
 		only = args[0]
 	}
-	root := newRootCommand(e, only)
+	root := newRootCommand(st, only)
 	root.SetArgs(args)
-	root.SetIn(e.stdin)
-	root.SetOut(e.out)
-	root.SetErr(e.stderr)
+	root.SetIn(st.stdin)
+	root.SetOut(st.out)
+	root.SetErr(st.stderr)
 	begun := false
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		begun = true
-		if e.threads < 1 {
-			return usagef("--threads %d: want at least 1", e.threads)
+		if st.threads < 1 {
+			return usagef("--threads %d: want at least 1", st.threads)
 		}
 		return nil
 	}
@@ -121,7 +135,7 @@ func (e *env) execute(ctx context.Context, args []string) (*cobra.Command, error
 // command is how one command is made.
 type command struct {
 	name, group string
-	make        func(*env) *cobra.Command
+	make        func(*step) *cobra.Command
 }
 
 // commands are all commands, in the order of the help.
@@ -139,7 +153,7 @@ func commands() []command {
 
 // newRootCommand is the program with all commands, or with just the one that
 // only names, if there is such a one: a recipe makes many.
-func newRootCommand(e *env, only string) *cobra.Command {
+func newRootCommand(st *step, only string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fusectl COMMAND INPUT... [-o OUT]",
 		Short: "fuse feature maps held in NumPy .npy files",
@@ -178,15 +192,15 @@ one of the inputs.
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(flagError)
-	e.addFlags(root.PersistentFlags())
+	st.addFlags(root.PersistentFlags())
 	root.AddGroup(&cobra.Group{ID: "fuse", Title: "Fusions:"}, &cobra.Group{ID: "part", Title: "What they are built from:"}, &cobra.Group{ID: "other", Title: "Around them:"})
 	made := slices.ContainsFunc(commands(), func(c command) bool { return c.name == only })
 	for _, c := range commands() {
 		if !made || c.name == only {
-			cmd := c.make(e)
+			cmd := c.make(st)
 			cmd.GroupID = c.group
 			if c.name != "run" && c.name != "random" && c.name != "version" { // those take other words
-				e.takesLists(cmd)
+				st.takesLists(cmd)
 			}
 			root.AddCommand(cmd)
 		}
@@ -222,9 +236,9 @@ func plural(n int) string {
 }
 
 // fuses is the RunE of a command that makes one array of its inputs.
-func fuses(e *env, fuse func(xs []graph.Array) (graph.Array, error)) func(*cobra.Command, []string) error {
+func fuses(st *step, fuse func(xs []graph.Array) (graph.Array, error)) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		xs, err := e.openOperands(args)
+		xs, err := st.openOperands(args)
 		if err != nil {
 			return err
 		}
@@ -232,6 +246,6 @@ func fuses(e *env, fuse func(xs []graph.Array) (graph.Array, error)) func(*cobra
 		if err != nil {
 			return err
 		}
-		return e.finish(cmd.Context(), out)
+		return st.finish(cmd.Context(), out)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"fusectl/internal/shape"
 )
 
-func newMulCommand(e *env) *cobra.Command {
+func newMulCommand(st *step) *cobra.Command {
 	var gate, activation string
 	var align alignFlags
 	cmd := &cobra.Command{
@@ -25,17 +25,17 @@ product: A·sigmoid(B) is --gate sigmoid.`,
 		Example: `  # SENet: scale the channels of [N,H,W,C] by [N,1,1,C]
   fusectl mul map.npy excitation.npy --gate sigmoid -o scaled.npy`,
 		Args: inputs(1, 0),
-		RunE: fuses(e, func(xs []graph.Array) (_ graph.Array, err error) {
+		RunE: fuses(st, func(xs []graph.Array) (_ graph.Array, err error) {
 			if err := checkActivation("gate", gate); err != nil {
 				return nil, err
 			}
 			if err := checkActivation("activation", activation); err != nil {
 				return nil, err
 			}
-			if xs, err = e.align(align, xs); err != nil {
+			if xs, err = st.align(align, xs); err != nil {
 				return nil, err
 			}
-			return ops.Mul(xs, ops.MulOptions{Gate: gate, Activation: activation, Layout: shape.Layout(e.layout)})
+			return ops.Mul(xs, ops.MulOptions{Gate: gate, Activation: activation, Layout: shape.Layout(st.layout)})
 		}),
 	}
 	activationFlag(cmd, &gate, "gate", "apply `NAME` to every input after the first")

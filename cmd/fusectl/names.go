@@ -18,7 +18,7 @@ const mostNames = 64 << 20
 
 // takesLists lets a command take its inputs from lists too: @LIST among the
 // others, and --inputs-from after them. A file called @LIST wins.
-func (e *env) takesLists(cmd *cobra.Command) {
+func (st *step) takesLists(cmd *cobra.Command) {
 	var from string
 	var null bool
 	cmd.Flags().StringVar(&from, "inputs-from", "", "take further inputs from `FILE`, a name a line; - is standard input")
@@ -33,21 +33,21 @@ func (e *env) takesLists(cmd *cobra.Command) {
 				args = append(args, w)
 				continue
 			}
-			names, err := e.readNames(list, null)
+			names, err := st.readNames(list, null)
 			if err != nil {
 				return err
 			}
 			args = append(args, names...)
 		}
 		if cmd.Flags().Changed("inputs-from") {
-			names, err := e.readNames(from, null)
+			names, err := st.readNames(from, null)
 			if err != nil {
 				return err
 			}
 			args = append(args, names...)
 		}
 		if len(args) > len(words) {
-			e.drawWords(args)
+			st.drawWords(args)
 		}
 		if err := check(cmd, args); err != nil {
 			return err
@@ -57,11 +57,11 @@ func (e *env) takesLists(cmd *cobra.Command) {
 }
 
 // readNames reads a list of inputs: a name a line, or up to each NUL byte.
-func (e *env) readNames(path string, null bool) (names []string, err error) {
-	f := e.stdin
+func (st *step) readNames(path string, null bool) (names []string, err error) {
+	f := st.stdin
 	if path == "-" {
 		path = "standard input"
-		if err := e.useStdin("a list of inputs"); err != nil {
+		if err := st.useStdin("a list of inputs"); err != nil {
 			return nil, err
 		}
 	} else {

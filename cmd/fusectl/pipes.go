@@ -24,18 +24,18 @@ type pipe struct {
 }
 
 // drawLines begins to open all pipes that command lines name as inputs.
-func (e *env) drawLines(lines ...[]string) {
+func (st *step) drawLines(lines ...[]string) {
 	named := map[string]bool{}
 	for _, line := range lines {
 		for _, word := range line {
 			for _, part := range append(strings.FieldsFunc(word, func(r rune) bool { return r == '=' || r == ',' }), word) {
-				if e.isPipe(part) {
+				if st.isPipe(part) {
 					named[part] = true
 				}
 			}
 		}
 	}
-	if len(named)+len(e.drawn) < 2 {
+	if len(named)+len(st.drawn) < 2 {
 		return
 	}
 	var pipes []pipe
@@ -43,15 +43,15 @@ func (e *env) drawLines(lines ...[]string) {
 		words, flags := inputWords(line)
 		for _, word := range words {
 			if named[word] && (i == 0 || word != "-") { // in a later step that is a result
-				pipes = append(pipes, pipe{word, flags.reading(e.session)})
+				pipes = append(pipes, pipe{word, st.reading(flags)})
 			}
 		}
 	}
-	e.draw(pipes)
+	st.draw(pipes)
 }
 
 // drawRecipe begins to open all pipes that a recipe and its bindings name as inputs.
-func (e *env) drawRecipe(steps []recipe.Step, b bound) {
+func (st *step) drawRecipe(steps []recipe.Step, b bound) {
 	var words []string
 	for _, name := range b.inputs {
 		words = append(words, b.paths[name])
@@ -64,41 +64,41 @@ func (e *env) drawRecipe(steps []recipe.Step, b bound) {
 			}
 		}
 	}
-	e.drawWords(words)
+	st.drawWords(words)
 }
 
 // drawWords is draw for those among words that are pipes.
-func (e *env) drawWords(words []string) {
+func (st *step) drawWords(words []string) {
 	var pipes []pipe
 	for _, word := range words {
-		if (word != "-" || e.piped == nil) && e.isPipe(word) {
-			pipes = append(pipes, pipe{word, e.reading(e.session)})
+		if (word != "-" || st.piped == nil) && st.isPipe(word) {
+			pipes = append(pipes, pipe{word, st.reading(st.common)})
 		}
 	}
-	e.draw(pipes)
+	st.draw(pipes)
 }
 
 // draw begins to open pipes, where there are several: their producer may be one
 // process, which waits for each of them.
-func (s *session) draw(pipes []pipe) {
+func (j *job) draw(pipes []pipe) {
 	all := map[string]bool{}
 	for _, p := range pipes {
 		all[p.path] = true
 	}
-	if len(all)+len(s.drawn) < 2 {
+	if len(all)+len(j.drawn) < 2 {
 		return
 	}
 	for _, p := range pipes {
-		if s.drawn[p.path] != nil {
+		if j.drawn[p.path] != nil {
 			continue
 		}
 		d := &drawn{opened: make(chan struct{})}
-		s.drawn[p.path] = d
+		j.drawn[p.path] = d
 		go func() {
 			defer close(d.opened)
-			d.file, d.err = s.pipes.Await(func() (*npyio.File, error) {
+			d.file, d.err = j.pipes.Await(func() (*npyio.File, error) {
 				if p.path == "-" {
-					return npyio.OpenStdin(s.stdin, p.Options)
+					return npyio.OpenStdin(j.stdin, p.Options)
 				}
 				return npyio.Open(p.path, p.Options)
 			})
@@ -112,7 +112,7 @@ func (s *session) isPipe(path string) bool {
 	var info os.FileInfo
 	var err error
 	if path == "-" {
-		if s.stdinUsed {
+		if !s.stdinFree() {
 			return false
 		}
 		info, err = s.stdin.Stat()
@@ -131,8 +131,8 @@ func inputWords(args []string) (words []string, flags common) {
 	if len(args) == 0 {
 		return nil, flags
 	}
-	e := &env{session: &session{}, common: defaults()}
-	cmd, rest, err := newRootCommand(e, args[0]).Find(args)
+	st := unbound()
+	cmd, rest, err := newRootCommand(st, args[0]).Find(args)
 	if err != nil || cmd.ParseFlags(rest) != nil {
 		return nil, flags // running it will tell what is wrong
 	}
@@ -151,5 +151,5 @@ func inputWords(args []string) (words []string, flags common) {
 			words = append(words, word)
 		}
 	})
-	return words, e.common
+	return words, st.common
 }

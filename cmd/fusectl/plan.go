@@ -54,30 +54,30 @@ type planReport struct {
 func shapeText(s []int) string { return shape.Shape(s).String() }
 
 // describe prints a plan in place of carrying it out.
-func (e *env) describe(p *graph.Plan, paths []string) error {
+func (j *job) describe(p *graph.Plan, asJSON bool, paths []string) error {
 	inputs := []arrayReport{}
 	for _, in := range p.Sources() {
 		inputs = append(inputs, arrayReport{graph.NameOf(in), in.DType().String(), append([]int{}, in.Shape()...)})
 	}
-	if e.json {
-		for _, s := range e.reports {
-			if err := e.printJSON(s); err != nil {
+	if asJSON {
+		for _, s := range j.reports {
+			if err := j.printJSON(s); err != nil {
 				return err
 			}
 		}
 		for i, x := range p.Outs() {
 			c := graph.CostOf(x, func(graph.Array) bool { return false })
-			if err := e.printJSON(planReport{paths[i], newResultReport(x), inputs, c.Moved, c.Flops, p.Held(), p.Memory()}); err != nil {
+			if err := j.printJSON(planReport{paths[i], newResultReport(x), inputs, c.Moved, c.Flops, p.Held(), p.Memory()}); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	for _, s := range e.reports {
-		fmt.Fprintln(e.out, s)
+	for _, s := range j.reports {
+		fmt.Fprintln(j.out, s)
 	}
 	for _, x := range inputs {
-		fmt.Fprintf(e.out, "  reads   %s: %s %s\n", npyio.Printable(x.Name), x.DType, shapeText(x.Shape))
+		fmt.Fprintf(j.out, "  reads   %s: %s %s\n", npyio.Printable(x.Name), x.DType, shapeText(x.Shape))
 	}
 	for i, x := range p.Outs() {
 		to := npyio.Printable(paths[i])
@@ -85,17 +85,17 @@ func (e *env) describe(p *graph.Plan, paths []string) error {
 			to = "standard output"
 		}
 		r, c := newResultReport(x), graph.CostOf(x, func(graph.Array) bool { return false })
-		fmt.Fprintf(e.out, "  writes  %s: %s %s, %d bytes, by %s\n", to, r.DType, shapeText(r.Shape), r.Bytes, r.Op)
-		fmt.Fprintf(e.out, "  work    moves %d bytes, computes %d operations\n", c.Moved, c.Flops)
+		fmt.Fprintf(j.out, "  writes  %s: %s %s, %d bytes, by %s\n", to, r.DType, shapeText(r.Shape), r.Bytes, r.Op)
+		fmt.Fprintf(j.out, "  work    moves %d bytes, computes %d operations\n", c.Moved, c.Flops)
 	}
-	_, err := fmt.Fprintf(e.out, "  memory  %d bytes at the peak, %d of them for arrays held whole\n", p.Memory(), p.Held())
+	_, err := fmt.Fprintf(j.out, "  memory  %d bytes at the peak, %d of them for arrays held whole\n", p.Memory(), p.Held())
 	return err
 }
 
-func (e *env) printJSON(v any) error {
+func (s *session) printJSON(v any) error {
 	line, err := json.Marshal(v)
 	if err == nil {
-		_, err = fmt.Fprintf(e.out, "%s\n", line)
+		_, err = fmt.Fprintf(s.out, "%s\n", line)
 	}
 	return err
 }

@@ -10,7 +10,7 @@ import (
 	"fusectl/internal/shape"
 )
 
-func newWindowPoolCommand(e *env) *cobra.Command {
+func newWindowPoolCommand(st *step) *cobra.Command {
 	var mode string
 	var window, stride, pad list
 	var countPadding bool
@@ -23,11 +23,11 @@ counts it as zeros in averages (PyTorch's default). The maximum keeps the
 dtype; averages are summed in float64 and rounded once.`,
 		Example: `  fusectl pool map.npy --window 2 -o halved.npy`,
 		Args:    inputs(1, 1),
-		RunE: fuses(e, func(xs []graph.Array) (_ graph.Array, err error) {
+		RunE: fuses(st, func(xs []graph.Array) (_ graph.Array, err error) {
 			if !slices.Contains(ops.PoolModes, mode) {
 				return nil, usagef("--mode %s: want max or average", mode)
 			}
-			o := ops.PoolOptions{CountPadding: countPadding, Layout: shape.Layout(e.layout)}
+			o := ops.PoolOptions{CountPadding: countPadding, Layout: shape.Layout(st.layout)}
 			if o.Size, err = pair("window", window, 1); err != nil {
 				return nil, err
 			}
@@ -40,7 +40,7 @@ dtype; averages are summed in float64 and rounded once.`,
 			if o.Padding, err = padding(pad); err != nil {
 				return nil, err
 			}
-			if err := e.twoSpatial("pooling takes a feature map", xs[0]); err != nil {
+			if err := st.twoSpatial("pooling takes a feature map", xs[0]); err != nil {
 				return nil, err
 			}
 			return ops.Pool(xs[0], mode, o)

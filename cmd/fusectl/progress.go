@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"sync"
 	"time"
 
@@ -27,13 +28,13 @@ type meter struct {
 
 const meterPeriod = 200 * time.Millisecond
 
-func newMeter(e *env) *meter {
-	m := &meter{w: e.stderr, after: time.Second, quit: make(chan struct{})}
-	switch e.progress.value {
+func newMeter(w *os.File, c common) *meter {
+	m := &meter{w: w, after: time.Second, quit: make(chan struct{})}
+	switch c.progress.value {
 	case "always":
 		m.on, m.after = true, 0
 	case "auto":
-		m.on = !e.quiet && term.IsTerminal(int(e.stderr.Fd()))
+		m.on = !c.quiet && term.IsTerminal(int(w.Fd()))
 	}
 	return m
 }
@@ -50,8 +51,8 @@ func (m *meter) measure(o *graph.Options) {
 }
 
 // measured is options with a meter that stop ends.
-func (e *env) measured(o graph.Options) (_ graph.Options, stop func()) {
-	m := newMeter(e)
+func (st *step) measured(o graph.Options) (_ graph.Options, stop func()) {
+	m := newMeter(st.stderr, st.common)
 	m.measure(&o)
 	m.start()
 	return o, m.stop

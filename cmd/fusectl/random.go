@@ -9,7 +9,7 @@ import (
 	"fusectl/internal/ops"
 )
 
-func newRandomCommand(e *env) *cobra.Command {
+func newRandomCommand(st *step) *cobra.Command {
 	var extents list
 	var seed uint64
 	var distribution string
@@ -32,7 +32,7 @@ threads. --dtype is float32 unless given.`,
 			if err != nil {
 				return err
 			}
-			t := e.dtype.t
+			t := st.dtype.t
 			if t.Size() == 0 {
 				t = dtype.Float32
 			}
@@ -40,7 +40,7 @@ threads. --dtype is float32 unless given.`,
 			if err != nil {
 				return err
 			}
-			return e.finish(cmd.Context(), out)
+			return st.finish(cmd.Context(), out)
 		},
 	}
 	cmd.Flags().Var(&extents, "shape", "extents of the array, such as 1,64,64,64")

@@ -12,7 +12,7 @@ import (
 	"fusectl/internal/shape"
 )
 
-func newResizeCommand(e *env) *cobra.Command {
+func newResizeCommand(st *step) *cobra.Command {
 	var extents, scales list
 	var o ops.ResizeOptions
 	var recompute bool
@@ -35,7 +35,7 @@ position inside. TensorFlow's and JAX's is --cubic-coeff -0.5
 		Example: `  fusectl resize map.npy --scale 2 -o doubled.npy
   fusectl resize map.npy --size 5,7 --mode nearest -o odd.npy`,
 		Args: inputs(1, 1),
-		RunE: fuses(e, func(xs []graph.Array) (graph.Array, error) {
+		RunE: fuses(st, func(xs []graph.Array) (graph.Array, error) {
 			if err := ops.CheckResizeMode(o.Mode); err != nil {
 				return nil, usagef("--mode: %v", err)
 			}
@@ -47,7 +47,7 @@ position inside. TensorFlow's and JAX's is --cubic-coeff -0.5
 			if err != nil {
 				return nil, err
 			}
-			o.Layout = shape.Layout(e.layout)
+			o.Layout = shape.Layout(st.layout)
 			switch s := xs[0].Shape(); {
 			case (extents == nil) == (scales == nil):
 				return nil, usagef("needs one of --size and --scale")
@@ -64,7 +64,7 @@ position inside. TensorFlow's and JAX's is --cubic-coeff -0.5
 					o.Scale = scale
 				}
 			}
-			if err := e.twoSpatial("resizing takes a feature map", xs[0]); err != nil {
+			if err := st.twoSpatial("resizing takes a feature map", xs[0]); err != nil {
 				return nil, err
 			}
 			return ops.Resize(xs[0], size, o)

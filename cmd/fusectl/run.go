@@ -15,7 +15,7 @@ import (
 	"fusectl/internal/recipe"
 )
 
-func newRunCommand(e *env) *cobra.Command {
+func newRunCommand(st *step) *cobra.Command {
 	var lines []string
 	cmd := &cobra.Command{
 		Use:   "run RECIPE NAME=FILE...",
@@ -46,7 +46,7 @@ the commands give one by one.`,
   fusectl run se.fuse x=map.npy y=scaled.npy
   fusectl run -e 's = gap x --keepdims' -e 'y = mul x s --gate sigmoid' x=map.npy -o y.npy`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.runRecipe(cmd.Context(), lines, args)
+			return st.runRecipe(cmd.Context(), lines, args)
 		},
 	}
 	cmd.Flags().StringArrayVarP(&lines, "expression", "e", nil, "a `LINE` of the recipe, in place of a file; may be repeated")
@@ -55,12 +55,12 @@ the commands give one by one.`,
 
 // runRecipe computes the recipe in lines, or in the file that the first
 // argument names. The other arguments bind names to files.
-func (e *env) runRecipe(ctx context.Context, lines, args []string) error {
-	if e.depth++; e.depth > mostDepth {
+func (st *step) runRecipe(ctx context.Context, lines, args []string) error {
+	if st.recipes.depth++; st.recipes.depth > mostDepth {
 		return usagef("recipes run each other %d deep, which is the most: does one run itself?", mostDepth)
 	}
-	defer func() { e.depth-- }()
-	if e.dtype.t.Size() > 0 {
+	defer func() { st.recipes.depth-- }()
+	if st.dtype.t.Size() > 0 {
 		return usagef("--dtype belongs to the step whose result it converts")
 	}
 	name, text := "", strings.Join(lines, "\n")
@@ -69,7 +69,7 @@ func (e *env) runRecipe(ctx context.Context, lines, args []string) error {
 			return usagef("needs a recipe: a file, or lines by -e")
 		}
 		var err error
-		if name, text, err = e.readRecipe(args[0]); err != nil {
+		if name, text, err = st.readRecipe(args[0]); err != nil {
 			return err
 		}
 		args = args[1:]
@@ -81,21 +81,21 @@ func (e *env) runRecipe(ctx context.Context, lines, args []string) error {
 	if err != nil {
 		return err
 	}
-	if e.steps += len(steps); e.steps > mostSteps {
+	if st.recipes.steps += len(steps); st.recipes.steps > mostSteps {
 		return usagef("the recipes have more than %d steps, which is the most", mostSteps)
 	}
-	b, err := bindings(steps, args, e.output)
+	b, err := bindings(steps, args, st.output)
 	if err != nil {
 		return err
 	}
-	e.drawRecipe(steps, b)
-	g := &recipeRun{env: e, ctx: ctx, steps: steps, begun: make([]bool, len(steps)), names: map[string]graph.Array{}, paths: map[string]string{}, used: map[string]bool{}}
+	st.drawRecipe(steps, b)
+	g := &recipeRun{step: st, ctx: ctx, steps: steps, begun: make([]bool, len(steps)), names: map[string]graph.Array{}, paths: map[string]string{}, used: map[string]bool{}}
 	for _, name := range b.inputs {
-		if e.isArchive(b.paths[name]) {
+		if st.isArchive(b.paths[name]) {
 			g.paths[name] = b.paths[name]
 			continue
 		}
-		if g.names[name], err = e.open(b.paths[name]); err != nil {
+		if g.names[name], err = st.open(b.paths[name]); err != nil {
 			return err
 		}
 	}
@@ -111,10 +111,10 @@ func (e *env) runRecipe(ctx context.Context, lines, args []string) error {
 	if err := g.check(b.inputs); err != nil {
 		return err
 	}
-	if e.keep != nil && len(outs) > 1 {
+	if st.keep != nil && len(outs) > 1 {
 		return usagef("has %d results: a step of a chain has one", len(outs))
 	}
-	return e.finishAll(ctx, outs, paths)
+	return st.finishAll(ctx, outs, paths)
 }
 
 const (
@@ -123,10 +123,10 @@ const (
 )
 
 // readRecipe reads the text of a recipe, from standard input if path is "-".
-func (e *env) readRecipe(path string) (name, text string, err error) {
-	f := e.stdin
+func (st *step) readRecipe(path string) (name, text string, err error) {
+	f := st.stdin
 	if path == "-" {
-		if err := e.useStdin("a recipe"); err != nil {
+		if err := st.useStdin("a recipe"); err != nil {
 			return "", "", err
 		}
 		name = "standard input"

@@ -8,7 +8,7 @@ import (
 	"fusectl/internal/shape"
 )
 
-func newSECommand(e *env) *cobra.Command {
+func newSECommand(st *step) *cobra.Command {
 	var fc1, fc2 weightFlags
 	var layout string
 	cmd := &cobra.Command{
@@ -18,12 +18,12 @@ func newSECommand(e *env) *cobra.Command {
 block of Hu et al. 2018. Weights are those of linear.`,
 		Example: `  fusectl se map.npy --fc1 fc1.npy --fc2 fc2.npy -o scaled.npy`,
 		Args:    inputs(1, 1),
-		RunE: fuses(e, func(xs []graph.Array) (graph.Array, error) {
-			w, err := e.openWeights(layout, fc1, fc2)
+		RunE: fuses(st, func(xs []graph.Array) (graph.Array, error) {
+			w, err := st.openWeights(layout, fc1, fc2)
 			if err != nil {
 				return nil, err
 			}
-			return blocks.SE(xs[0], w[0], w[1], shape.Layout(e.layout))
+			return blocks.SE(xs[0], w[0], w[1], shape.Layout(st.layout))
 		}),
 	}
 	fc1.addTo(cmd, "fc1", "the `MATRIX` that squeezes")
@@ -33,7 +33,7 @@ block of Hu et al. 2018. Weights are those of linear.`,
 	return cmd
 }
 
-func newCBAMCommand(e *env) *cobra.Command {
+func newCBAMCommand(st *step) *cobra.Command {
 	var fc1, fc2, conv weightFlags
 	var layout string
 	cmd := &cobra.Command{
@@ -45,12 +45,12 @@ the mean and the maximum over the channels: the module of Woo et al. 2018.
 Weights are those of linear and conv.`,
 		Example: `  fusectl cbam map.npy --fc1 fc1.npy --fc2 fc2.npy --conv k7.npy -o refined.npy`,
 		Args:    inputs(1, 1),
-		RunE: fuses(e, func(xs []graph.Array) (graph.Array, error) {
-			w, err := e.openWeights(layout, fc1, fc2, conv)
+		RunE: fuses(st, func(xs []graph.Array) (graph.Array, error) {
+			w, err := st.openWeights(layout, fc1, fc2, conv)
 			if err != nil {
 				return nil, err
 			}
-			return blocks.CBAM(xs[0], w[0], w[1], w[2], shape.Layout(e.layout))
+			return blocks.CBAM(xs[0], w[0], w[1], w[2], shape.Layout(st.layout))
 		}),
 	}
 	fc1.addTo(cmd, "fc1", "the first `MATRIX` of both poolings' mlp")

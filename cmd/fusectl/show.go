@@ -32,7 +32,7 @@ type showFlags struct {
 	picture         picture.Options
 }
 
-func newShowCommand(e *env) *cobra.Command {
+func newShowCommand(st *step) *cobra.Command {
 	s := showFlags{picture: picture.Options{Low: math.NaN(), High: math.NaN()}}
 	var low, high string
 	cmd := &cobra.Command{
@@ -53,7 +53,7 @@ are the least and the greatest number that is drawn. An output that ends in
   fusectl show scores.npy --heatmap -o scores.png`,
 		Args: inputs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if err := e.mustBeLast(); err != nil {
+			if err := st.mustBeLast(); err != nil {
 				return err
 			}
 			for _, f := range []struct {
@@ -70,11 +70,11 @@ are the least and the greatest number that is drawn. An output that ends in
 			if !slices.Contains(picture.ColorMaps(), s.picture.ColorMap) {
 				return usagef("--color-map %s: want one of %s", s.picture.ColorMap, strings.Join(picture.ColorMaps(), ", "))
 			}
-			x, err := e.open(args[0])
+			x, err := st.open(args[0])
 			if err != nil {
 				return err
 			}
-			return e.show(cmd.Context(), s, args[0], x)
+			return st.show(cmd.Context(), s, args[0], x)
 		},
 	}
 	f := cmd.Flags()
@@ -93,17 +93,17 @@ are the least and the greatest number that is drawn. An output that ends in
 }
 
 // show draws x, which name names, to the output.
-func (e *env) show(ctx context.Context, s showFlags, name string, x graph.Array) error {
-	if term.IsTerminal(int(e.stdout.Fd())) && e.output == "-" {
+func (st *step) show(ctx context.Context, s showFlags, name string, x graph.Array) error {
+	if term.IsTerminal(int(st.stdout.Fd())) && st.output == "-" {
 		u := usagef("standard output is a terminal, which can't show a picture")
 		u.hints = []string{"write it to a file with -o PICTURE.png"}
 		return u
 	}
-	encode, err := encoder(e.output)
+	encode, err := encoder(st.output)
 	if err != nil {
 		return err
 	}
-	maps, err := e.maps(ctx, s, x)
+	maps, err := st.maps(ctx, s, x)
 	if err != nil {
 		return err
 	}
@@ -119,18 +119,18 @@ func (e *env) show(ctx context.Context, s showFlags, name string, x graph.Array)
 	if err := encode(&b, img); err != nil {
 		return err
 	}
-	if e.output == "-" {
-		_, err := e.out.Write(b.Bytes())
+	if st.output == "-" {
+		_, err := st.out.Write(b.Bytes())
 		return err
 	}
-	set := e.newOutputs()
+	set := st.newOutputs(st.writing)
 	defer set.Abort()
-	f, err := set.File(e.output)
+	f, err := set.File(st.output)
 	if err != nil {
 		return err
 	}
 	if _, err := f.Write(b.Bytes()); err != nil {
-		return &npyio.WriteError{Name: e.output, Msg: npyio.Bare(err), Err: err}
+		return &npyio.WriteError{Name: st.output, Msg: npyio.Bare(err), Err: err}
 	}
 	return set.Commit()
 }
@@ -150,8 +150,8 @@ func encoder(output string) (func(io.Writer, image.Image) error, error) {
 const shownMost = 64
 
 // maps reads the maps of x that the flags select.
-func (e *env) maps(ctx context.Context, s showFlags, x graph.Array) ([]picture.Map, error) {
-	planes, err := e.planes(s, x)
+func (st *step) maps(ctx context.Context, s showFlags, x graph.Array) ([]picture.Map, error) {
+	planes, err := st.planes(s, x)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (e *env) maps(ctx context.Context, s showFlags, x graph.Array) ([]picture.M
 			if err != nil {
 				return nil, err
 			}
-			v, err := measure.Values(ctx, one, e.options(false))
+			v, err := measure.Values(ctx, one, st.options(false))
 			if err != nil {
 				return nil, err
 			}
@@ -195,7 +195,7 @@ func (e *env) maps(ctx context.Context, s showFlags, x graph.Array) ([]picture.M
 }
 
 // planes is x as [images, channels, rows, columns].
-func (e *env) planes(s showFlags, x graph.Array) (graph.Array, error) {
+func (st *step) planes(s showFlags, x graph.Array) (graph.Array, error) {
 	d := x.Shape()
 	n := len(d)
 	if d.Len() == 0 {
@@ -218,7 +218,7 @@ func (e *env) planes(s showFlags, x graph.Array) (graph.Array, error) {
 	if n == 3 {
 		x, _ = ops.Reshape(x, append(shape.Shape{1}, d...)) // as many elements
 	}
-	if shape.Layout(e.layout) == shape.NCHW {
+	if shape.Layout(st.layout) == shape.NCHW {
 		return x, nil
 	}
 	return ops.Transpose(x, []int{0, 3, 1, 2})

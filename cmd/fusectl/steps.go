@@ -25,7 +25,7 @@ func (e *stepError) Unwrap() error { return e.err }
 
 // chain carries out the steps of a chain, each on the result of the one
 // before. Only the last one writes.
-func (e *env) chain(ctx context.Context, args []string) error {
+func (st *step) chain(ctx context.Context, args []string) error {
 	steps, err := recipe.Chain(args)
 	if err != nil {
 		return err
@@ -35,22 +35,22 @@ func (e *env) chain(ctx context.Context, args []string) error {
 	for i, s := range steps {
 		lines[i] = s.Args
 	}
-	e.drawLines(lines...)
+	st.drawLines(lines...)
 	for i, s := range steps {
 		kept := false
-		step := &env{session: e.session, common: e.later(), step: &s, piped: before}
+		next := &step{job: st.job, writing: writing{common: st.later()}, line: &s, piped: before}
 		if i < len(steps)-1 {
-			step.keep = func(_ string, x graph.Array) { before, kept = &piped{array: x}, true }
+			next.keep = func(_ string, x graph.Array) { before, kept = &piped{array: x}, true }
 		}
 		if i > 0 && namesNoInput(s.Args) {
 			s.Args = append(slices.Clone(s.Args), "-")
 		}
-		_, err := step.execute(ctx, s.Args)
-		e.common = step.common // errors are reported as the last step has it
+		_, err := next.execute(ctx, s.Args)
+		st.common = next.common // errors are reported as the last step has it
 		if err == nil {
-			err = step.piped.check()
+			err = next.piped.check()
 		}
-		if err == nil && step.keep != nil && !kept {
+		if err == nil && next.keep != nil && !kept {
 			err = errNoArray // its help was asked for
 		}
 		if err != nil {
@@ -63,8 +63,8 @@ func (e *env) chain(ctx context.Context, args []string) error {
 var errNoArray = usagef("gives no array, which other steps could take")
 
 // mustBeLast refuses a command that gives no array where one is wanted of it.
-func (e *env) mustBeLast() error {
-	if e.keep == nil {
+func (st *step) mustBeLast() error {
+	if st.keep == nil {
 		return nil
 	}
 	return errNoArray
@@ -73,7 +73,7 @@ func (e *env) mustBeLast() error {
 // namesNoInput reports whether a command line has neither an input nor a flag
 // that takes the result so far.
 func namesNoInput(args []string) bool {
-	cmd, rest, err := newRootCommand(&env{session: &session{}, common: defaults()}, args[0]).Find(args)
+	cmd, rest, err := newRootCommand(unbound(), args[0]).Find(args)
 	if err != nil || cmd.ParseFlags(rest) != nil {
 		return false // running it will tell what is wrong
 	}
@@ -93,7 +93,7 @@ func namesNoInput(args []string) bool {
 // when another one, or an output, opens its result; so the order of the lines
 // is free.
 type recipeRun struct {
-	*env  // with the flags that hold where a step doesn't say otherwise
+	*step // with the flags that hold where a step doesn't say otherwise
 	ctx   context.Context
 	steps []recipe.Step
 	begun []bool
@@ -148,10 +148,10 @@ func (g *recipeRun) open(name string) (x graph.Array, ok bool, err error) {
 
 // carryOut makes the results of a step.
 func (g *recipeRun) carryOut(s recipe.Step) error {
-	step := &env{session: g.session, common: g.later(), step: &s, within: g}
-	step.as, step.output = g.as, s.Name
-	step.keep = func(name string, x graph.Array) { g.names[name] = x }
-	_, err := step.execute(g.ctx, s.Args)
+	next := &step{job: g.job, writing: writing{common: g.later()}, line: &s, within: g}
+	next.as, next.output = g.as, s.Name
+	next.keep = func(name string, x graph.Array) { g.names[name] = x }
+	_, err := next.execute(g.ctx, s.Args)
 	if inner := (*stepError)(nil); errors.As(err, &inner) {
 		return err // of a step that this one needs
 	}
@@ -221,20 +221,20 @@ func (g *recipeRun) check(inputs []string) error {
 
 // record notes what a step costs, for --dry-run. What steps before gave costs
 // nothing again.
-func (e *env) record(outs []graph.Array) {
+func (st *step) record(outs []graph.Array) {
 	given := map[graph.Array]bool{}
-	if e.piped != nil {
-		given[e.piped.array] = true
+	if st.piped != nil {
+		given[st.piped.array] = true
 	}
-	if e.within != nil {
-		for _, x := range e.within.names {
+	if st.within != nil {
+		for _, x := range st.within.names {
 			given[x] = true
 		}
 	}
 	for _, x := range outs {
 		c := graph.CostOf(x, func(x graph.Array) bool { return given[x] })
-		e.reports = append(e.reports, stepReport{
-			Step: e.step.Line, Text: e.step.Text, resultReport: newResultReport(x), Moved: c.Moved, Flops: c.Flops,
+		st.reports = append(st.reports, stepReport{
+			Step: st.line.Line, Text: st.line.Text, resultReport: newResultReport(x), Moved: c.Moved, Flops: c.Flops,
 		})
 	}
 }

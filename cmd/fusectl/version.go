@@ -10,7 +10,7 @@ import (
 	"fusectl/internal/kernel"
 )
 
-func newVersionCommand(e *env) *cobra.Command {
+func newVersionCommand(st *step) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "show the version and which kernels this machine uses",
@@ -19,14 +19,14 @@ generic. The environment variable FUSECTL_CPU lowers it to one of these.`,
 		Example: "  fusectl version",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if err := e.mustBeLast(); err != nil {
+			if err := st.mustBeLast(); err != nil {
 				return err
 			}
 			version := "unknown"
 			if b, ok := debug.ReadBuildInfo(); ok {
 				version = b.Main.Version
 			}
-			_, err := fmt.Fprintf(e.out, "fusectl %s %s %s/%s kernels=%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, kernel.Active().Name)
+			_, err := fmt.Fprintf(st.out, "fusectl %s %s %s/%s kernels=%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, kernel.Active().Name)
 			return err
 		},
 	}

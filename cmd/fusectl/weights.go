@@ -29,18 +29,18 @@ func (w *weightFlags) addTo(cmd *cobra.Command, name, usage string) {
 }
 
 // openWeights opens what flags name, in the order that --weight-layout says.
-func (e *env) openWeights(layout string, flags ...weightFlags) ([]ops.Weights, error) {
-	l, err := e.weightLayout(layout)
+func (st *step) openWeights(layout string, flags ...weightFlags) ([]ops.Weights, error) {
+	l, err := st.weightLayout(layout)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]ops.Weights, len(flags))
 	for i, f := range flags {
 		out[i].Layout = l
-		if out[i].Kernel, err = e.openOptional(f.kernel); err != nil {
+		if out[i].Kernel, err = st.openOptional(f.kernel); err != nil {
 			return nil, err
 		}
-		if out[i].Bias, err = e.openOptional(f.bias); err != nil {
+		if out[i].Bias, err = st.openOptional(f.bias); err != nil {
 			return nil, err
 		}
 	}
@@ -80,19 +80,19 @@ func (b *bundle) ordered(l ops.WeightLayout, given string) error {
 // bundle is an archive of weights, named as a framework names them.
 type bundle struct {
 	bundleFlags
-	e       *env
+	st      *step
 	archive *npyio.Archive
 	read    map[string]bool // the names that were read, without the prefix
 }
 
 // openBundle opens the archive that flags name.
-func (e *env) openBundle(flags bundleFlags) (*bundle, error) {
-	flags.path = e.path(flags.path)
-	a, err := e.openArchive(flags.path)
+func (st *step) openBundle(flags bundleFlags) (*bundle, error) {
+	flags.path = st.path(flags.path)
+	a, err := st.openArchive(flags.path, st.common)
 	if err != nil {
 		return nil, err
 	}
-	return &bundle{flags, e, a, map[string]bool{}}, nil
+	return &bundle{flags, st, a, map[string]bool{}}, nil
 }
 
 // saysNothing reports whether a name holds nothing that a module computes
@@ -136,8 +136,8 @@ func (b *bundle) need(names ...string) (graph.Array, error) {
 	}
 	b.read[name] = true
 	name = b.prefix + name
-	key := fileKey{b.path + ":" + name, b.e.as.t}
-	if in, ok := b.e.files[key]; ok {
+	key := fileKey{b.path + ":" + name, b.st.as.t}
+	if in, ok := b.st.files[key]; ok {
 		return in.array, nil
 	}
 	f, err := b.archive.Open(name)
@@ -147,7 +147,7 @@ func (b *bundle) need(names ...string) (graph.Array, error) {
 		}
 		return nil, err
 	}
-	in, err := b.e.keepFile(key, f)
+	in, err := b.st.keepFile(key, f, b.st.common)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func withSuffix(names []string, suffix string) []string {
 
 // openList opens lists of kernels and of biases, --NAME and --NAME-bias, of n
 // weights each; nil where there are none.
-func (e *env) openList(name, biasName string, kernels, biases list, n int, layout string) ([]ops.Weights, error) {
+func (st *step) openList(name, biasName string, kernels, biases list, n int, layout string) ([]ops.Weights, error) {
 	if kernels == nil && biases == nil {
 		return nil, nil
 	}
@@ -226,7 +226,7 @@ func (e *env) openList(name, biasName string, kernels, biases list, n int, layou
 			flags[i].bias = biases[i]
 		}
 	}
-	return e.openWeights(layout, flags...)
+	return st.openWeights(layout, flags...)
 }
 
 // needs marks flags that a command can't do without.
@@ -272,10 +272,10 @@ func padding(words list) (p ops.Padding, err error) {
 
 // twoSpatial refuses arrays that aren't maps of two spatial axes, which what says
 // a command takes.
-func (e *env) twoSpatial(takes string, xs ...graph.Array) error {
+func (st *step) twoSpatial(takes string, xs ...graph.Array) error {
 	for _, x := range xs {
 		if len(x.Shape()) != 4 {
-			return graph.Errorf(x, "shape %v: %s of 4 dimensions, %s", x.Shape(), takes, e.layout)
+			return graph.Errorf(x, "shape %v: %s of 4 dimensions, %s", x.Shape(), takes, st.layout)
 		}
 	}
 	return nil
@@ -286,10 +286,10 @@ func weightLayoutFlag(cmd *cobra.Command, to *string) {
 	complete(cmd, "weight-layout", []string{string(ops.Keras), string(ops.Torch)})
 }
 
-func (e *env) weightLayout(name string) (ops.WeightLayout, error) {
+func (st *step) weightLayout(name string) (ops.WeightLayout, error) {
 	switch l := ops.WeightLayout(name); l {
 	case "":
-		return ops.DefaultWeights(shape.Layout(e.layout)), nil
+		return ops.DefaultWeights(shape.Layout(st.layout)), nil
 	case ops.Keras, ops.Torch:
 		return l, nil
 	}
