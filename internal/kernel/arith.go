@@ -56,6 +56,23 @@ func (t *Table) fillArith() {
 		dtype.KindComplex64:  maxComplex[float32],
 		dtype.KindComplex128: maxComplex[float64],
 	}
+	t.Scale[dtype.KindFloat32], t.Scale[dtype.KindFloat64] = scale[float32], scale[float64]
+	t.DivideBy[dtype.KindFloat32], t.DivideBy[dtype.KindFloat64] = divideBy[float32], divideBy[float64]
+}
+
+func scale[T Float](x []byte, by float64) {
+	v, f := View[T](x), T(by)
+	for i := range v {
+		v[i] *= f
+	}
+}
+
+func divideBy[T Float](dst, src []byte, by float64) {
+	d, s, f := View[T](dst), View[T](src), T(by)
+	d = d[:len(s)]
+	for i, v := range s {
+		d[i] = v / f
+	}
 }
 
 // add computes dst[i] = a[i] + b[i]. Unsigned types serve the signed ones too.

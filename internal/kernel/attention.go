@@ -2,15 +2,15 @@ package kernel
 
 import "math"
 
-// The steps of attention with a running maximum and sum, for a block of n
-// queries against a block of m keys. Rows of scores start ld elements apart.
+// The steps of attention with a running maximum and sum, for the scores of a
+// block of queries, a row each, against a block of keys.
 
-// AttentionMask applies a mask [n,m]: scores[i,j] += mask[i,j], or, where fill
-// is set, scores[i,j] = -inf if mask[i,j] is 0.
-func AttentionMask[T Float](scores []T, ld int, mask []T, n, m int, fill bool) {
+// AttentionMask applies a mask of the scores' shape: scores[i,j] += mask[i,j], or,
+// where fill is set, scores[i,j] = -inf if mask[i,j] is 0.
+func AttentionMask[T Float](scores, mask Matrix[T], fill bool) {
 	inf := T(math.Inf(-1))
-	for i := range n {
-		s, k := scores[i*ld:i*ld+m], mask[i*m:(i+1)*m]
+	for i := range scores.Rows {
+		s, k := scores.Row(i), mask.Row(i)
 		if !fill {
 			for j := range s {
 				s[j] += k[j]
@@ -27,11 +27,12 @@ func AttentionMask[T Float](scores []T, ld int, mask []T, n, m int, fill bool) {
 
 // AttentionCausal sets scores[i,j] = -inf where j > i + offset, offset being
 // the position of the first query less that of the first key.
-func AttentionCausal[T Float](scores []T, ld, n, m, offset int) {
+func AttentionCausal[T Float](scores Matrix[T], offset int) {
 	inf := T(math.Inf(-1))
-	for i := range n {
-		for j := max(i+offset+1, 0); j < m; j++ {
-			scores[i*ld+j] = inf
+	for i := range scores.Rows {
+		row := scores.Row(i)
+		for j := max(i+offset+1, 0); j < len(row); j++ {
+			row[j] = inf
 		}
 	}
 }
@@ -44,13 +45,11 @@ type softmaxLoops[T Float] struct {
 	// exp computes x = e^(x-top) for x <= top, top and the sum being one number
 	// a row. Each sum is AttentionLanes sums, added by halves.
 	exp func(sum, x []T, ld, n int, top []T)
-	// scale computes x[i] *= by, for any number of elements.
-	scale func(x []T, by T)
 }
 
 func (t *Table) fillAttention() {
-	t.softmax32 = softmaxLoops[float32]{rowMax[float32], expRows(expNegative), rowScale[float32]}
-	t.softmax64 = softmaxLoops[float64]{rowMax[float64], expRows(exp), rowScale[float64]}
+	t.softmax32 = softmaxLoops[float32]{rowMax[float32], expRows(expNegative)}
+	t.softmax64 = softmaxLoops[float64]{rowMax[float64], expRows(exp)}
 }
 
 // softmaxOf is t's loops for T.
@@ -98,12 +97,6 @@ func expRows[T Float](exp func(T) T) func(sum, x []T, ld, n int, top []T) {
 	}
 }
 
-func rowScale[T Float](x []T, by T) {
-	for i := range x {
-		x[i] *= by
-	}
-}
-
 // expNegative is e^x for x <= 0, within 2 ulp, and 0 for x < -87, where the
 // result would soon be none that float32 has whole digits for. With k the
 // integer nearest to x/ln 2, it is 2^k·e^r, r = x - k·ln 2, and e^r is 1 + r +
@@ -129,42 +122,43 @@ func expNegative(x float32) float32 {
 
 // AttentionBlock turns scores into weights e^(score-peak), peak[i] being the
 // largest score of row i so far, and brings what was accumulated under a
-// smaller peak, sum[i] and the row out[i] of dv elements, to the new one.
-// sum[i] grows by the row's weights. A NaN score makes the row NaN; while all
+// smaller peak, sum[i] and row i of out, to the new one. sum[i] grows by the row's weights. A NaN score makes the row NaN; while all
 // scores of a row are -Inf, its weights are 0. float32 weights are within 2 ulp
 // of e^x, x being the rounded difference, and 0 where x < -87.
 //
-// Scores beyond m, up to a multiple of AttentionLanes, are overwritten. work has
-// 2·n elements.
-func AttentionBlock[T Float](t *Table, scores []T, ld, n, m int, peak, sum, out []T, dv int, work []T) {
-	loops := softmaxOf[T](t)
+// What lies between the scores' columns, up to a multiple of AttentionLanes, is
+// overwritten. work has 2 elements for each row.
+func AttentionBlock[T Float](t *Table, scores Matrix[T], peak, sum []T, out Matrix[T], work []T) {
+	loops, scale := softmaxOf[T](t), t.Scale[kindOf[T]()]
+	n, m := scores.Rows, scores.Cols
 	whole := (m + AttentionLanes - 1) / AttentionLanes * AttentionLanes
 	least := T(math.Inf(-1))
 	if whole > m {
 		for i := range n {
-			for j := m; j < whole; j++ {
-				scores[i*ld+j] = least
+			rest := scores.Data[i*scores.Stride+m : i*scores.Stride+whole]
+			for j := range rest {
+				rest[j] = least
 			}
 		}
 	}
 	top, more := work[:n], work[n:2*n]
-	loops.max(top, scores, ld, whole)
+	loops.max(top, scores.Data, scores.Stride, whole)
 	for i := range n {
 		switch {
 		case top[i] > peak[i]:
 			if peak[i] > least {
 				by := T(exp(float64(peak[i] - top[i])))
 				sum[i] *= by
-				loops.scale(out[i*dv:(i+1)*dv], by)
+				scale(Bytes(out.Row(i)), float64(by))
 			}
 			peak[i] = top[i]
-		case peak[i] == least && !HasNaN(scores[i*ld:i*ld+m]):
+		case peak[i] == least && !HasNaN(scores.Row(i)):
 			top[i] = 0 // e^(-Inf-0) is 0
 		default:
 			top[i] = peak[i]
 		}
 	}
-	loops.exp(more, scores, ld, whole, top)
+	loops.exp(more, scores.Data, scores.Stride, whole, top)
 	for i := range n {
 		sum[i] += more[i]
 	}
@@ -180,16 +174,12 @@ func HasNaN[T Float](x []T) bool {
 	return false
 }
 
-// AttentionFinish multiplies each row of dv elements by the reciprocal of its
-// sum of weights. A row that attended to nothing is zeros.
-func AttentionFinish[T Float](t *Table, out, sum []T, dv int) {
-	scale := softmaxOf[T](t).scale
+// AttentionFinish multiplies each row by the reciprocal of its sum of weights. A
+// row that attended to nothing is zeros.
+func AttentionFinish[T Float](t *Table, out Matrix[T], sum []T) {
 	for i, s := range sum {
 		if s != 0 {
-			scale(out[i*dv:(i+1)*dv], 1/s)
+			t.Scale[kindOf[T]()](Bytes(out.Row(i)), float64(1/s))
 		}
 	}
 }
-
-// Scale computes x[i] *= by.
-func Scale[T Float](t *Table, x []T, by T) { softmaxOf[T](t).scale(x, by) }

@@ -93,18 +93,6 @@ func TestSoftmaxLoops(t *testing.T) {
 				}
 			}
 		}
-		for n := range 70 {
-			got, unharmed := guarded(4 * n)
-			x := View[float32](got)
-			copy(x, normals[float32](rng, n))
-			want := append([]float32(nil), x...)
-			table.softmax32.scale(x, 0.7)
-			rowScale(want, 0.7)
-			same(t, l, n, "scale", x, want)
-			if !unharmed() {
-				t.Fatalf("%s n=%d: scale wrote beyond the row", l, n)
-			}
-		}
 	}
 }
 
@@ -152,14 +140,14 @@ func testAttentionBlock[T Float](t *testing.T, table *Table) {
 		for _, cut := range [][2]int{{0, 33}, {33, 34}, {34, 100}} {
 			s := append([]T(nil), scores[cut[0]:cut[1]]...)
 			s = append(s, make([]T, AttentionLanes)...)[:len(s)]
-			AttentionBlock(table, s[:len(s)+AttentionLanes], len(s)+AttentionLanes, 1, len(s), peak, sum, out, dv, make([]T, 2))
+			AttentionBlock(table, Matrix[T]{s[:len(s)+AttentionLanes], len(s) + AttentionLanes, 1, len(s)}, peak, sum, Dense(out, 1, dv), make([]T, 2))
 			for i, w := range s {
 				for j := range dv {
 					out[j] += T(w * values[(cut[0]+i)*dv+j])
 				}
 			}
 		}
-		AttentionFinish(table, out, sum, dv)
+		AttentionFinish(table, Dense(out, 1, dv), sum)
 		top, total, want := math.Inf(-1), 0.0, make([]float64, dv)
 		for _, s := range scores {
 			top = math.Max(top, float64(s))
@@ -202,7 +190,7 @@ func BenchmarkSoftmaxLoops(b *testing.B) {
 		for name, loop := range map[string]func(){
 			"max":   func() { table.softmax32.max(top, View[float32](scores), n, n) },
 			"exp":   func() { copy(x, scores); table.softmax32.exp(sum, View[float32](x), n, n, top) },
-			"scale": func() { table.softmax32.scale(View[float32](x), 1) },
+			"scale": func() { table.Scale[kindOf[float32]()](x, 1) },
 		} {
 			b.Run(l+"/"+name, func(b *testing.B) {
 				b.SetBytes(int64(len(x)))

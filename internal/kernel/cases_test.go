@@ -353,6 +353,46 @@ func otherCases(t *Table, k dtype.Type) []testCase {
 			},
 		})
 	}
+	if loop := t.Scale[k.Kind()]; loop != nil {
+		const by = 1.0 / 3
+		cs = append(cs, testCase{
+			entry: entryName("Scale", k), name: "Scale/" + k.String(), dst: k, src: []dtype.Type{k}, alias: true,
+			run: func(dst []byte, src [][]byte) { copy(dst, src[0]); loop(dst, by) },
+			want: func(dst []byte, src [][]byte) {
+				for i := range len(dst) / k.Size() {
+					store(k, dst, i, value{re: load(k, src[0], i).re.mul(rounded(k, fromFloat64(by)))})
+				}
+			},
+		})
+	}
+	if loop := t.DivideBy[k.Kind()]; loop != nil {
+		const by = 49
+		cs = append(cs, testCase{
+			entry: entryName("DivideBy", k), name: "DivideBy/" + k.String(), dst: k, src: []dtype.Type{k}, alias: true,
+			run: func(dst []byte, src [][]byte) { loop(dst, src[0], by) },
+			want: func(dst []byte, src [][]byte) {
+				for i := range len(dst) / k.Size() {
+					if k == dtype.Float64 {
+						View[float64](dst)[i] = View[float64](src[0])[i] / by
+					} else { // a quotient of float32 numbers is rounded once also by way of float64
+						View[float32](dst)[i] = float32(float64(View[float32](src[0])[i]) / by)
+					}
+				}
+			},
+		})
+	}
+	if loop := t.FastNormalizeRows[k.Kind()]; loop != nil {
+		cs = append(cs, testCase{
+			entry: entryName("FastNormalizeRows", k), name: "FastNormalizeRows/" + k.String(), dst: k, src: []dtype.Type{k}, alias: true,
+			run: func(dst []byte, src [][]byte) { loop(dst, src[0], 1, 0.5) },
+		})
+	}
+	if loop := t.PowerRows[k.Kind()]; loop != nil {
+		cs = append(cs, testCase{
+			entry: entryName("PowerRows", k), name: "PowerRows/" + k.String(), dst: k, src: []dtype.Type{k}, alias: true,
+			run: func(dst []byte, src [][]byte) { loop(dst, src[0], 1) },
+		})
+	}
 	if loop := t.SoftmaxRows[k.Kind()]; loop != nil {
 		for _, cols := range []int{1, 10, 1000} {
 			cs = append(cs, testCase{

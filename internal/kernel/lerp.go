@@ -8,6 +8,14 @@ const fewest = 128
 
 func (t *Table) fillBlends() {
 	t.across.lerp = lerpAcross[float32]
+	t.LerpCols[dtype.KindFloat32] = func(dst, src []byte, lo, hi []int32, w []float64, inner int) {
+		lerpColumns[float32](t, dst, src, lo, hi, w, inner)
+	}
+	t.LerpCols[dtype.KindFloat64] = func(dst, src []byte, lo, hi []int32, w []float64, inner int) {
+		lerpColumns[float64](t, dst, src, lo, hi, w, inner)
+	}
+	t.TapCols[dtype.KindFloat32] = func(dst, src []byte, taps []Taps, inner int) { tapColumns[float32](t, dst, src, taps, inner) }
+	t.TapCols[dtype.KindFloat64] = func(dst, src []byte, taps []Taps, inner int) { tapColumns[float64](t, dst, src, taps, inner) }
 	t.Lerp[dtype.KindFloat32] = func(dst, a, b []byte, w float64) {
 		lerp(View[float32](dst), View[float32](a), View[float32](b), float32(w))
 	}
@@ -29,10 +37,9 @@ func lerp[T Float](dst, a, b []T, w T) {
 	}
 }
 
-// LerpCols blends pairs of columns of one row of float32 or float64, a column
-// being inner elements: column j of dst is src[lo[j]] + (src[hi[j]] -
-// src[lo[j]])·w[j], as Lerp computes it. Where w[j] is 0 it is src[lo[j]] alone.
-func (t *Table) LerpCols(k dtype.Kind, dst, src []byte, lo, hi []int32, w []float64, inner int) {
+// lerpColumns is LerpCols, by the loops of t.
+func lerpColumns[T Float](t *Table, dst, src []byte, lo, hi []int32, w []float64, inner int) {
+	k := kindOf[T]()
 	size := inner * t.sizes[k]
 	switch {
 	case size >= fewest:
@@ -47,10 +54,8 @@ func (t *Table) LerpCols(k dtype.Kind, dst, src []byte, lo, hi []int32, w []floa
 		}
 	case k == dtype.KindFloat32 && inner == 1:
 		t.across.lerp(View[float32](dst), View[float32](src), lo, hi, w)
-	case k == dtype.KindFloat32:
-		lerpCols(View[float32](dst), View[float32](src), lo, hi, w, inner)
 	default:
-		lerpCols(View[float64](dst), View[float64](src), lo, hi, w, inner)
+		lerpCols(View[T](dst), View[T](src), lo, hi, w, inner)
 	}
 }
 
@@ -84,27 +89,5 @@ func lerpCols[T Float](dst, src []T, lo, hi []int32, w []float64, inner int) {
 			continue
 		}
 		lerp(d, a, src[int(hi[j])*inner:(int(hi[j])+1)*inner], T(w[j]))
-	}
-}
-
-// Gather copies pieces of size bytes: piece j of dst is piece at[j] of src.
-func Gather(dst, src []byte, at []int32, size int) {
-	switch size {
-	case 2:
-		gather(View[uint16](dst), View[uint16](src), at)
-	case 4:
-		gather(View[uint32](dst), View[uint32](src), at)
-	case 8:
-		gather(View[uint64](dst), View[uint64](src), at)
-	default:
-		for j, i := range at {
-			copy(dst[j*size:(j+1)*size], src[int(i)*size:])
-		}
-	}
-}
-
-func gather[T any](dst, src []T, at []int32) {
-	for j, i := range at {
-		dst[j] = src[i]
 	}
 }

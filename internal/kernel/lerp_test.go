@@ -45,7 +45,7 @@ func TestColumns(t *testing.T) {
 					}
 					want = append(want, c...)
 				}
-				table.LerpCols(k.Kind(), got, src, lo, hi, w, inner)
+				table.LerpCols[k.Kind()](got, src, lo, hi, w, inner)
 				check("LerpCols", want)
 
 				want = nil
@@ -58,7 +58,7 @@ func TestColumns(t *testing.T) {
 					generic().SumTaps[k.Kind()](c, rows, tap.W)
 					want = append(want, c...)
 				}
-				table.TapCols(k.Kind(), got, src, taps, inner)
+				table.TapCols[k.Kind()](got, src, taps, inner)
 				check("TapCols", want)
 			}
 		}

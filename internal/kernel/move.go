@@ -133,3 +133,25 @@ func Fill(dst, pattern []byte) {
 		n += copy(dst[n:], dst[:chunk])
 	}
 }
+
+// Gather copies pieces of size bytes: piece j of dst is piece at[j] of src.
+func Gather(dst, src []byte, at []int32, size int) {
+	switch size {
+	case 2:
+		gather(View[uint16](dst), View[uint16](src), at)
+	case 4:
+		gather(View[uint32](dst), View[uint32](src), at)
+	case 8:
+		gather(View[uint64](dst), View[uint64](src), at)
+	default:
+		for j, i := range at {
+			copy(dst[j*size:(j+1)*size], src[int(i)*size:])
+		}
+	}
+}
+
+func gather[T any](dst, src []T, at []int32) {
+	for j, i := range at {
+		dst[j] = src[i]
+	}
+}

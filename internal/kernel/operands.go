@@ -17,17 +17,6 @@ type Left[T Float] struct {
 	Line, Begun int
 }
 
-// Rows is the Left that lies in memory, its rows ld elements apart.
-func Rows[T Float](a []T, ld int) Left[T] {
-	return Left[T]{At: func(_ []T, i, h, k0, k int) ([]T, int) {
-		if k == 0 {
-			return nil, ld
-		}
-		at := i*ld + k0
-		return a[at : at+(h-1)*ld+k], ld
-	}}
-}
-
 // strip is the height of the strip that begins with row i of m: a line, or what
 // is left of one, is cut into strips of at most most rows whose heights differ
 // by one at most.
@@ -50,8 +39,7 @@ type Right[T Float] struct {
 	Data []T
 	K, N int
 	// Stride, where it isn't 0, says that Data is not packed, but the matrix's
-	// rows, which start so many elements apart: for products of few rows, which
-	// take less time than packing. Only where Table.InPlace says so.
+	// rows, which start so many elements apart: see Matrix.Right.
 	Stride int
 	// Fill, where there is no Data, gives a part of the matrix at a time: it packs
 	// rows [k0,k0+k) of columns [j,j+n) into buf, panels of k rows each.
@@ -75,12 +63,16 @@ func PackedLen[T Float](t *Table, k, n int) int {
 	return (n + panel - 1) / panel * panel * k
 }
 
-// Pack packs a matrix of k rows and n columns: dst[j/P][i][j%P] = element (i,j),
-// P being the panel's columns. It lies in src as rows of n that start ld
-// elements apart or, transposed, as n rows of k. dst has PackedLen elements.
-func Pack[T Float](t *Table, dst, src []T, ld, k, n int, transposed bool) Right[T] {
+// Pack packs src, or where transposed is set its transpose, a matrix [k,n]:
+// dst[j/P][i][j%P] = element (i,j), P being the panel's columns. dst has PackedLen
+// elements.
+func Pack[T Float](t *Table, dst []T, src Matrix[T], transposed bool) Right[T] {
 	panel := t.Panel(kindOf[T]())
 	size := int(unsafe.Sizeof(dst[:1][0]))
+	k, n, ld := src.Rows, src.Cols, src.Stride
+	if transposed {
+		k, n = n, k
+	}
 	out := Right[T]{Data: dst, K: k, N: n}
 	for j := 0; j < n && k > 0; j += panel {
 		cols := min(panel, n-j)
@@ -89,9 +81,9 @@ func Pack[T Float](t *Table, dst, src []T, ld, k, n int, transposed bool) Right[
 			clear(p)
 		}
 		if transposed {
-			t.transposeRows(Bytes(p), panel*size, Bytes(src[j*ld:j*ld+(cols-1)*ld+k]), ld*size, cols, k, size)
+			t.transposeRows(Bytes(p), panel*size, Bytes(src.Data[j*ld:j*ld+(cols-1)*ld+k]), ld*size, cols, k, size)
 		} else {
-			t.copyRows(Bytes(p), panel*size, Bytes(src[j:]), ld*size, cols*size, k)
+			t.copyRows(Bytes(p), panel*size, Bytes(src.Data[j:]), ld*size, cols*size, k)
 		}
 	}
 	return out
@@ -127,8 +119,14 @@ type piece[T Float] struct {
 	j, n         int
 }
 
-// parts gives k rows of b from number p on, of n columns from number j on.
-func parts[T Float](w *workspace, t *Table, mul *multiplier, b *Right[T], p, k, j, n int) (out [2]piece[T]) {
+// block is a part of a matrix: k rows from number p on of n columns from number j
+// on.
+type block struct{ p, k, j, n int }
+
+// parts gives a block of b.
+func (b *Right[T]) parts(w *workspace, t *Table, of block) (out [2]piece[T]) {
+	p, k, j, n := of.p, of.k, of.j, of.n
+	mul := &t.multipliers[kindOf[T]()]
 	panel := mul.panel
 	packed := piece[T]{b.Data, panel, b.K * panel, 0, n}
 	if b.Fill == nil && b.Stride == 0 {
@@ -153,7 +151,7 @@ func parts[T Float](w *workspace, t *Table, mul *multiplier, b *Right[T], p, k, 
 	// Whole panels lie where they are; what goes beyond the last is packed.
 	packed.j, packed.n = n-n%panel, n%panel
 	if packed.n > 0 && k > 0 {
-		Pack(t, packed.data, b.Data[p*b.Stride+j+packed.j:], b.Stride, k, packed.n, false)
+		Pack(t, packed.data, Matrix[T]{b.Data[p*b.Stride+j+packed.j:], b.Stride, k, packed.n}, false)
 	}
 	return [2]piece[T]{{b.Data[min(p*b.Stride+j, len(b.Data)):], b.Stride, panel, 0, packed.j}, packed}
 }

@@ -17,9 +17,6 @@ import (
 // computed with them, and is the same for all instruction sets that fuse multiply
 // and add.
 
-// Float is the types that matrix products are computed in.
-type Float interface{ float32 | float64 }
-
 const (
 	// maxDepth is how many k a tile takes: rows of A and a panel of B fit the
 	// first-level cache.
@@ -36,13 +33,19 @@ type multiplier struct {
 	panel int  // columns of a panel
 	rows  int  // most rows of a strip
 	gonum bool // b must be packed, and rows of a not overlap, as those of patches do
-	// strip is h rows of c (+)= a·b for all n columns and k rows of b. Rows of a
-	// panel start ldb bytes apart, panels next bytes. edge is room for a tile that
-	// goes beyond c.
-	strip func(edge *[edgeBytes]byte, c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, b unsafe.Pointer, ldb, next, h, n, k int, accumulate bool)
+	// strip computes c (+)= a·b, [h,n] by [h,k] and [k,n]. Panels of b start next
+	// bytes apart. edge is room for a tile that goes beyond c.
+	strip func(edge *[edgeBytes]byte, c, a, b operand, next, h, n, k int, accumulate bool)
 	// peak runs peakFlops operations n times; nil: there is none.
 	peak      func(n int, x *byte)
 	peakFlops int
+}
+
+// operand is a matrix as assembly takes it: its first element, and the bytes from
+// one row to the next.
+type operand struct {
+	at     unsafe.Pointer
+	stride int
 }
 
 // Peak runs about flops floating-point operations of kind k, which is float32
@@ -61,32 +64,23 @@ func (t *Table) Peak(k dtype.Kind, flops int) int {
 	return n * m.peakFlops
 }
 
-// kindOf is the kind of T.
-func kindOf[T Float]() dtype.Kind {
-	var v T
-	if unsafe.Sizeof(v) == 4 {
-		return dtype.KindFloat32
-	}
-	return dtype.KindFloat64
-}
-
 // Epilogue is what happens to the elements of a product when they are complete.
 type Epilogue[T Float] struct {
 	Bias       []T   // added, one a column; nil: none
 	Activation Loop2 // applied then; nil: none
 }
 
-// Multiply computes c = a·b, or c += a·b, for m rows of c that start ldc
-// elements apart, and applies e. With no k the product is zero. NaN and
-// infinities propagate: nothing is skipped for being zero.
-func Multiply[T Float](t *Table, c []T, ldc int, a Left[T], b Right[T], m int, accumulate bool, e Epilogue[T]) {
-	if m == 0 || b.N == 0 {
+// Multiply computes c = a·b, or c += a·b, and applies e: a is [c.Rows, b.K], and b
+// is [b.K, c.Cols]. With no k the product is zero. NaN and infinities propagate:
+// nothing is skipped for being zero.
+func Multiply[T Float](t *Table, c Matrix[T], a Left[T], b Right[T], accumulate bool, e Epilogue[T]) {
+	if c.Rows == 0 || c.Cols == 0 {
 		return
 	}
 	mul := &t.multipliers[kindOf[T]()]
-	size := int(unsafe.Sizeof(c[0]))
-	if len(c) < (m-1)*ldc+b.N || len(b.Data) < b.least(t) {
-		panic(fmt.Sprintf("kernel: a product [%d,%d]·[%d,%d] of %d elements into %d", m, b.K, b.K, b.N, len(b.Data), len(c)))
+	size := int(unsafe.Sizeof(c.Data[0]))
+	if b.N != c.Cols || len(c.Data) < c.least() || len(b.Data) < b.least(t) {
+		panic(fmt.Sprintf("kernel: a product [%d,%d]·[%d,%d] of %d elements into [%d,%d] of %d", c.Rows, b.K, b.K, b.N, len(b.Data), c.Rows, c.Cols, len(c.Data)))
 	}
 	work := workspaces.Get().(*workspace)
 	defer workspaces.Put(work)
@@ -102,10 +96,10 @@ func Multiply[T Float](t *Table, c []T, ldc int, a Left[T], b Right[T], m int, a
 		deep := max(rightBytes/size/PackedLen[T](t, depth, n), 1) * depth
 		for p := 0; p == 0 || p < b.K; p += deep {
 			end := min(p+deep, b.K)
-			right := parts(work, t, mul, &b, p, end-p, j, n)
-			for i, h := 0, 0; i < m; i += h {
-				h = a.strip(i, m, mul.rows)
-				out := c[i*ldc+j:]
+			right := b.parts(work, t, block{p, end - p, j, n})
+			for i, h := 0, 0; i < c.Rows; i += h {
+				h = a.strip(i, c.Rows, mul.rows)
+				out := c.Data[i*c.Stride+j:]
 				for k0 := p; k0 == p || k0 < end; k0 += depth {
 					k := min(depth, end-k0)
 					rows, lda := a.At(gather, i, h, k0, k)
@@ -118,28 +112,28 @@ func Multiply[T Float](t *Table, c []T, ldc int, a Left[T], b Right[T], m int, a
 					}
 					for _, r := range right {
 						if r.n > 0 {
-							mul.strip(&work.edge, unsafe.Pointer(&out[r.j]), ldc*size, unsafe.Pointer(unsafe.SliceData(rows)), lda*size,
-								unsafe.Pointer(unsafe.SliceData(r.data[(k0-p)*r.stride:])), r.stride*size, r.next*size, h, r.n, k, accumulate || k0 > 0)
+							mul.strip(&work.edge, operand{unsafe.Pointer(&out[r.j]), c.Stride * size}, operand{unsafe.Pointer(unsafe.SliceData(rows)), lda * size},
+								operand{unsafe.Pointer(unsafe.SliceData(r.data[(k0-p)*r.stride:])), r.stride * size}, r.next*size, h, r.n, k, accumulate || k0 > 0)
 						}
 					}
 				}
 				if end == b.K {
-					e.apply(t, out, ldc, h, j, n)
+					e.apply(t, Matrix[T]{out, c.Stride, h, n}, j)
 				}
 			}
 		}
 	}
 }
 
-// apply finishes h rows of n columns, the first of them being number j.
-func (e *Epilogue[T]) apply(t *Table, c []T, ldc, h, j, n int) {
+// apply is e for c, whose first column is number j.
+func (e *Epilogue[T]) apply(t *Table, c Matrix[T], j int) {
 	if e.Bias == nil && e.Activation == nil {
 		return
 	}
-	for i := range h {
-		row := Bytes(c[i*ldc : i*ldc+n])
+	for i := range c.Rows {
+		row := Bytes(c.Row(i))
 		if e.Bias != nil {
-			t.Add[kindOf[T]()](row, row, Bytes(e.Bias[j:j+n]))
+			t.Add[kindOf[T]()](row, row, Bytes(e.Bias[j:j+c.Cols]))
 		}
 		if e.Activation != nil {
 			e.Activation(row, row)

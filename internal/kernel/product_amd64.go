@@ -35,10 +35,10 @@ func (ts *tiles) multiplier(vector, size int, peak func(n int, x *byte)) multipl
 		peakFlops: 2 * 24 * vector / size, // twice the chains of peak in _generate
 		panel:     wide / size,
 		rows:      len(ts[0]),
-		strip: func(edge *[edgeBytes]byte, c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, b unsafe.Pointer, ldb, next, h, n, k int, accumulate bool) {
+		strip: func(edge *[edgeBytes]byte, c, a, b operand, next, h, n, k int, accumulate bool) {
 			panels := n * size / wide
 			if panels > 0 {
-				ts[1][h-1]((*byte)(c), ldc, (*byte)(a), lda, (*byte)(b), ldb, next, panels, k, accumulate)
+				ts[1][h-1]((*byte)(c.at), c.stride, (*byte)(a.at), a.stride, (*byte)(b.at), b.stride, next, panels, k, accumulate)
 			}
 			last := n*size - panels*wide
 			if last == 0 {
@@ -49,10 +49,10 @@ func (ts *tiles) multiplier(vector, size int, peak func(n int, x *byte)) multipl
 			if last <= vector {
 				width = 1
 			}
-			out := unsafe.Add(c, panels*wide)
-			ts[width-1][h-1](&edge[0], wide, (*byte)(a), lda, (*byte)(unsafe.Add(b, panels*next)), ldb, 0, 1, k, false)
+			out := unsafe.Add(c.at, panels*wide)
+			ts[width-1][h-1](&edge[0], wide, (*byte)(a.at), a.stride, (*byte)(unsafe.Add(b.at, panels*next)), b.stride, 0, 1, k, false)
 			for i := range h {
-				from, to := unsafe.Slice(&edge[i*wide], last), unsafe.Slice((*byte)(unsafe.Add(out, i*ldc)), last)
+				from, to := unsafe.Slice(&edge[i*wide], last), unsafe.Slice((*byte)(unsafe.Add(out, i*c.stride)), last)
 				switch {
 				case !accumulate:
 					copy(to, from)

@@ -27,13 +27,13 @@ func BenchmarkMultiply(b *testing.B) {
 				t.Normal[dtype.KindFloat32](Bytes(a), 1, 0)
 				t.Normal[dtype.KindFloat32](Bytes(x), 2, 0)
 				packed := make([]float32, PackedLen[float32](t, s.k, s.n))
-				ld := s.n
+				src := Dense(x, s.k, s.n)
 				if s.transposed {
-					ld = s.k
+					src = Dense(x, s.n, s.k)
 				}
 				for b.Loop() {
-					right := Pack(t, packed, x, ld, s.k, s.n, s.transposed)
-					Multiply(t, c, s.n, Rows(a, s.k), right, s.m, false, Epilogue[float32]{})
+					right := Pack(t, packed, src, s.transposed)
+					Multiply(t, Dense(c, s.m, s.n), Dense(a, s.m, s.k).Left(), right, false, Epilogue[float32]{})
 				}
 				b.ReportMetric(2*float64(s.m)*float64(s.n)*float64(s.k)*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
 			})

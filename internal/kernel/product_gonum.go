@@ -24,12 +24,12 @@ func (t *Table) fillProducts() {
 // of summation.
 const gonumColumns = 64
 
-func gonumStrip[T Float](gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)) func(edge *[edgeBytes]byte, c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, b unsafe.Pointer, ldb, next, h, n, k int, accumulate bool) {
-	return func(_ *[edgeBytes]byte, c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, b unsafe.Pointer, _, next, h, n, k int, accumulate bool) {
+func gonumStrip[T Float](gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)) func(edge *[edgeBytes]byte, c, a, b operand, next, h, n, k int, accumulate bool) {
+	return func(_ *[edgeBytes]byte, c, a, b operand, next, h, n, k int, accumulate bool) {
 		var one T = 1
 		size := int(unsafe.Sizeof(one))
-		ldc, lda, next = ldc/size, lda/size, next/size
-		out := unsafe.Slice((*T)(c), (h-1)*ldc+n)
+		ldc, lda, next := c.stride/size, a.stride/size, next/size
+		out := unsafe.Slice((*T)(c.at), (h-1)*ldc+n)
 		beta := T(0)
 		if accumulate {
 			beta = 1
@@ -42,7 +42,7 @@ func gonumStrip[T Float](gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, 
 			}
 			return
 		}
-		left, right := unsafe.Slice((*T)(a), (h-1)*lda+k), unsafe.Slice((*T)(b), (n-1)*next+k)
+		left, right := unsafe.Slice((*T)(a.at), (h-1)*lda+k), unsafe.Slice((*T)(b.at), (n-1)*next+k)
 		for j := 0; j < n; j += gonumColumns {
 			gemm(blas.NoTrans, blas.Trans, h, min(gonumColumns, n-j), k, one, left, lda, right[j*next:], next, beta, out[j:], ldc)
 		}

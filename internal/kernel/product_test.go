@@ -93,36 +93,40 @@ func testMultiply[T Float](t *testing.T, table *Table) {
 			for _, transposed := range []bool{false, true} {
 				for _, accumulate := range []bool{false, true} {
 					name := fmt.Sprintf("m=%d n=%d k=%d special=%v transposed=%v accumulate=%v", m, n, k, special, transposed, accumulate)
-					src, ld := b, n
+					src := Dense(b, k, n)
 					if transposed {
-						src, ld = make([]T, n*k), k
+						src = Dense(make([]T, n*k), n, k)
 						for p := range k {
 							for j := range n {
-								src[j*k+p] = b[p*n+j]
+								src.Data[j*k+p] = b[p*n+j]
 							}
 						}
 					}
 					var one T
 					fill := i%3 == 2 // packed a part at a time
 					packed, packedUnharmed := guarded(PackedLen[T](table, k, n) * int(unsafe.Sizeof(one)))
-					right := Pack(table, View[T](packed), src, ld, k, n, transposed)
+					right := Pack(table, View[T](packed), src, transposed)
 					if fill {
 						right = Right[T]{K: k, N: n, Fill: func(buf []T, k0, depth, j, n int) {
-							part := src[min(k0*ld+j, len(src)):]
+							part := src.Slice(k0, depth)
+							col := &j
+							part.Cols = n
 							if transposed {
-								part = src[min(j*ld+k0, len(src)):]
+								part, col = src.Slice(j, n), &k0
+								part.Cols = depth
 							}
-							Pack(table, buf, part, ld, depth, n, transposed)
+							part.Data = part.Data[min(*col, len(part.Data)):]
+							Pack(table, buf, part, transposed)
 						}}
 					}
 					if !transposed && !fill && i%2 == 0 && table.InPlace(kindOf[T]()) {
-						right = Right[T]{Data: src, K: k, N: n, Stride: ld}
+						right = src.Right()
 					}
 					got, unharmed := guarded(max((m-1)*ldc+n, 0) * int(unsafe.Sizeof(one)))
 					c := View[T](got)
 					copy(c, normals[T](rng, len(c)))
 					want := append([]T(nil), c...)
-					left := Rows(a, lda)
+					left := Matrix[T]{a, lda, m, k}.Left()
 					if i%2 == 1 { // gathered, as a convolution does
 						left = Left[T]{Line: 1 + i%20, Begun: i % 3, At: func(buf []T, i, h, k0, k int) ([]T, int) {
 							for r := range h {
@@ -131,7 +135,7 @@ func testMultiply[T Float](t *testing.T, table *Table) {
 							return buf[:h*k], k
 						}}
 					}
-					Multiply(table, c, ldc, left, right, m, accumulate, Epilogue[T]{Bias: bias})
+					Multiply(table, Matrix[T]{c, ldc, m, n}, left, right, accumulate, Epilogue[T]{Bias: bias})
 					productTwin(want, ldc, a, lda, b, m, n, k, accumulate, bias)
 					if !unharmed() || !packedUnharmed() {
 						t.Fatalf("%s: wrote beyond its operands", name)

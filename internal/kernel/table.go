@@ -33,6 +33,13 @@ type Table struct {
 	// without, and a wins ties. The 16-bit floats have entries.
 	Max [dtype.NumKinds]Loop3
 
+	// Scale computes x[i] *= by for float32 and float64, by being one of these.
+	Scale [dtype.NumKinds]func(x []byte, by float64)
+
+	// DivideBy computes dst[i] = src[i] / by for float32 and float64, by being one of
+	// these. dst may be src.
+	DivideBy [dtype.NumKinds]func(dst, src []byte, by float64)
+
 	// Convert[from][to] computes dst[i] = to(src[i]), for all pairs. The same
 	// kind copies; otherwise dst and src must not overlap. It is NumPy's
 	// astype where that is defined: integers wrap, floats round to nearest,
@@ -74,6 +81,27 @@ type Table struct {
 	// nothing but -Inf gives zeros, one with a NaN or +Inf gives NaNs.
 	SoftmaxRows [dtype.NumKinds]func(dst, src []byte, cols int)
 
+	// FastNormalizeRows computes, for each row of cols float32 or float64 elements,
+	//
+	//	dst[c] = max(src[c], 0) / (sum over c of max(src[c], 0) + epsilon)
+	//
+	// which are BiFPN's fast normalised weights (Tan et al. 2020). The sum is kept in
+	// float64, in order. dst may be src.
+	FastNormalizeRows [dtype.NumKinds]func(dst, src []byte, cols int, epsilon float64)
+
+	// PowerRows computes, for each row of cols float32 or float64 elements,
+	// r[c] = sign(src[c])·sqrt(|src[c]|) and dst = r / max(length of r, 1e-12): the
+	// power and l2 normalisation of bilinear features (Perronnin et al. 2010; Yu
+	// et al. 2017). The squares are summed in float64. dst may be src.
+	PowerRows [dtype.NumKinds]func(dst, src []byte, cols int)
+
+	// FoldNormRows computes, for each row of NormColumns float64 elements, a
+	// channel's variance, mean, weight, bias and the bias of the map before it, the
+	// numbers by which a batch normalisation scales and shifts the map's product:
+	// dst[0] = weight / sqrt(variance + epsilon), dst[1] = bias + (before -
+	// mean)·dst[0]. dst may be src.
+	FoldNormRows [dtype.NumKinds]func(dst, src []byte, epsilon float64)
+
 	// Lerp computes dst[i] = a[i] + (b[i]-a[i])·w for float32 and float64, every
 	// step rounded, as tf.image.resize does. A NaN or an infinity in either row
 	// propagates. dst may be a or b.
@@ -82,6 +110,16 @@ type Table struct {
 	// SumTaps computes dst[i] = Σ rows[k][i]·w[k] for float32 and float64, in
 	// the order of k, every step rounded.
 	SumTaps [dtype.NumKinds]func(dst []byte, rows [4][]byte, w [4]float64)
+
+	// LerpCols blends pairs of columns of one row of float32 or float64, a column
+	// being inner elements: column j of dst is src[lo[j]] + (src[hi[j]] -
+	// src[lo[j]])·w[j], as Lerp computes it. Where w[j] is 0 it is src[lo[j]] alone.
+	LerpCols [dtype.NumKinds]func(dst, src []byte, lo, hi []int32, w []float64, inner int)
+
+	// TapCols sums columns of one row of float32 or float64, a column being inner
+	// elements: column j of dst is the sum over k of src[taps[j].At[k]]·W[k], as
+	// SumTaps computes it.
+	TapCols [dtype.NumKinds]func(dst, src []byte, taps []Taps, inner int)
 
 	// Swap[size] reverses the bytes of each element of size bytes: 2, 4 or 8.
 	// dst may be src.
@@ -115,6 +153,7 @@ func generic() *Table {
 	t.fillReduce()
 	t.fillActivations()
 	t.fillSoftmax()
+	t.fillNormalize()
 	t.fillBlends()
 	t.fillSwap()
 	t.fillRandom()

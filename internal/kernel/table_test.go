@@ -24,13 +24,16 @@ func eachTable(t *testing.T, test func(t *testing.T, table *Table)) {
 // ownTests are the fields of the table whose loops have another form than those
 // of cases, with the test that runs them at every level.
 var ownTests = map[string]func(*testing.T){
-	"multipliers": TestMultiply,
-	"softmax32":   TestSoftmaxLoops,
-	"softmax64":   TestAttentionBlock,
-	"across":      TestColumns,
-	"rowCopiers":  TestCopyRows,
-	"squares":     TestTranspose,
-	"folder":      TestChecksum,
+	"multipliers":  TestMultiply,
+	"softmax32":    TestSoftmaxLoops,
+	"softmax64":    TestAttentionBlock,
+	"across":       TestColumns,
+	"LerpCols":     TestColumns,
+	"TapCols":      TestColumns,
+	"FoldNormRows": TestFoldNormRows,
+	"rowCopiers":   TestCopyRows,
+	"squares":      TestTranspose,
+	"folder":       TestChecksum,
 }
 
 func TestEveryLoopHasACase(t *testing.T) {

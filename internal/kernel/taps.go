@@ -1,7 +1,5 @@
 package kernel
 
-import "fusectl/internal/dtype"
-
 // Taps is the 4 source positions that a resized one is summed from, and their
 // weights.
 type Taps struct {
@@ -9,25 +7,21 @@ type Taps struct {
 	W  [4]float64
 }
 
-// TapCols sums columns of one row of float32 or float64, a column being inner
-// elements: column j of dst is the sum over k of src[taps[j].At[k]]·W[k], as
-// SumTaps computes it.
-func (t *Table) TapCols(k dtype.Kind, dst, src []byte, taps []Taps, inner int) {
+// tapColumns is TapCols, by the loops of t.
+func tapColumns[T Float](t *Table, dst, src []byte, taps []Taps, inner int) {
+	k := kindOf[T]()
 	size := inner * t.sizes[k]
-	switch {
-	case size >= fewest:
-		loop := t.SumTaps[k]
-		for j := range taps {
-			var from [4][]byte
-			for i, at := range taps[j].At {
-				from[i] = src[int(at)*size : (int(at)+1)*size]
-			}
-			loop(dst[j*size:(j+1)*size], from, taps[j].W)
+	if size < fewest {
+		tapCols(View[T](dst), View[T](src), taps, inner)
+		return
+	}
+	loop := t.SumTaps[k]
+	for j := range taps {
+		var from [4][]byte
+		for i, at := range taps[j].At {
+			from[i] = src[int(at)*size : (int(at)+1)*size]
 		}
-	case k == dtype.KindFloat32:
-		tapCols(View[float32](dst), View[float32](src), taps, inner)
-	default:
-		tapCols(View[float64](dst), View[float64](src), taps, inner)
+		loop(dst[j*size:(j+1)*size], from, taps[j].W)
 	}
 }
 

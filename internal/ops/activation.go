@@ -65,11 +65,14 @@ func activate(name string, x graph.Array, axis int) (graph.Array, error) {
 	return mapTo(name, w, cast(x, w), kernel.Active().Activation(name, w.Kind())), nil
 }
 
+// rowLoop is a loop over rows of cols elements; dst may be src.
+type rowLoop = func(dst, src []byte, cols int)
+
 // rowwise applies a loop to whole rows along the last axis.
 type rowwise struct {
 	unary
 	cols int64
-	loop func(dst, src []byte, cols int)
+	loop rowLoop
 }
 
 // softmax is exp(x - max) / sum over the last axis of a float32 or float64
@@ -80,7 +83,7 @@ func softmax(x graph.Array) graph.Array {
 }
 
 // eachRow is x through loop, row by row along the last axis.
-func eachRow(op string, x graph.Array, loop func(dst, src []byte, cols int)) graph.Array {
+func eachRow(op string, x graph.Array, loop rowLoop) graph.Array {
 	return &rowwise{unary{computed{op: op, dt: x.DType(), sh: x.Shape()}, x}, int64(x.Shape().Last()), loop}
 }
 

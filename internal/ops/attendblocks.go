@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
@@ -81,20 +80,26 @@ func (a *attention) Memory(n int64) int64 {
 const panelMost = 32
 
 func (a *attention) Read(ctx context.Context, dst []byte, off int64) error {
-	return wholeRows(dst, off, a.dv, a.size(), func(dst []byte, row, n int64) error {
+	return a.eachRun(dst, off, a.dv, a.nq, func(dst []byte, r queryRun) error {
+		return kernel.Instance(a.dt.Kind(), attendRows[float32], attendRows[float64])(ctx, a, dst, r)
+	})
+}
+
+// queryRun is n queries of one batch, from number first on.
+type queryRun struct{ batch, first, n int64 }
+
+// eachRun calls f for the queries whose results, of width elements each, dst holds
+// from element off on: as runs of at most most of them.
+func (a *attention) eachRun(dst []byte, off, width, most int64, f func(dst []byte, r queryRun) error) error {
+	return wholeRows(dst, off, width, a.size(), func(dst []byte, row, n int64) error {
 		for n > 0 {
-			batch, q := row/a.nq, row%a.nq
-			rows := min(n, a.nq-q)
-			var err error
-			if a.dt == dtype.Float32 {
-				err = attendRows(ctx, a, kernel.View[float32](dst[:rows*a.dv*4]), batch, q, rows)
-			} else {
-				err = attendRows(ctx, a, kernel.View[float64](dst[:rows*a.dv*8]), batch, q, rows)
-			}
-			if err != nil {
+			r := queryRun{row / a.nq, row % a.nq, 0}
+			r.n = min(n, a.nq-r.first, most)
+			run := dst[:r.n*width*a.size()]
+			if err := f(run, r); err != nil {
 				return err
 			}
-			dst, row, n = dst[rows*a.dv*a.size():], row+rows, n-rows
+			dst, row, n = dst[len(run):], row+r.n, n-r.n
 		}
 		return nil
 	})
@@ -104,13 +109,14 @@ func (a *attention) Read(ctx context.Context, dst []byte, off int64) error {
 // keys, and not through softmax.
 func (a *attention) linear() bool { return a.form == "dot-product" || a.form == "concatenation" }
 
-// attendRows computes rows queries from q0 on of one batch. What is hidden
-// doesn't count, but its weight of 0 times a NaN or an infinity among the values
-// is NaN: such rows, which the result shows, are computed again with care.
-func attendRows[T kernel.Float](ctx context.Context, a *attention, dst []T, batch, q0, rows int64) error {
-	err := attendBlocks(ctx, a, dst, batch, q0, rows, false)
-	if err == nil && (a.causal || a.boolean) && kernel.HasNaN(dst) {
-		err = attendBlocks(ctx, a, dst, batch, q0, rows, true)
+// attendRows computes a run of queries. What is hidden doesn't count, but its
+// weight of 0 times a NaN or an infinity among the values is NaN: such rows, which
+// the result shows, are computed again with care.
+func attendRows[T kernel.Float](ctx context.Context, a *attention, dst []byte, r queryRun) error {
+	out := kernel.Dense(kernel.View[T](dst), int(r.n), int(a.dv))
+	err := attendBlocks(ctx, a, out, r, false)
+	if err == nil && (a.causal || a.boolean) && kernel.HasNaN(out.Data) {
+		err = attendBlocks(ctx, a, out, r, true)
 	}
 	return err
 }
@@ -118,8 +124,8 @@ func attendRows[T kernel.Float](ctx context.Context, a *attention, dst []T, batc
 // attendBlocks is attendRows: each block of keys is packed once for all queries.
 // Under care, values that aren't finite are added apart, for the queries that
 // see them.
-func attendBlocks[T kernel.Float](ctx context.Context, a *attention, dst []T, batch, q0, rows int64, care bool) error {
-	w, give, err := newAttentionWork[T](ctx, a, batch, q0, rows)
+func attendBlocks[T kernel.Float](ctx context.Context, a *attention, dst kernel.Matrix[T], r queryRun, care bool) error {
+	w, give, err := newAttentionWork[T](ctx, a, r)
 	defer give()
 	if err != nil {
 		return err
@@ -128,36 +134,38 @@ func attendBlocks[T kernel.Float](ctx context.Context, a *attention, dst []T, ba
 		w.peak[i], w.sum[i] = T(math.Inf(-1)), 0
 	}
 	t := kernel.Active()
-	for k0 := int64(0); k0 < a.seen(q0+rows-1); k0 += keyBlock {
-		m := min(keyBlock, a.nk-k0)
-		v := w.v[k0*a.dv : (k0+m)*a.dv]
+	for k0 := 0; k0 < int(a.seen(r.first+r.n-1)); k0 += keyBlock {
+		m := min(keyBlock, int(a.nk)-k0)
+		v := w.v.Slice(k0, m)
 		var apart []position
 		if care {
-			v, apart = withoutInfinite(v, a.dv)
+			v, apart = withoutInfinite(v)
 		}
-		keys, values := w.packKeys(t, a, k0, m), w.rightValues(t, a, v, m)
-		for i := int64(0); i < rows; i += queryBlock {
+		keys, values := w.packKeys(k0, m), w.rightValues(v)
+		for i := 0; i < dst.Rows; i += queryBlock {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			n := min(queryBlock, rows-i)
-			if k0 >= a.seen(q0+i+n-1) {
+			n := min(queryBlock, dst.Rows-i)
+			first := int(r.first) + i
+			if k0 >= int(a.seen(int64(first+n-1))) {
 				continue
 			}
-			if err := w.score(ctx, t, a, keys, batch, q0, i, n, k0, m); err != nil {
+			scores, err := w.score(ctx, keys, i, n, k0)
+			if err != nil {
 				return err
 			}
-			out := dst[i*a.dv : (i+n)*a.dv]
+			out := dst.Slice(i, n)
 			if !a.linear() {
-				kernel.AttentionBlock(t, w.scores, keyBlock, int(n), int(m), w.peak[i:i+n], w.sum[i:i+n], out, int(a.dv), w.work)
+				kernel.AttentionBlock(t, scores, w.peak[i:i+n], w.sum[i:i+n], out, w.work)
 			}
-			kernel.Multiply(t, out, int(a.dv), kernel.Rows(w.scores, keyBlock), values, int(n), k0 > 0, kernel.Epilogue[T]{})
+			kernel.Multiply(t, out, scores.Left(), values, k0 > 0, kernel.Epilogue[T]{})
 			for _, p := range apart {
 				for j := range n {
-					if a.causal && k0+p.row > q0+i+j || a.boolean && w.mask[j*m+p.row] == 0 {
+					if a.causal && k0+p.row > first+j || a.boolean && w.mask[j*m+p.row] == 0 {
 						continue
 					}
-					out[j*a.dv+p.col] += w.scores[j*keyBlock+p.row] * w.v[(k0+p.row)*a.dv+p.col]
+					out.Row(j)[p.col] += scores.Row(j)[p.row] * w.v.Row(k0 + p.row)[p.col]
 				}
 			}
 		}
@@ -167,26 +175,26 @@ func attendBlocks[T kernel.Float](ctx context.Context, a *attention, dst []T, ba
 			w.sum[i] = T(a.nk)
 		}
 	}
-	kernel.AttentionFinish(t, dst, w.sum, int(a.dv))
+	kernel.AttentionFinish(t, dst, w.sum)
 	return nil
 }
 
 // position is that of an element of a matrix.
-type position struct{ row, col int64 }
+type position struct{ row, col int }
 
-// withoutInfinite is rows of cols values with zeros in place of NaNs and
-// infinities, and where these stood.
-func withoutInfinite[T kernel.Float](v []T, cols int64) ([]T, []position) {
+// withoutInfinite is v, whose rows follow one another, with zeros in place of NaNs
+// and infinities, and where these stood.
+func withoutInfinite[T kernel.Float](v kernel.Matrix[T]) (kernel.Matrix[T], []position) {
 	var at []position
-	for i, x := range v {
+	for i, x := range v.Data[:v.Rows*v.Cols] {
 		if x-x == 0 {
 			continue
 		}
 		if at == nil {
-			v = slices.Clone(v)
+			v.Data = slices.Clone(v.Data[:v.Rows*v.Cols])
 		}
-		v[i] = 0
-		at = append(at, position{int64(i) / cols, int64(i) % cols})
+		v.Data[i] = 0
+		at = append(at, position{i / v.Cols, i % v.Cols})
 	}
 	return v, at
 }
@@ -201,16 +209,18 @@ func (a *attention) seen(q int64) int64 {
 
 // attentionWork is the buffers of one worker.
 type attentionWork[T kernel.Float] struct {
-	q                       []T // scaled
-	k, v                    []T // of the batch
-	keys, values            []T // a block of each, packed
+	of                      *attention
+	run                     queryRun
+	q                       kernel.Matrix[T] // the run's queries, scaled
+	k, v                    kernel.Matrix[T] // of the batch
+	keys, values            []T              // a block of each, packed
 	scores, mask, peak, sum []T
 	work                    []T // kernel.AttentionBlock's
 }
 
-// newAttentionWork borrows buffers for rows queries of one batch, and reads
-// those and the batch's keys and values; give gives the buffers back.
-func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, batch, q0, rows int64) (w attentionWork[T], give func(), err error) {
+// newAttentionWork borrows buffers for a run of queries, and reads those and the
+// batch's keys and values; give gives the buffers back.
+func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, r queryRun) (w attentionWork[T], give func(), err error) {
 	var borrowed [][]byte
 	give = func() {
 		for _, b := range borrowed {
@@ -222,18 +232,20 @@ func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, batch, 
 		borrowed = append(borrowed, b)
 		return kernel.View[T](b)
 	}
-	keys := func(x graph.Array, width int64) (v []T) {
+	keys := func(x graph.Array, width int64) (v kernel.Matrix[T]) {
 		if err != nil {
-			return nil
+			return v
 		}
 		var data, buf []byte
-		data, buf, err = graph.PeekRun(ctx, x, batch/a.group*a.nk*width, a.nk*width)
+		data, buf, err = graph.PeekRun(ctx, x, r.batch/a.group*a.nk*width, a.nk*width)
 		borrowed = append(borrowed, buf)
-		return kernel.View[T](data)
+		return kernel.Dense(kernel.View[T](data), int(a.nk), int(width))
 	}
 	t := kernel.Active()
 	w = attentionWork[T]{
-		q: take(int(rows * a.d)), scores: take(queryBlock * keyBlock), peak: take(int(rows)), sum: take(int(rows)), work: take(2 * queryBlock),
+		of: a, run: r,
+		q:      kernel.Dense(take(int(r.n*a.d)), int(r.n), int(a.d)),
+		scores: take(queryBlock * keyBlock), peak: take(int(r.n)), sum: take(int(r.n)), work: take(2 * queryBlock),
 		keys: take(kernel.PackedLen[T](t, int(a.d), int(min(keyBlock, a.nk)))),
 		k:    keys(a.k, a.d), v: keys(a.v, a.dv),
 	}
@@ -244,48 +256,53 @@ func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, batch, 
 		w.values = take(kernel.PackedLen[T](t, int(min(keyBlock, a.nk)), int(a.dv)))
 	}
 	if err == nil {
-		err = a.q.Read(ctx, kernel.Bytes(w.q), (batch*a.nq+q0)*a.d)
+		err = a.q.Read(ctx, kernel.Bytes(w.q.Data), (r.batch*a.nq+r.first)*a.d)
 	}
 	if a.scale != 1 {
-		kernel.Scale(t, w.q, T(a.scale))
+		t.Scale[a.dt.Kind()](kernel.Bytes(w.q.Data), a.scale)
 	}
 	return w, give, err
 }
 
-// packKeys is m keys from k0 on as the right matrix of the scores.
-func (w *attentionWork[T]) packKeys(t *kernel.Table, a *attention, k0, m int64) kernel.Right[T] {
-	return kernel.Pack(t, w.keys, w.k[k0*a.d:(k0+m)*a.d], int(a.d), int(a.d), int(m), true)
+// packKeys is m keys from number k0 on as the right matrix of the scores.
+func (w *attentionWork[T]) packKeys(k0, m int) kernel.Right[T] {
+	return kernel.Pack(kernel.Active(), w.keys, w.k.Slice(k0, m), true)
 }
 
-// rightValues is v, m values [m,dv], as the right matrix of the result: where
-// they lie, if that will do, since their rows are the matrix's.
-func (w *attentionWork[T]) rightValues(t *kernel.Table, a *attention, v []T, m int64) kernel.Right[T] {
-	if t.InPlace(a.dt.Kind()) {
-		return kernel.Right[T]{Data: v, K: int(m), N: int(a.dv), Stride: int(a.dv)}
+// rightValues is a block of values as the right matrix of the result: where they
+// lie, if that will do, since their rows are the matrix's.
+func (w *attentionWork[T]) rightValues(v kernel.Matrix[T]) kernel.Right[T] {
+	if t := kernel.Active(); !t.InPlace(w.of.dt.Kind()) {
+		return kernel.Pack(t, w.values, v, false)
 	}
-	return kernel.Pack(t, w.values, v, int(a.dv), int(m), int(a.dv), false)
+	return v.Right()
 }
 
-// score fills w.scores with those of n queries against m keys from k0 on, a row
-// of keyBlock for each query. The queries are those of w from number i on, that
-// one being number q0+i of the batch.
-func (w *attentionWork[T]) score(ctx context.Context, t *kernel.Table, a *attention, keys kernel.Right[T], batch, q0, i, n, k0, m int64) error {
-	q := kernel.Rows(w.q[i*a.d:(i+n)*a.d], int(a.d))
-	kernel.Multiply(t, w.scores, keyBlock, q, keys, int(n), false, kernel.Epilogue[T]{})
+// score gives the scores of n queries of the run, from number i on, against keys,
+// the first of which is number k0.
+func (w *attentionWork[T]) score(ctx context.Context, keys kernel.Right[T], i, n, k0 int) (kernel.Matrix[T], error) {
+	a, first := w.of, int(w.run.first)+i
+	scores := kernel.Matrix[T]{Data: w.scores, Stride: keyBlock, Rows: n, Cols: keys.N}
+	kernel.Multiply(kernel.Active(), scores, w.q.Slice(i, n).Left(), keys, false, kernel.Epilogue[T]{})
 	if a.mask != nil {
-		r := graph.Region{Off: (batch*a.nq+q0+i)*a.nk + k0, Runs: n, Len: m, Stride: a.nk}
-		if err := graph.ReadRegion(ctx, a.mask, kernel.Bytes(w.mask[:n*m]), r); err != nil {
-			return err
+		mask := kernel.Dense(w.mask[:n*keys.N], n, keys.N)
+		r := graph.Region{Off: (w.run.batch*a.nq+int64(first))*a.nk + int64(k0), Runs: int64(n), Len: int64(keys.N), Stride: a.nk}
+		if err := graph.ReadRegion(ctx, a.mask, kernel.Bytes(mask.Data), r); err != nil {
+			return scores, err
 		}
-		kernel.AttentionMask(w.scores, keyBlock, w.mask, int(n), int(m), a.boolean)
+		kernel.AttentionMask(scores, mask, a.boolean)
 	}
 	if a.causal {
-		kernel.AttentionCausal(w.scores, keyBlock, int(n), int(m), int(q0+i-k0))
+		kernel.AttentionCausal(scores, first-k0)
 	}
 	if a.form == "concatenation" {
-		kernel.Relu(w.scores[:n*keyBlock])
+		relu := kernel.Active().Activation("relu", a.dt.Kind())
+		for i := range n {
+			row := kernel.Bytes(scores.Row(i))
+			relu(row, row)
+		}
 	}
-	return nil
+	return scores, nil
 }
 
 // attentionScores is the weights that attention gives the values, [.., queries,
@@ -313,50 +330,32 @@ func (p *attentionScores) Memory(n int64) int64 {
 }
 
 func (p *attentionScores) Read(ctx context.Context, dst []byte, off int64) error {
-	a := p.of
-	return wholeRows(dst, off, a.nk, p.size(), func(dst []byte, row, n int64) error {
-		for n > 0 {
-			batch, q := row/a.nq, row%a.nq
-			rows := min(n, a.nq-q, queryBlock)
-			var err error
-			if a.dt == dtype.Float32 {
-				err = scoreRows(ctx, p, kernel.View[float32](dst[:rows*a.nk*4]), batch, q, rows)
-			} else {
-				err = scoreRows(ctx, p, kernel.View[float64](dst[:rows*a.nk*8]), batch, q, rows)
-			}
-			if err != nil {
-				return err
-			}
-			dst, row, n = dst[rows*a.nk*p.size():], row+rows, n-rows
-		}
-		return nil
+	return p.of.eachRun(dst, off, p.of.nk, queryBlock, func(dst []byte, r queryRun) error {
+		return kernel.Instance(p.dt.Kind(), scoreRows[float32], scoreRows[float64])(ctx, p.of, dst, r)
 	})
 }
 
-// scoreRows computes n <= queryBlock rows of weights, of queries from q0 on of
-// one batch.
-func scoreRows[T kernel.Float](ctx context.Context, p *attentionScores, dst []T, batch, q0, n int64) error {
-	a, t := p.of, kernel.Active()
-	w, give, err := newAttentionWork[T](ctx, a, batch, q0, n)
+// scoreRows computes the weights of a run of at most queryBlock queries.
+func scoreRows[T kernel.Float](ctx context.Context, a *attention, dst []byte, r queryRun) error {
+	w, give, err := newAttentionWork[T](ctx, a, r)
 	defer give()
 	if err != nil {
 		return err
 	}
-	for k0 := int64(0); k0 < a.nk; k0 += keyBlock {
-		m := min(keyBlock, a.nk-k0)
-		if err := w.score(ctx, t, a, w.packKeys(t, a, k0, m), batch, q0, 0, n, k0, m); err != nil {
+	out := kernel.Dense(kernel.View[T](dst), int(r.n), int(a.nk))
+	for k0 := 0; k0 < out.Cols; k0 += keyBlock {
+		scores, err := w.score(ctx, w.packKeys(k0, min(keyBlock, out.Cols-k0)), 0, out.Rows, k0)
+		if err != nil {
 			return err
 		}
-		for i := range n {
-			copy(dst[i*a.nk+k0:], w.scores[i*keyBlock:i*keyBlock+m])
+		for i := range out.Rows {
+			copy(out.Row(i)[k0:], scores.Row(i))
 		}
 	}
 	if a.linear() {
-		for i, v := range dst {
-			dst[i] = v / T(a.nk)
-		}
-		return nil
+		kernel.Active().DivideBy[a.dt.Kind()](dst, dst, float64(a.nk))
+	} else {
+		kernel.Active().SoftmaxRows[a.dt.Kind()](dst, dst, out.Cols)
 	}
-	t.SoftmaxRows[a.dt.Kind()](kernel.Bytes(dst), kernel.Bytes(dst), int(a.nk))
 	return nil
 }

@@ -3,7 +3,6 @@ package ops
 import (
 	"context"
 
-	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
@@ -135,11 +134,7 @@ func (p *channelsFirstConv) block(ctx context.Context, dst []byte, image, out, r
 		if err != nil {
 			return err
 		}
-		if p.dt == dtype.Float32 {
-			convPlaneFirst[float32](p, dst, src, out, rows, cols, from, n)
-		} else {
-			convPlaneFirst[float64](p, dst, src, out, rows, cols, from, n)
-		}
+		kernel.Instance(p.dt.Kind(), convPlaneFirst[float32], convPlaneFirst[float64])(p, dst, src, box{out, rows, from, n, cols})
 		dst = dst[n*p.size():]
 		return ctx.Err()
 	})
@@ -187,30 +182,30 @@ func (p *channelsFirstConv) readChannels(ctx context.Context, plane, first, n in
 	return src, src.data, nil
 }
 
-// convPlaneFirst is block for n positions of one plane from number first on. Rows of
-// dst start cols elements apart.
-func convPlaneFirst[T kernel.Float](p *channelsFirstConv, dst []byte, src channels, out, rows, cols, first, n int64) {
+// box is a part of one plane of a result: channels [out,out+rows) at n positions
+// from number first on. A channel's begin stride elements after the one before's.
+type box struct{ out, rows, first, n, stride int64 }
+
+// convPlaneFirst computes a box of the result.
+func convPlaneFirst[T kernel.Float](p *channelsFirstConv, dst []byte, src channels, b box) {
 	t := kernel.Active()
-	weights, block := kernel.View[T](p.weights.(graph.Resident).Bytes()), kernel.View[T](dst)
-	per := p.out / int64(p.groups)
-	k := p.patch()
-	panel := t.Panel(p.dt.Kind())
-	for rows > 0 {
+	k, per := int(p.patch()), int(p.out)/p.groups
+	weights := kernel.Dense(kernel.View[T](p.weights.(graph.Resident).Bytes()), int(p.out), k)
+	result := kernel.Matrix[T]{Data: kernel.View[T](dst), Stride: int(b.stride), Rows: int(b.rows), Cols: int(b.n)}
+	for i := 0; i < result.Rows; {
+		out := int(b.out) + i
 		g := out / per
-		m := min(rows, (g+1)*per-out)
-		patches := patchColumns[T]{p, &src, kernel.View[T](src.data), first, int(g) * p.cn, panel}
-		right := kernel.Right[T]{K: int(k), N: int(n), Depth: convDepth, Fill: patches.fill}
-		for i, b := range biasOf[T](p.end, int(out), int(m)) {
-			row := block[int64(i)*cols : int64(i)*cols+n]
-			for j := range row {
-				row[j] = b
+		m := min(result.Rows-i, (g+1)*per-out)
+		patches := patchColumns[T]{p, &src, kernel.View[T](src.data), b.first, g * p.cn, t.Panel(p.dt.Kind())}
+		right := kernel.Right[T]{K: k, N: result.Cols, Depth: convDepth, Fill: patches.fill}
+		for j, bias := range biasOf[T](p.end, out, m) {
+			row := result.Row(i + j)
+			for x := range row {
+				row[x] = bias
 			}
 		}
-		kernel.Multiply(t, block, int(cols), kernel.Rows(weights[out*k:(out+m)*k], int(k)), right, int(m), p.end.bias != nil, kernel.Epilogue[T]{Activation: p.end.activation})
-		out, rows = out+m, rows-m
-		if rows > 0 {
-			block = block[m*cols:]
-		}
+		kernel.Multiply(t, result.Slice(i, m), weights.Slice(out, m).Left(), right, p.end.bias != nil, kernel.Epilogue[T]{Activation: p.end.activation})
+		i += m
 	}
 }
 

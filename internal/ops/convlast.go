@@ -3,7 +3,6 @@ package ops
 import (
 	"context"
 
-	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
@@ -77,11 +76,7 @@ func (c *channelsLastConv) Read(ctx context.Context, dst []byte, off int64) erro
 			if err != nil {
 				return err
 			}
-			if c.dt == dtype.Float32 {
-				convPlaneLast[float32](c, part, src, first, n)
-			} else {
-				convPlaneLast[float64](c, part, src, first, n)
-			}
+			kernel.Instance(c.dt.Kind(), convPlaneLast[float32], convPlaneLast[float64])(c, part, src, first, n)
 			return ctx.Err()
 		})
 	})
@@ -102,7 +97,8 @@ func convPlaneLast[T kernel.Float](c *channelsLastConv, dst []byte, src source, 
 			_, x := c.at(first)
 			left.Line, left.Begun = c.x.out, x
 		}
-		kernel.Multiply(kernel.Active(), kernel.View[T](dst)[g*per:], out, left, right, int(n), false, endingOf[T](c.end, g*per, per))
+		to := kernel.Matrix[T]{Data: kernel.View[T](dst)[g*per:], Stride: out, Rows: int(n), Cols: per}
+		kernel.Multiply(kernel.Active(), to, left, right, false, endingOf[T](c.end, g*per, per))
 	}
 }
 

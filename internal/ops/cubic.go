@@ -62,7 +62,7 @@ func (c *cubic) scale(dst, src []byte) {
 	if c.xTaps == nil {
 		copy(dst, src)
 	} else {
-		kernel.Active().TapCols(c.dt.Kind(), dst, src, c.xTaps, int(c.inner))
+		kernel.Active().TapCols[c.dt.Kind()](dst, src, c.xTaps, int(c.inner))
 	}
 }
 

@@ -329,21 +329,18 @@ func (p *product) Read(ctx context.Context, dst []byte, off int64) error {
 		if err != nil {
 			return err
 		}
-		if p.dt == dtype.Float32 {
-			multiply[float32](p, dst, x, n)
-		} else {
-			multiply[float64](p, dst, x, n)
-		}
+		kernel.Instance(p.dt.Kind(), multiply[float32], multiply[float64])(p, dst, x, n)
 		return nil
 	})
 }
 
 func multiply[T kernel.Float](p *product, dst, x []byte, rows int64) {
-	left := kernel.Rows(kernel.View[T](x), int(p.k))
+	c := kernel.Dense(kernel.View[T](dst), int(rows), int(p.n))
+	left := kernel.Dense(kernel.View[T](x), int(rows), int(p.k)).Left()
 	end := endingOf[T](p.end, 0, int(p.n))
-	right := kernel.Right[T]{Data: kernel.View[T](p.weights.(graph.Resident).Bytes()), K: int(p.k), N: int(p.n), Stride: int(p.n)}
+	right := kernel.Dense(kernel.View[T](p.weights.(graph.Resident).Bytes()), int(p.k), int(p.n)).Right()
 	if h, ok := p.weights.(*graph.Materialized); ok && isPacked(h) {
 		right = group[T](h, 0)
 	}
-	kernel.Multiply(kernel.Active(), kernel.View[T](dst), int(p.n), left, right, int(rows), p.end.residual != nil, end)
+	kernel.Multiply(kernel.Active(), c, left, right, p.end.residual != nil, end)
 }

@@ -53,7 +53,8 @@ func (w Weights) folded(t dtype.Type, transposed bool) (Weights, error) {
 	if err != nil {
 		return w, err
 	}
-	rows = eachRow("batchnorm", rows, func(dst, src []byte, _ int) { kernel.FoldNormRows(dst, src, n.Epsilon) })
+	fold := kernel.Active().FoldNormRows[dtype.KindFloat64]
+	rows = eachRow("batchnorm", rows, func(dst, src []byte, _ int) { fold(dst, src, n.Epsilon) })
 	across := transpose(rows, []int{1, 0}) // row 0 is the scales, row 1 the shifts
 	along := make(shape.Shape, len(s))
 	for i := range along {

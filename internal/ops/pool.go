@@ -137,7 +137,7 @@ func (p *pooled) pool(ctx context.Context, dst []byte, plane, first, n int64) er
 			if p.countPadding {
 				taps = p.taps()
 			}
-			divide(acc, acc, float64(taps))
+			loops.DivideBy[dtype.KindFloat64](acc, acc, float64(taps))
 		}
 	}
 	return nil

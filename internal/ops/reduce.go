@@ -189,6 +189,7 @@ func GlobalAvgPool(x graph.Array, o ReduceOptions) (graph.Array, error) {
 		work = reduce("gap", dtype.Float64, work, g, summing(work.DType(), g))
 	}
 	work = cast(work, dtype.Float64) // no axis longer than 1: nothing was summed
+	divide := kernel.Active().DivideBy[dtype.KindFloat64]
 	work = mapTo("gap", dtype.Float64, work, func(dst, src []byte) { divide(dst, src, count) })
 	if t.IsComplex() {
 		return cast(reinterpret(work, dtype.Complex128, out), t), nil
@@ -252,11 +253,4 @@ func summing(t dtype.Type, g shape.Group) accumulate {
 	}
 	zero := func(acc, _ []byte) { clear(acc) }
 	return accumulate{zero, sum(loops[t.Kind()]), sum(loops[dtype.KindFloat64])}
-}
-
-func divide(dst, src []byte, by float64) {
-	d := kernel.View[float64](dst)
-	for i, v := range kernel.View[float64](src) {
-		d[i] = v / by
-	}
 }

@@ -291,7 +291,7 @@ func (r *resized) scaleRow(ctx context.Context, dst []byte, rows *sourceRows, ro
 		return err
 	}
 	if r.blend {
-		kernel.Active().LerpCols(r.dt.Kind(), dst, src, r.x.lo, r.x.hi, r.x.frac, int(r.inner))
+		kernel.Active().LerpCols[r.dt.Kind()](dst, src, r.x.lo, r.x.hi, r.x.frac, int(r.inner))
 	} else {
 		kernel.Gather(dst, src, r.x.lo, int(r.inner)*r.dt.Size())
 	}
