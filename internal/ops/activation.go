@@ -1,7 +1,6 @@
 package ops
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,93 +64,11 @@ func activate(name string, x graph.Array, axis int) (graph.Array, error) {
 	return mapTo(name, w, cast(x, w), kernel.Active().Activation(name, w.Kind())), nil
 }
 
-// rowLoop is a loop over rows of cols elements; dst may be src.
-type rowLoop = func(dst, src []byte, cols int)
-
-// rowwise applies a loop to whole rows along the last axis.
-type rowwise struct {
-	unary
-	cols int64
-	loop rowLoop
-}
-
 // softmax is exp(x - max) / sum over the last axis of a float32 or float64
 // array. A row of nothing but -inf, which leaves nothing to attend to, gives
 // zeros.
 func softmax(x graph.Array) graph.Array {
 	return eachRow(softmaxName, x, kernel.Active().SoftmaxRows[x.DType().Kind()])
-}
-
-// eachRow is x through loop, row by row along the last axis.
-func eachRow(op string, x graph.Array, loop rowLoop) graph.Array {
-	return &rowwise{unary{computed{op: op, dt: x.DType(), sh: x.Shape()}, x}, int64(x.Shape().Last()), loop}
-}
-
-func (r *rowwise) Tiling() graph.Tiling { return graph.Tiling{Unit: r.cols} }
-
-func (r *rowwise) Flops() int64 { return elementary * r.sh.Len() }
-
-func (r *rowwise) ReadsOnce(unit int64, say func(*graph.Array, int64)) {
-	if unit%max(r.cols, 1) == 0 {
-		say(&r.x, unit)
-	}
-}
-
-func (r *rowwise) Memory(n int64) int64 {
-	whole := max(n, wholeRowsMemory(n, r.cols))
-	return wholeRowsMemory(n, r.cols)*r.size() + graph.MemoryOf(r.x, whole)
-}
-
-func (r *rowwise) Read(ctx context.Context, dst []byte, off int64) error {
-	return wholeRows(dst, off, r.cols, r.size(), func(dst []byte, row, n int64) error {
-		if err := r.x.Read(ctx, dst, row*r.cols); err != nil {
-			return err
-		}
-		r.loop(dst, dst, int(r.cols))
-		return nil
-	})
-}
-
-// wholeRows serves a run of any bounds from a node that computes whole rows of
-// cols elements: fill computes n rows from row on, in dst itself where the
-// run's bounds allow and in a buffer of which the wanted part is taken where
-// they don't.
-func wholeRows(dst []byte, off, cols, size int64, fill func(dst []byte, row, n int64) error) error {
-	n := int64(len(dst)) / size
-	if n == 0 {
-		return nil
-	}
-	from, to := off/cols, shape.CeilDiv(off+n, cols)
-	if off == from*cols && n == (to-from)*cols {
-		return fill(dst, from, to-from)
-	}
-	buf := graph.GetBuffer((to - from) * cols * size)
-	defer graph.PutBuffer(buf)
-	if err := fill(buf, from, to-from); err != nil {
-		return err
-	}
-	copy(dst, buf[(off-from*cols)*size:])
-	return nil
-}
-
-// wholeRowsMemory is the elements that wholeRows buffers for a run of n: none
-// where tiles are whole rows, as the engine makes them where it can.
-func wholeRowsMemory(n, cols int64) int64 {
-	if cols == 0 || n%cols == 0 {
-		return 0
-	}
-	return (n/cols + 2) * cols
-}
-
-// onLast applies f to the last axis in place of another one: it moves the axis
-// there and back.
-func onLast(x graph.Array, axis int, f func(graph.Array) (graph.Array, error)) (graph.Array, error) {
-	perm := shape.MoveToLast(axis, len(x.Shape()))
-	y, err := f(transpose(x, perm))
-	if err != nil {
-		return nil, err
-	}
-	return transpose(y, shape.Inverse(perm)), nil
 }
 
 // elementary is the operations that an exponential or the like counts for.
