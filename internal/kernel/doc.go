@@ -5,7 +5,8 @@
 //
 // A loop stands in Go in X.go, which documents it, serves where there is no
 // other, and is what the others are tested against. X_amd64.go puts the others
-// in the table, and X_stubs_amd64.go and X_amd64.s are written by _generate.
+// in the table. Files with _stubs and files of assembly are written by _generate, a
+// file for each family of loops, or for each instruction set or element type of one.
 //
 // An operand is a []byte of whole, native little-endian elements, aligned to
 // the element's size. The lengths of a loop's operands must fit each other: a

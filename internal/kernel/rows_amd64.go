@@ -9,7 +9,7 @@ import (
 )
 
 // blocks is an assembly loop that adds to lanes, and strip one that reduces a
-// strip of columns: see rows_stubs_amd64.go.
+// strip of columns: see _generate/rows.go.
 type (
 	blocks = func(lanes *float64, x *byte, n int)
 	strip  = func(acc, x *byte, stride, rows, vectors, last int)

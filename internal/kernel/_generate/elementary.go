@@ -17,18 +17,16 @@ import (
 
 // elementaries are loops over n > 0 elements, a multiple of the float64s in a
 // vector.
-func elementaries() {
-	for _, s := range []isa{avx512, avx2} {
-		d := doubles{s}
-		for _, of := range []number{f32, f64} {
-			d.each("sigmoid", of, d.sigmoid)
-			d.each("tanh", of, d.tanh)
-			d.each("silu", of, func(x vec) vec { return d.mul(x, d.sigmoid(x)) })
-			d.each("gelu", of, func(x vec) vec { return d.mul(x, d.phi(x)) })
-			d.softmaxMax(of)
-			d.softmaxExp(of)
-			d.softmaxDivide(of)
-		}
+func (s isa) elementaries() {
+	d := doubles{s}
+	for _, of := range []number{f32, f64} {
+		d.each("sigmoid", of, d.sigmoid)
+		d.each("tanh", of, d.tanh)
+		d.each("silu", of, func(x vec) vec { return d.mul(x, d.sigmoid(x)) })
+		d.each("gelu", of, func(x vec) vec { return d.mul(x, d.phi(x)) })
+		d.softmaxMax(of)
+		d.softmaxExp(of)
+		d.softmaxDivide(of)
 	}
 }
 

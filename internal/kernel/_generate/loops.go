@@ -9,20 +9,18 @@ import (
 )
 
 // loops are the elementwise loops.
-func loops() {
-	for _, s := range []isa{avx512, avx2} {
-		s.arithmetic()
-		s.conversions()
-		s.activations()
-		s.blends()
-		s.swaps()
-	}
+func (s isa) loops() {
+	s.arithmetic()
+	s.conversions()
+	s.activations()
+	s.blends()
+	s.swaps()
 }
 
 // step computes a vector of dst from one of each operand.
 type step func(dst Mem, src []Mem)
 
-// loop writes a function over n steps, four at a time as long as there are so
+// loop writes a function over n steps, two at a time as long as there are so
 // many. A step takes bytes[i] bytes of operand params[i]; the first one is
 // dst. prepare loads the step's constants, and further parameters, more.
 func loop(name, doc string, params []string, bytes []int, more string, prepare func() step) {
@@ -54,14 +52,14 @@ func loop(name, doc string, params []string, bytes []int, more string, prepare f
 			ADDQ(U32(count*bytes[j]), r)
 		}
 	}
-	SUBQ(U8(4), n)
+	SUBQ(U8(2), n)
 	JB(LabelRef("rest"))
-	Label("four")
-	steps(4)
-	SUBQ(U8(4), n)
-	JAE(LabelRef("four"))
+	Label("two")
+	steps(2)
+	SUBQ(U8(2), n)
+	JAE(LabelRef("two"))
 	Label("rest")
-	ADDQ(U8(4), n)
+	ADDQ(U8(2), n)
 	JZ(LabelRef("done"))
 	Label("one")
 	steps(1)

@@ -1,11 +1,16 @@
-// Command generate writes the assembly of package kernel, one family of loops
-// at a time: `go generate` in that package runs it. It is a module of its own,
+// Command generate writes the assembly of package kernel: `go generate` in that
+// package runs it. It is a module of its own,
 // so that the assembler's library is no dependency of the program.
 package main
 
 import (
 	"flag"
+	"fmt"
 	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -57,26 +62,71 @@ func (s isa) xor(a, b, dst reg.VecVirtual) {
 	}
 }
 
-// families are the groups of functions, a file of assembly each.
-var families = map[string]func(){
-	"tiles":      tiles,
-	"transpose":  transposes,
-	"move":       moves,
-	"attention":  attentions,
-	"loops":      loops,
-	"rows":       rowLoops,
-	"elementary": elementaries,
-	"checksum":   checksums,
+// file is a file of assembly, NAME_amd64.s, and that of its declarations,
+// NAME_stubs_amd64.go: a family of loops, one instruction set's or one element
+// type's where that is much.
+type file struct {
+	name  string
+	write func()
+}
+
+func files() []file {
+	all := []file{{"attention", attentions}, {"checksum", checksums}, {"move", moves}, {"transpose", transposes}}
+	for _, s := range []isa{avx512, avx2} {
+		set := "_" + strings.ToLower(s.name)
+		all = append(all,
+			file{"loops" + set, s.loops},
+			file{"rows" + set, s.rowLoops},
+			file{"elementary" + set, s.elementaries},
+		)
+		for _, n := range []number{f32, f64} {
+			all = append(all, file{"tiles" + set + "_" + strings.ToLower(n.name), func() { s.tiles(n) }})
+		}
+	}
+	return all
 }
 
 func main() {
-	family := flag.String("family", "", "the group of functions to write")
+	log.SetFlags(0)
+	name := flag.String("file", "", "the file to write; none: all of them, by a process each")
 	flag.Parse()
-	write, ok := families[*family]
-	if !ok {
-		log.Fatalf("no family %q", *family)
+	if *name == "" {
+		if err := writeAll(".."); err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
-	ConstraintExpr("amd64,!noasm")
-	write()
-	Generate()
+	for _, f := range files() {
+		if f.name == *name {
+			ConstraintExpr("amd64,!noasm")
+			f.write()
+			Generate()
+			return
+		}
+	}
+	log.Fatalf("no file %q", *name)
+}
+
+// writeAll writes all files into a folder, and removes those of before.
+func writeAll(dir string) error {
+	for _, pattern := range []string{"*_amd64.s", "*_stubs_amd64.go"} {
+		old, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return err
+		}
+		for _, path := range old {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+		}
+	}
+	for _, f := range files() {
+		path := filepath.Join(dir, f.name)
+		cmd := exec.Command(os.Args[0], "-file", f.name, "-out", path+"_amd64.s", "-stubs", path+"_stubs_amd64.go", "-pkg", "kernel")
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("%s: %v", f.name, err)
+		}
+	}
+	return nil
 }

@@ -9,15 +9,15 @@ import (
 )
 
 // rowLoops are the loops that reduce: many elements to one, or rows to one row.
-func rowLoops() {
-	avx2.sum(f32)
-	for _, s := range []isa{avx512, avx2} {
-		s.sum(f64)
-		s.sumRows(f32)
-		s.sumRows(f64)
-		for _, kind := range ordered {
-			s.maxRows(kind)
-		}
+func (s isa) rowLoops() {
+	if s.bytes == 32 {
+		s.sum(f32)
+	}
+	s.sum(f64)
+	s.sumRows(f32)
+	s.sumRows(f64)
+	for _, kind := range ordered {
+		s.maxRows(kind)
 	}
 }
 

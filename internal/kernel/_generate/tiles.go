@@ -11,19 +11,15 @@ import (
 // tiles are the inner loops of the matrix product: of as many rows as there are
 // registers for, and all lower heights for the edges; two vectors wide, and
 // one for narrow products.
-func tiles() {
-	for _, s := range []isa{avx512, avx2} {
-		peak(s, f32)
-		peak(s, f64)
+func (s isa) tiles(n number) {
+	peak(s, n)
+	most := 6
+	if s.bytes == 64 {
+		most = 12 // of twice as many registers
 	}
-	for _, n := range []number{f32, f64} {
-		for width := 1; width <= 2; width++ {
-			for h := 1; h <= 12; h++ {
-				tile(avx512, n, h, width)
-			}
-			for h := 1; h <= 6; h++ {
-				tile(avx2, n, h, width)
-			}
+	for width := 1; width <= 2; width++ {
+		for h := 1; h <= most; h++ {
+			tile(s, n, h, width)
 		}
 	}
 }
@@ -66,7 +62,7 @@ func peak(s isa, n number) {
 
 // unroll is the k that a loop takes at once: the fewer other instructions there
 // are, the more ports are left to the multiply-adds.
-const unroll = 4
+const unroll = 2
 
 // tile is C = A·B, or C += A·B, for h rows of A and some panels of B, width
 // vectors of columns each: each element of the product is one chain of
