@@ -1,13 +1,107 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
+	"fusectl/internal/recipe"
 )
+
+// openOperands is openAll for an operation.
+func (st *step) openOperands(paths []string) ([]graph.Array, error) {
+	xs, err := st.openAll(paths)
+	if err != nil {
+		return nil, err
+	}
+	for i, x := range xs {
+		if xs[i], err = st.operand(x); err != nil {
+			return nil, err
+		}
+	}
+	return xs, nil
+}
+
+// operand is x as an operation takes it: in a dtype from which its result can be
+// rounded to --dtype once. A float16 sum with --dtype float32 is made of float32
+// numbers, and one of uint8 numbers with --dtype int32 of int32 ones, as NumPy's
+// dtype= has it; integers whose result is a float are computed as float64.
+func (st *step) operand(x graph.Array) (graph.Array, error) {
+	t := st.dtype.t
+	if t.Size() == 0 || x.DType().IsOpaque() || t.IsOpaque() {
+		return x, nil
+	}
+	if t.IsFloat() && !x.DType().IsFloat() && !x.DType().IsComplex() {
+		t = dtype.Float64
+	}
+	if wide, odd, _ := dtype.Result([]dtype.Type{x.DType(), t}); odd < 0 {
+		return ops.Cast(x, wide)
+	}
+	return x, nil
+}
+
+func (st *step) openAll(paths []string) ([]graph.Array, error) {
+	xs := make([]graph.Array, len(paths))
+	for i, p := range paths {
+		var err error
+		if xs[i], err = st.open(p); err != nil {
+			return nil, err
+		}
+	}
+	return xs, nil
+}
+
+// openOptional is open for a flag that may be absent or say "none": nil then.
+func (st *step) openOptional(path string) (graph.Array, error) {
+	if path == "" || path == "none" {
+		return nil, nil
+	}
+	return st.open(path)
+}
+
+// open is the array that path names: a result of a step before, the file of
+// that path, or standard input if it is "-".
+func (st *step) open(path string) (graph.Array, error) {
+	if st.within != nil {
+		if x, ok, err := st.within.open(path); ok || err != nil {
+			return x, err
+		}
+	}
+	if path = st.path(path); path == "-" && st.piped != nil {
+		st.piped.used = true
+		return st.piped.array, nil
+	}
+	if st.first == "" {
+		st.first = path
+	}
+	in, err := st.openFile(path, st.common)
+	if r := (*npyio.ReadError)(nil); st.within != nil && errors.As(err, &r) && errors.Is(err, fs.ErrNotExist) {
+		if recipe.IsName(path) {
+			r.Hints = append(r.Hints, fmt.Sprintf("%s is no name of the recipe: give it a file on the command line, %s=FILE", path, path))
+		} else if strings.ContainsAny(path, "*?[~$") {
+			r.Hints = append(r.Hints, "a recipe's words are taken as they stand: *, ? and [] match nothing, and ~ and $ are not expanded")
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return in.array, nil
+}
+
+// path is the path that text stands for: that of an archive to which a recipe
+// gives a name, or that of standard input where it is redirected from an archive.
+func (st *step) path(text string) string {
+	text = st.within.path(text)
+	if text == "-" && st.piped == nil && st.stdinFree() && npyio.IsOpenArchive(st.stdin) {
+		return "/dev/stdin"
+	}
+	return text
+}
 
 // fileKey is a path with the options that it is read by.
 type fileKey struct {
@@ -47,8 +141,7 @@ func (j *job) openNew(path string, c common) (*npyio.File, error) {
 		}
 	}
 	if d := j.drawn[path]; d != nil {
-		<-d.opened
-		return d.file, d.err
+		return d.take()
 	}
 	if path == "-" {
 		return npyio.OpenStdin(j.stdin, j.reading(c))

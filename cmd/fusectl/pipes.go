@@ -15,6 +15,29 @@ type drawn struct {
 	opened chan struct{} // closed when it is
 	file   *npyio.File
 	err    error
+	taken  bool // by the job, which closes it
+}
+
+// take waits for the pipe.
+func (d *drawn) take() (*npyio.File, error) {
+	<-d.opened
+	d.taken = true
+	return d.file, d.err
+}
+
+// close closes the pipe where nothing has taken it, as soon as it is open.
+func (d *drawn) close() {
+	shut := func() {
+		if <-d.opened; d.file != nil && !d.taken {
+			d.file.Close()
+		}
+	}
+	select {
+	case <-d.opened:
+		shut()
+	default:
+		go shut()
+	}
 }
 
 // pipe is a pipe that a command line names, and how it is read.
@@ -89,7 +112,7 @@ func (j *job) draw(pipes []pipe) {
 		return
 	}
 	for _, p := range pipes {
-		if j.drawn[p.path] != nil {
+		if j.drawn[p.path] != nil || p.path == "-" && !j.claimStdin() {
 			continue
 		}
 		d := &drawn{opened: make(chan struct{})}
@@ -108,14 +131,14 @@ func (j *job) draw(pipes []pipe) {
 
 // isPipe reports whether path is that of a named pipe, or standard input and a
 // pipe, that has yet to be opened.
-func (s *session) isPipe(path string) bool {
+func (j *job) isPipe(path string) bool {
 	var info os.FileInfo
 	var err error
 	if path == "-" {
-		if !s.stdinFree() {
+		if !j.stdinFree() {
 			return false
 		}
-		info, err = s.stdin.Stat()
+		info, err = j.stdin.Stat()
 	} else {
 		info, err = os.Stat(path)
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -77,5 +78,60 @@ func TestGoldenByPipes(t *testing.T) {
 				t.Errorf("fusectl %s: other bytes than of files", strings.Join(c.Args, " "))
 			}
 		})
+	}
+}
+
+// Pipes that a job has begun to open are closed with it, though it failed before it
+// read them, and standard input among them is no later job's.
+func TestPipesEndWithTheirJob(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	s, dir := newTestSession(t)
+	s.stdin = r
+	fifo, a := filepath.Join(dir, "fifo"), filepath.Join(dir, "a.npy")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	writeBytes(t, a, 1, 2)
+	data, err := os.ReadFile(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	fed := make(chan error, 1)
+	go func() { fed <- os.WriteFile(fifo, data, 0) }()
+	if o := s.carryOut(t.Context(), []string{"add", filepath.Join(dir, "absent.npy"), fifo, "-"}); o.err == nil {
+		t.Fatal("an absent input is none")
+	}
+	if err := <-fed; err != nil {
+		t.Fatal(err)
+	}
+	o := s.carryOut(t.Context(), []string{"gap", "-", "--axes", "0"})
+	if o.err == nil || !strings.Contains(o.err.Error(), "can be read only once") {
+		t.Errorf("standard input after a job that had begun to read it: got %v", o.err)
+	}
+	for begun := time.Now(); ; time.Sleep(time.Millisecond) {
+		open := 0
+		all, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range all {
+			if to, _ := os.Readlink("/proc/self/fd/" + d.Name()); to == fifo {
+				open++
+			}
+		}
+		if open == 0 {
+			return
+		}
+		if time.Since(begun) > 10*time.Second {
+			t.Fatalf("%d descriptors of the pipe are open after its job", open)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
 	"sync"
@@ -10,25 +11,32 @@ import (
 	"fusectl/internal/npyio"
 )
 
-// session is what a process shares: its standard streams, the descriptors and the
-// pipes that all files count against, and the jobs under way. Several jobs may
-// use it at once.
+// session is what a process shares between its jobs: its standard streams and the
+// descriptors that all their files count against. Several jobs may use it at once.
 type session struct {
 	stdin, stdout, stderr *os.File
 	out                   *report            // what is printed on stdout
 	descriptors           *npyio.Descriptors // files are opened when they are read, and closed where they are too many
-	pipes                 *npyio.Pipes
 
 	mu        sync.Mutex
+	stdinOf   *job // the one that reads standard input; nil: none yet
 	stdinUsed bool
+	stdoutOf  *job          // the one that writes an array to standard output; nil: none yet
 	jobs      map[*job]bool // those under way
 }
 
 func newSession(stdin, stdout, stderr *os.File) *session {
 	return &session{
 		stdin: stdin, stdout: stdout, stderr: stderr, out: &report{w: stdout},
-		descriptors: npyio.NewDescriptors(), pipes: npyio.NewPipes(), jobs: map[*job]bool{},
+		descriptors: npyio.NewDescriptors(), jobs: map[*job]bool{},
 	}
+}
+
+// carryOut runs a command line as a job of its own.
+func (s *session) carryOut(ctx context.Context, args []string) outcome {
+	j := s.newJob()
+	defer j.close()
+	return j.newStep().carryOut(ctx, args)
 }
 
 // abandon removes the outputs that jobs have begun, whatever is still at work on
@@ -44,15 +52,14 @@ func (s *session) abandon() {
 }
 
 // useStdin takes standard input, for once, to read what from.
-func (s *session) useStdin(what string) error {
-	s.mu.Lock()
-	used := s.stdinUsed
-	s.stdinUsed = true
-	s.mu.Unlock()
-	if used {
+func (j *job) useStdin(what string) error {
+	if !j.claimStdin() {
 		return usagef("standard input (-) can be read only once")
 	}
-	if term.IsTerminal(int(s.stdin.Fd())) {
+	j.mu.Lock()
+	j.stdinUsed = true
+	j.mu.Unlock()
+	if term.IsTerminal(int(j.stdin.Fd())) {
 		err := usagef("standard input is a terminal: want %s from a pipe or a file", what)
 		err.hints = []string{"name a file, or pipe one in: cat a.npy | fusectl ..."}
 		return err
@@ -60,11 +67,37 @@ func (s *session) useStdin(what string) error {
 	return nil
 }
 
-// stdinFree reports whether standard input has yet to be taken.
-func (s *session) stdinFree() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return !s.stdinUsed
+// claimStdin keeps standard input for the job, and reports whether it is free for
+// it: unused, and no other job's.
+func (j *job) claimStdin() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.stdinUsed || j.stdinOf != nil && j.stdinOf != j {
+		return false
+	}
+	j.stdinOf = j
+	return true
+}
+
+// stdinFree reports whether claimStdin would succeed.
+func (j *job) stdinFree() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return !j.stdinUsed && (j.stdinOf == nil || j.stdinOf == j)
+}
+
+// claimStdout keeps standard output for the arrays of the job, which must be the
+// only one that writes them there.
+func (j *job) claimStdout() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.stdoutOf != nil && j.stdoutOf != j {
+		err := usagef("standard output takes the array of one job: another one has written its own")
+		err.hints = []string{"name a file for each, by -o PATH"}
+		return err
+	}
+	j.stdoutOf = j
+	return nil
 }
 
 // report is text for standard output. It remembers the first error, which ends

@@ -171,3 +171,21 @@ func TestJobsOfASessionSideBySide(t *testing.T) {
 		}
 	}
 }
+
+// Standard output takes the array of one job: a second would follow the first, or
+// mix with it.
+func TestStandardOutputIsOneJobs(t *testing.T) {
+	s, dir := newTestSession(t)
+	a := filepath.Join(dir, "a.npy")
+	writeBytes(t, a, 1, 2)
+	if o := s.carryOut(t.Context(), []string{"act", a, "--activation", "relu"}); o.err != nil {
+		t.Fatal(o.err)
+	}
+	o := s.carryOut(t.Context(), []string{"act", a, "--activation", "relu"})
+	if o.err == nil || !strings.Contains(o.err.Error(), "standard output") || s.end(o) != exitUsage {
+		t.Errorf("standard output for a second job: got %v", o.err)
+	}
+	if got, err := os.ReadFile(s.stdout.Name()); err != nil || !bytes.HasSuffix(got, []byte{1, 2}) || bytes.Count(got, []byte("NUMPY")) != 1 {
+		t.Errorf("standard output has %q, %v", got, err)
+	}
+}
