@@ -324,10 +324,10 @@ func (b *bundle) torchAttention(o *blocks.AttentionOptions) (err error) {
 		if joined == nil {
 			w.to.Kernel, err = b.need(w.name + "_proj_weight")
 		} else {
-			w.to.Kernel, err = ops.Part(joined, i, 3)
+			w.to.Kernel, err = ops.SplitPart(joined, i, 3)
 		}
 		if err == nil && bias != nil {
-			w.to.Bias, err = ops.Part(bias, i, 3)
+			w.to.Bias, err = ops.SplitPart(bias, i, 3)
 		}
 		if err != nil {
 			return err

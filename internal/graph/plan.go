@@ -82,7 +82,7 @@ func NewPlan(o Options, outs ...Array) (*Plan, error) {
 	restore(p.outs)
 	materializeScattered(p.outs)
 	materializeCommon(p.outs, o.Memory)
-	p.lay()
+	p.findStages()
 	if need := p.Memory(); o.Memory > 0 && need > o.Memory {
 		e := &Error{Msg: fmt.Sprintf("needs %d bytes of memory: --memory allows %d", need, o.Memory)}
 		return nil, e.Hint("fewer --threads need less; %d bytes of it are arrays that must be held whole", p.Held())
@@ -90,9 +90,9 @@ func NewPlan(o Options, outs ...Array) (*Plan, error) {
 	return p, nil
 }
 
-// lay finds the stages: each result is preceded by what it needs held and
+// findStages finds the stages: each result is preceded by what it needs held and
 // doesn't find held yet.
-func (p *Plan) lay() {
+func (p *Plan) findStages() {
 	seen := map[Array]bool{}
 	last := map[*Materialized]int{} // the last stage that reads it
 	var walk func(Array)

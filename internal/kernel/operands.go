@@ -17,10 +17,10 @@ type Left[T Float] struct {
 	Line, Begun int
 }
 
-// strip is the height of the strip that begins with row i of m: a line, or what
+// stripHeight is the height of the strip that begins with row i of m: a line, or what
 // is left of one, is cut into strips of at most most rows whose heights differ
 // by one at most.
-func (l *Left[T]) strip(i, m, most int) int {
+func (l *Left[T]) stripHeight(i, m, most int) int {
 	from, to := 0, m
 	if l.Line > 0 {
 		from = (i+l.Begun)/l.Line*l.Line - l.Begun
@@ -111,9 +111,9 @@ const MaxRows = 64
 // of 4 bytes.
 const FillLen = rightBytes / 4
 
-// piece is some columns of the right matrix, n from number j on, as a strip
+// panels are some columns of the right matrix, n from number j on, as a strip
 // takes them: rows of a panel start stride elements apart, panels next.
-type piece[T Float] struct {
+type panels[T Float] struct {
 	data         []T
 	stride, next int
 	j, n         int
@@ -123,15 +123,15 @@ type piece[T Float] struct {
 // on.
 type block struct{ p, k, j, n int }
 
-// parts gives a block of b.
-func (b *Right[T]) parts(w *workspace, t *Table, of block) (out [2]piece[T]) {
+// panelsOf gives a block of b.
+func (b *Right[T]) panelsOf(w *workspace, t *Table, of block) (out [2]panels[T]) {
 	p, k, j, n := of.p, of.k, of.j, of.n
 	mul := &t.multipliers[kindOf[T]()]
 	panel := mul.panel
-	packed := piece[T]{b.Data, panel, b.K * panel, 0, n}
+	packed := panels[T]{b.Data, panel, b.K * panel, 0, n}
 	if b.Fill == nil && b.Stride == 0 {
 		packed.data = b.Data[min(j*b.K+p*panel, len(b.Data)):]
-		return [2]piece[T]{packed}
+		return [2]panels[T]{packed}
 	}
 	room := rightBytes
 	if mul.gonum {
@@ -146,14 +146,14 @@ func (b *Right[T]) parts(w *workspace, t *Table, of block) (out [2]piece[T]) {
 		if mul.gonum {
 			packed.next = spread(packed.data, k, n)
 		}
-		return [2]piece[T]{packed}
+		return [2]panels[T]{packed}
 	}
 	// Whole panels lie where they are; what goes beyond the last is packed.
 	packed.j, packed.n = n-n%panel, n%panel
 	if packed.n > 0 && k > 0 {
 		Pack(t, packed.data, Matrix[T]{b.Data[p*b.Stride+j+packed.j:], b.Stride, k, packed.n}, false)
 	}
-	return [2]piece[T]{{b.Data[min(p*b.Stride+j, len(b.Data)):], b.Stride, panel, 0, packed.j}, packed}
+	return [2]panels[T]{{b.Data[min(p*b.Stride+j, len(b.Data)):], b.Stride, panel, 0, packed.j}, packed}
 }
 
 // spread moves n columns of k elements apart, so that all are aligned alike, and

@@ -33,9 +33,9 @@ type multiplier struct {
 	panel int  // columns of a panel
 	rows  int  // most rows of a strip
 	gonum bool // b must be packed, and rows of a not overlap, as those of patches do
-	// strip computes c (+)= a·b, [h,n] by [h,k] and [k,n]. Panels of b start next
+	// multiply computes c (+)= a·b, [h,n] by [h,k] and [k,n]. Panels of b start next
 	// bytes apart. edge is room for a tile that goes beyond c.
-	strip func(edge *[edgeBytes]byte, c, a, b operand, next, h, n, k int, accumulate bool)
+	multiply func(edge *[edgeBytes]byte, c, a, b operand, next, h, n, k int, accumulate bool)
 	// peak runs peakFlops operations n times; nil: there is none.
 	peak      func(n int, x *byte)
 	peakFlops int
@@ -96,9 +96,9 @@ func Multiply[T Float](t *Table, c Matrix[T], a Left[T], b Right[T], accumulate 
 		deep := max(rightBytes/size/PackedLen[T](t, depth, n), 1) * depth
 		for p := 0; p == 0 || p < b.K; p += deep {
 			end := min(p+deep, b.K)
-			right := b.parts(work, t, block{p, end - p, j, n})
+			right := b.panelsOf(work, t, block{p, end - p, j, n})
 			for i, h := 0, 0; i < c.Rows; i += h {
-				h = a.strip(i, c.Rows, mul.rows)
+				h = a.stripHeight(i, c.Rows, mul.rows)
 				out := c.Data[i*c.Stride+j:]
 				for k0 := p; k0 == p || k0 < end; k0 += depth {
 					k := min(depth, end-k0)
@@ -112,7 +112,7 @@ func Multiply[T Float](t *Table, c Matrix[T], a Left[T], b Right[T], accumulate 
 					}
 					for _, r := range right {
 						if r.n > 0 {
-							mul.strip(&work.edge, operand{unsafe.Pointer(&out[r.j]), c.Stride * size}, operand{unsafe.Pointer(unsafe.SliceData(rows)), lda * size},
+							mul.multiply(&work.edge, operand{unsafe.Pointer(&out[r.j]), c.Stride * size}, operand{unsafe.Pointer(unsafe.SliceData(rows)), lda * size},
 								operand{unsafe.Pointer(unsafe.SliceData(r.data[(k0-p)*r.stride:])), r.stride * size}, r.next*size, h, r.n, k, accumulate || k0 > 0)
 						}
 					}

@@ -15,8 +15,8 @@ import (
 // skip zeros of A and so lose NaN.
 
 func (t *Table) fillProducts() {
-	t.multipliers[dtype.KindFloat32] = multiplier{panel: 1, rows: MaxRows, gonum: true, strip: gonumStrip(blas32.Implementation().Sgemm)}
-	t.multipliers[dtype.KindFloat64] = multiplier{panel: 1, rows: MaxRows, gonum: true, strip: gonumStrip(blas64.Implementation().Dgemm)}
+	t.multipliers[dtype.KindFloat32] = multiplier{panel: 1, rows: MaxRows, gonum: true, multiply: gonumStrip(blas32.Implementation().Sgemm)}
+	t.multipliers[dtype.KindFloat64] = multiplier{panel: 1, rows: MaxRows, gonum: true, multiply: gonumStrip(blas64.Implementation().Dgemm)}
 }
 
 // gonumColumns is the columns handed to gonum at once, of at most MaxRows rows:

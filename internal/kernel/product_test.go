@@ -200,7 +200,7 @@ func TestStrips(t *testing.T) {
 				for m := 1; m < 90; m++ {
 					l := Left[float32]{Line: line, Begun: begun}
 					for i := 0; i < m; {
-						h := l.strip(i, m, most)
+						h := l.stripHeight(i, m, most)
 						if h < 1 || h > most || i+h > m || line > 0 && (i+begun)/line != (i+h-1+begun)/line {
 							t.Fatalf("lines of %d, %d begun: a strip of %d rows from %d of %d, at most %d", line, begun, h, i, m, most)
 						}

@@ -8,11 +8,11 @@ import (
 	"fusectl/internal/dtype"
 )
 
-// blocks is an assembly loop that adds to lanes, and strip one that reduces a
-// strip of columns: see _generate/rows.go.
+// blocks is an assembly loop that adds to lanes, and rowsStrip one that reduces a
+// strip of columns over rows: see _generate/rows.go.
 type (
-	blocks = func(lanes *float64, x *byte, n int)
-	strip  = func(acc, x *byte, stride, rows, vectors, last int)
+	blocks    = func(lanes *float64, x *byte, n int)
+	rowsStrip = func(acc, x *byte, stride, rows, vectors, last int)
 )
 
 func (t *Table) vectorizeReduce(set int) {
@@ -22,11 +22,11 @@ func (t *Table) vectorizeReduce(set int) {
 	t.Sum[dtype.KindFloat64] = sumBy(add64)
 	t.Sum[dtype.KindFloat16] = t.sumLanesHalf(dtype.KindFloat16, add32)
 	t.Sum[dtype.KindBFloat16] = t.sumLanesHalf(dtype.KindBFloat16, add32)
-	t.sumRowsBy(set, [dtype.NumKinds][2]strip{
+	t.sumRowsBy(set, [dtype.NumKinds][2]rowsStrip{
 		dtype.KindFloat32: {sumRowsAVX2F32, sumRowsAVX512F32},
 		dtype.KindFloat64: {sumRowsAVX2F64, sumRowsAVX512F64},
 	})
-	t.maxRowsBy(set, [dtype.NumKinds][2]strip{
+	t.maxRowsBy(set, [dtype.NumKinds][2]rowsStrip{
 		dtype.KindBool:     {maxRowsAVX2U8, maxRowsAVX512U8},
 		dtype.KindInt8:     {maxRowsAVX2I8, maxRowsAVX512I8},
 		dtype.KindInt16:    {maxRowsAVX2I16, maxRowsAVX512I16},
@@ -44,7 +44,7 @@ func (t *Table) vectorizeReduce(set int) {
 }
 
 // sumRowsBy takes strips where the columns make a vector of float64.
-func (t *Table) sumRowsBy(set int, strips [dtype.NumKinds][2]strip) {
+func (t *Table) sumRowsBy(set int, strips [dtype.NumKinds][2]rowsStrip) {
 	width := widths[set]
 	for k := range strips {
 		s := strips[k][set]
@@ -63,7 +63,7 @@ func (t *Table) sumRowsBy(set int, strips [dtype.NumKinds][2]strip) {
 }
 
 // maxRowsBy takes strips where the columns make a vector, or many rows do.
-func (t *Table) maxRowsBy(set int, strips [dtype.NumKinds][2]strip) {
+func (t *Table) maxRowsBy(set int, strips [dtype.NumKinds][2]rowsStrip) {
 	width := widths[set]
 	for k := range strips {
 		s := strips[k][set]
@@ -102,7 +102,7 @@ func (t *Table) maxRowsBy(set int, strips [dtype.NumKinds][2]strip) {
 // reduce takes strips of at least a vector of columns, whose elements take
 // accSize bytes in acc and size bytes in x. A strip whose last vector overlaps
 // the one before it has at least two of them.
-func reduce(s strip, acc, x []byte, lanes, accSize, size int) {
+func reduce(s rowsStrip, acc, x []byte, lanes, accSize, size int) {
 	cols := len(acc) / accSize
 	rows := len(x) / size / cols
 	if rows == 0 {

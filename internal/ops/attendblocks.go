@@ -125,8 +125,8 @@ func attendRows[T kernel.Float](ctx context.Context, a *attention, dst []byte, r
 // Under care, values that aren't finite are added apart, for the queries that
 // see them.
 func attendBlocks[T kernel.Float](ctx context.Context, a *attention, dst kernel.Matrix[T], r queryRun, care bool) error {
-	w, give, err := newAttentionWork[T](ctx, a, r)
-	defer give()
+	w, release, err := newAttentionWork[T](ctx, a, r)
+	defer release()
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func attendBlocks[T kernel.Float](ctx context.Context, a *attention, dst kernel.
 		w.peak[i], w.sum[i] = T(math.Inf(-1)), 0
 	}
 	t := kernel.Active()
-	for k0 := 0; k0 < int(a.seen(r.first+r.n-1)); k0 += keyBlock {
+	for k0 := 0; k0 < int(a.visibleKeys(r.first+r.n-1)); k0 += keyBlock {
 		m := min(keyBlock, int(a.nk)-k0)
 		v := w.v.Slice(k0, m)
 		var apart []position
@@ -148,7 +148,7 @@ func attendBlocks[T kernel.Float](ctx context.Context, a *attention, dst kernel.
 			}
 			n := min(queryBlock, dst.Rows-i)
 			first := int(r.first) + i
-			if k0 >= int(a.seen(int64(first+n-1))) {
+			if k0 >= int(a.visibleKeys(int64(first+n-1))) {
 				continue
 			}
 			scores, err := w.score(ctx, keys, i, n, k0)
@@ -199,8 +199,8 @@ func withoutInfinite[T kernel.Float](v kernel.Matrix[T]) (kernel.Matrix[T], []po
 	return v, at
 }
 
-// seen is how many keys, from the first on, query q may attend to.
-func (a *attention) seen(q int64) int64 {
+// visibleKeys is how many keys, from the first on, query q may attend to.
+func (a *attention) visibleKeys(q int64) int64 {
 	if a.causal {
 		return min(a.nk, q+1)
 	}
@@ -218,18 +218,18 @@ type attentionWork[T kernel.Float] struct {
 	work                    []T // kernel.AttentionBlock's
 }
 
-// newAttentionWork borrows buffers for a run of queries, and reads those and the
-// batch's keys and values; give gives the buffers back.
-func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, r queryRun) (w attentionWork[T], give func(), err error) {
-	var borrowed [][]byte
-	give = func() {
-		for _, b := range borrowed {
+// newAttentionWork takes buffers for a run of queries, and reads those and the
+// batch's keys and values; release gives the buffers back.
+func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, r queryRun) (w attentionWork[T], release func(), err error) {
+	var buffers [][]byte
+	release = func() {
+		for _, b := range buffers {
 			graph.PutBuffer(b)
 		}
 	}
 	take := func(n int) []T {
 		b := graph.GetBuffer(int64(n) * a.size())
-		borrowed = append(borrowed, b)
+		buffers = append(buffers, b)
 		return kernel.View[T](b)
 	}
 	keys := func(x graph.Array, width int64) (v kernel.Matrix[T]) {
@@ -238,7 +238,7 @@ func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, r query
 		}
 		var data, buf []byte
 		data, buf, err = graph.PeekRun(ctx, x, r.batch/a.group*a.nk*width, a.nk*width)
-		borrowed = append(borrowed, buf)
+		buffers = append(buffers, buf)
 		return kernel.Dense(kernel.View[T](data), int(a.nk), int(width))
 	}
 	t := kernel.Active()
@@ -261,7 +261,7 @@ func newAttentionWork[T kernel.Float](ctx context.Context, a *attention, r query
 	if a.scale != 1 {
 		t.Scale[a.dt.Kind()](kernel.Bytes(w.q.Data), a.scale)
 	}
-	return w, give, err
+	return w, release, err
 }
 
 // packKeys is m keys from number k0 on as the right matrix of the scores.
@@ -337,8 +337,8 @@ func (p *attentionScores) Read(ctx context.Context, dst []byte, off int64) error
 
 // scoreRows computes the weights of a run of at most queryBlock queries.
 func scoreRows[T kernel.Float](ctx context.Context, a *attention, dst []byte, r queryRun) error {
-	w, give, err := newAttentionWork[T](ctx, a, r)
-	defer give()
+	w, release, err := newAttentionWork[T](ctx, a, r)
+	defer release()
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func Conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	return finish(out, after, t, o.Layout.Channel(n+2))
+	return activateAndCast(out, after, t, o.Layout.Channel(n+2))
 }
 
 // spatialNames names n spatial axes as PyTorch does.
@@ -118,31 +118,31 @@ func conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 	case out%groups != 0:
 		return nil, graph.Errorf(w.Kernel, "%d output channels don't split into %d groups", out, groups)
 	}
-	e := epilogue{bias: w.Bias, activation: o.Activation}
-	end, err := e.hold(x.DType(), out)
+	post := postOps{bias: w.Bias, activation: o.Activation}
+	epi, err := post.materialize(x.DType(), out)
 	if err != nil {
 		return nil, err
 	}
 	if o.Transposed {
 		return onLast(x, axis, func(x graph.Array) (graph.Array, error) {
-			return convTransposed(x, transpose(k, order), o, e)
+			return convTransposed(x, transpose(k, order), o, post)
 		})
 	}
 	if o.Layout == shape.NCHW {
-		return convFirst(x, transpose(k, channelsFirst(order)), win, groups, end)
+		return convFirst(x, transpose(k, channelsFirst(order)), win, groups, epi)
 	}
 	if groups > 1 && out/groups < narrowGroup {
-		if _, err := win.over(x, 1); err != nil { // which tells of x as it is
+		if _, err := win.resolve(x, 1); err != nil { // which tells of x as it is
 			return nil, err
 		}
 		last := shape.MoveToLast(1, n+2) // the channels, from second place
-		y, err := convFirst(transpose(x, shape.Inverse(last)), transpose(k, channelsFirst(order)), win, groups, end)
+		y, err := convFirst(transpose(x, shape.Inverse(last)), transpose(k, channelsFirst(order)), win, groups, epi)
 		if err != nil {
 			return nil, err
 		}
 		return transpose(y, last), nil
 	}
-	return convLast(x, transpose(k, order), win, groups, end)
+	return convLast(x, transpose(k, order), win, groups, epi)
 }
 
 // narrowGroup is the output channels of a group from which on they fill a

@@ -9,8 +9,8 @@ import (
 )
 
 // convFirst is the convolution of x [N,C,...] with kernels [out,C/groups,k...].
-func convFirst(x, k graph.Array, win Window, groups int, end ending) (graph.Array, error) {
-	on, err := win.over(x, 2)
+func convFirst(x, k graph.Array, win Window, groups int, epi epilogue) (graph.Array, error) {
+	on, err := win.resolve(x, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +21,7 @@ func convFirst(x, k graph.Array, win Window, groups int, end ending) (graph.Arra
 	if !win.plain() {
 		x = graph.MaterializeSmall(x) // rows of it are read for each row of the kernel
 	}
-	return newChannelsFirst("conv", x, k, on, groups, end), nil
+	return newChannelsFirst("conv", x, k, on, groups, epi), nil
 }
 
 // channelsFirstConv is a convolution of maps with their channels first, [N,C,...], with
@@ -34,16 +34,16 @@ type channelsFirstConv struct {
 	maps, weights graph.Array
 	groups, cn    int   // cn: channels of a group
 	out           int64 // channels of the result
-	end           ending
+	epilogue      epilogue
 }
 
 // newChannelsFirst is x, seen as [N,C,...], by weights, seen as [out,C/groups,k...].
-func newChannelsFirst(op string, x, weights graph.Array, on windows, groups int, end ending) graph.Array {
+func newChannelsFirst(op string, x, weights graph.Array, on windows, groups int, epi epilogue) graph.Array {
 	s, ws := x.Shape(), weights.Shape()
 	out := append(shape.Shape{s[0], ws[0]}, on.outs()...)
 	flat := graph.InMemory(reshape(weights, shape.Shape{ws[0], int(ws.Product(1, len(ws)))}))
 	on.ch = s[1]
-	return &channelsFirstConv{computed{op: op, dt: x.DType(), sh: out}, on, x, flat, groups, s[1] / groups, int64(ws[0]), end}
+	return &channelsFirstConv{computed{op: op, dt: x.DType(), sh: out}, on, x, flat, groups, s[1] / groups, int64(ws[0]), epi}
 }
 
 // linearFirstLeast is the positions of a map from which on linear maps take it as
@@ -52,13 +52,13 @@ const linearFirstLeast = 32
 
 // linearFirst maps axis of x by weights [out, in], the axes after it being its
 // positions.
-func linearFirst(x, weights graph.Array, axis int, end ending) graph.Array {
+func linearFirst(x, weights graph.Array, axis int, epi epilogue) graph.Array {
 	s, ws := x.Shape(), weights.Shape()
 	n := int(s.Product(axis+1, len(s)))
 	across := absent
 	across.in, across.out = n, n
 	maps := reshape(x, shape.Shape{int(s.Product(0, axis)), s[axis], n})
-	y := newChannelsFirst("linear", maps, weights, windows{z: absent, y: absent, x: across, axes: 1, ch: s[axis]}, 1, end)
+	y := newChannelsFirst("linear", maps, weights, windows{z: absent, y: absent, x: across, axes: 1, ch: s[axis]}, 1, epi)
 	out := s.Clone()
 	out[axis] = ws[0]
 	return reshape(y, out)
@@ -67,12 +67,12 @@ func linearFirst(x, weights graph.Array, axis int, end ending) graph.Array {
 func (p *channelsFirstConv) Operands(visit func(*graph.Array)) {
 	visit(&p.maps)
 	visit(&p.weights)
-	p.end.operands(visit)
+	p.epilogue.operands(visit)
 }
 
 func (p *channelsFirstConv) patch() int64 { return int64(p.cn * p.taps()) }
 
-func (p *channelsFirstConv) Flops() int64 { return (2*p.patch() + p.end.flops) * p.sh.Len() }
+func (p *channelsFirstConv) Flops() int64 { return (2*p.patch() + p.epilogue.flops) * p.sh.Len() }
 
 // convFirstTile is the elements that a tile has at least, where it can.
 const convFirstTile = 128 << 10
@@ -88,7 +88,7 @@ func (p *channelsFirstConv) Tiling() graph.Tiling {
 
 func (p *channelsFirstConv) Memory(n int64) int64 {
 	cols := max(n/max(p.out, 1), 1)
-	read := p.covered(cols)
+	read := p.spanElements(cols)
 	if p.lined() {
 		read = min(read, cols*int64(p.ch))
 	}
@@ -149,7 +149,7 @@ type channels struct {
 // readChannels gives the source of n windows of a plane of the result. buf is to
 // be put back.
 func (p *channelsFirstConv) readChannels(ctx context.Context, plane, first, n int64) (src channels, buf []byte, err error) {
-	src.span = p.under(plane, first, n)
+	src.span = p.span(plane, first, n)
 	if src.lines == 0 || src.planes == 0 {
 		return src, nil, nil
 	}
@@ -198,13 +198,13 @@ func convPlaneFirst[T kernel.Float](p *channelsFirstConv, dst []byte, src channe
 		m := min(result.Rows-i, (g+1)*per-out)
 		patches := patchColumns[T]{p, &src, kernel.View[T](src.data), b.first, g * p.cn, t.Panel(p.dt.Kind())}
 		right := kernel.Right[T]{K: k, N: result.Cols, Depth: convDepth, Fill: patches.fill}
-		for j, bias := range biasOf[T](p.end, out, m) {
+		for j, bias := range biasOf[T](p.epilogue, out, m) {
 			row := result.Row(i + j)
 			for x := range row {
 				row[x] = bias
 			}
 		}
-		kernel.Multiply(t, result.Slice(i, m), weights.Slice(out, m).Left(), right, p.end.bias != nil, kernel.Epilogue[T]{Activation: p.end.activation})
+		kernel.Multiply(t, result.Slice(i, m), weights.Slice(out, m).Left(), right, p.epilogue.bias != nil, kernel.Epilogue[T]{Activation: p.epilogue.activation})
 		i += m
 	}
 }
@@ -231,16 +231,16 @@ func (s *patchColumns[T]) fill(buf []T, k0, k, j, n int) {
 		for done := 0; done < cols; { // positions of one line at a time
 			y, x := s.p.at(s.first + int64(j+done))
 			take := min(cols-done, s.p.x.out-x)
-			s.piece(buf[done:], k0, k, y, x, take)
+			s.fillRows(buf[done:], k0, k, y, x, take)
 			done += take
 		}
 		buf = buf[k*s.panel:]
 	}
 }
 
-// piece fills n columns of k rows of a panel with the patches of positions
+// fillRows fills n columns of k rows of a panel with the patches of positions
 // (y,x), (y,x+1), ...: tap by tap, since the channels of a tap lie evenly spaced.
-func (s *patchColumns[T]) piece(dst []T, k0, k, y, x, n int) {
+func (s *patchColumns[T]) fillRows(dst []T, k0, k, y, x, n int) {
 	p := s.p
 	taps := p.taps()
 	for tap := range min(taps, k) {

@@ -9,14 +9,14 @@ import (
 )
 
 // convLast is the convolution of x [N,...,C] with kernels [k...,C/groups,out].
-func convLast(x, k graph.Array, win Window, groups int, end ending) (graph.Array, error) {
+func convLast(x, k graph.Array, win Window, groups int, epi epilogue) (graph.Array, error) {
 	ks := k.Shape()
 	n := len(ks) - 2
 	weights := pack(reshape(k, shape.Shape{int(ks.Product(0, n+1)), ks[n+1]}), groups)
 	if win.plain() && groups == 1 {
-		return multiplyRows(x, weights, end), nil
+		return multiplyRows(x, weights, epi), nil
 	}
-	on, err := win.over(x, 1)
+	on, err := win.resolve(x, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func convLast(x, k graph.Array, win Window, groups int, end ending) (graph.Array
 		return nil, err
 	}
 	x = graph.MaterializeSmall(x) // rows of it are read for each row of the kernel
-	return &channelsLastConv{computed{op: "conv", dt: x.DType(), sh: out}, on, x, weights, groups, ks[n], end}, nil
+	return &channelsLastConv{computed{op: "conv", dt: x.DType(), sh: out}, on, x, weights, groups, ks[n], epi}, nil
 }
 
 // channelsLastConv is a convolution of maps [N,...,C] with weights, a matrix
@@ -37,7 +37,7 @@ type channelsLastConv struct {
 	windows
 	maps, weights graph.Array
 	groups, cn    int // cn: channels of a group
-	end           ending
+	epilogue      epilogue
 }
 
 // convLastTile is the positions that a tile has at least.
@@ -46,22 +46,22 @@ const convLastTile = 512
 func (c *channelsLastConv) Operands(visit func(*graph.Array)) {
 	visit(&c.maps)
 	visit(&c.weights)
-	c.end.operands(visit)
+	c.epilogue.operands(visit)
 }
 
 func (c *channelsLastConv) patch() int64 { return int64(c.taps() * c.cn) }
 func (c *channelsLastConv) out() int64   { return int64(c.sh.Last()) }
 
-func (c *channelsLastConv) Flops() int64 { return (2*c.patch() + c.end.flops) * c.sh.Len() }
+func (c *channelsLastConv) Flops() int64 { return (2*c.patch() + c.epilogue.flops) * c.sh.Len() }
 
 // Tiling takes more rows where those of the input are computed, since tiles
 // next to each other both compute the rows between them.
 func (c *channelsLastConv) Tiling() graph.Tiling {
-	return graph.Tiling{Unit: c.out(), Size: c.windows.worth(c.maps, convLastTile) * c.out()}
+	return graph.Tiling{Unit: c.out(), Size: c.windows.tilePositions(c.maps, convLastTile) * c.out()}
 }
 
 func (c *channelsLastConv) Memory(n int64) int64 {
-	read := c.covered(n / max(c.out(), 1))
+	read := c.spanElements(n / max(c.out(), 1))
 	return (graph.PeekBuffer(c.maps, read)+wholeRowsMemory(n, c.out()))*c.size() + graph.MemoryOf(c.maps, read)
 }
 
@@ -98,7 +98,7 @@ func convPlaneLast[T kernel.Float](c *channelsLastConv, dst []byte, src source, 
 			left.Line, left.Begun = c.x.out, x
 		}
 		to := kernel.Matrix[T]{Data: kernel.View[T](dst)[g*per:], Stride: out, Rows: int(n), Cols: per}
-		kernel.Multiply(kernel.Active(), to, left, right, false, endingOf[T](c.end, g*per, per))
+		kernel.Multiply(kernel.Active(), to, left, right, false, kernelEpilogue[T](c.epilogue, g*per, per))
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 
 // convTransposed is the transposed convolution of x [N,...,C] with kernels
 // [k...,C,out].
-func convTransposed(x, k graph.Array, o ConvOptions, e epilogue) (graph.Array, error) {
+func convTransposed(x, k graph.Array, o ConvOptions, post postOps) (graph.Array, error) {
 	s, ks := x.Shape(), k.Shape()
 	n := len(ks) - 2
 	size := ks[:n]
@@ -16,7 +16,7 @@ func convTransposed(x, k graph.Array, o ConvOptions, e epilogue) (graph.Array, e
 		apart = apart && pick(o.Stride, i, 1) == size[i] && pick(o.Padding.Each, i, [2]int{}) == [2]int{} && pick(o.OutputPadding, i, 0) == 0
 	}
 	if apart {
-		return convApart(x, k, e)
+		return convApart(x, k, post)
 	}
 	// Zeros between positions, and the kernel turned around.
 	to := s.Clone()
@@ -40,25 +40,25 @@ func convTransposed(x, k graph.Array, o ConvOptions, e epilogue) (graph.Array, e
 		to[1+i] = before + spread + after
 		k = flip(k, i)
 	}
-	end, err := e.hold(x.DType(), ks[n+1])
+	epi, err := post.materialize(x.DType(), ks[n+1])
 	if err != nil {
 		return nil, err
 	}
 	spread := insertZeros("insert-zeros", graph.MaterializeSmall(x), 1, axes, to)
-	return convLast(spread, k, Window{Size: size}, 1, end)
+	return convLast(spread, k, Window{Size: size}, 1, epi)
 }
 
 // convApart is the transposed convolution of patches that don't overlap: each
 // position becomes taps·out numbers, which only have to be put in place.
-func convApart(x, k graph.Array, e epilogue) (graph.Array, error) {
+func convApart(x, k graph.Array, post postOps) (graph.Array, error) {
 	s, ks := x.Shape(), k.Shape()
 	n := len(ks) - 2
 	taps, out := int(ks.Product(0, n)), ks[n+1]
-	if e.bias != nil {
-		each := repeat(reshape(e.bias, shape.Shape{1, out}), shape.Shape{taps, out})
-		e.bias = reshape(each, shape.Shape{taps * out})
+	if post.bias != nil {
+		each := repeat(reshape(post.bias, shape.Shape{1, out}), shape.Shape{taps, out})
+		post.bias = reshape(each, shape.Shape{taps * out})
 	}
-	end, err := e.hold(x.DType(), taps*out)
+	epi, err := post.materialize(x.DType(), taps*out)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func convApart(x, k graph.Array, e epilogue) (graph.Array, error) {
 		tiled = append(tiled, s[1+i]*ks[i])
 	}
 	wide, placed = append(wide, n+1), append(placed, 1+2*n)
-	y := multiplyRows(x, pack(reshape(transpose(k, wide), shape.Shape{ks[n], taps * out}), 1), end)
+	y := multiplyRows(x, pack(reshape(transpose(k, wide), shape.Shape{ks[n], taps * out}), 1), epi)
 	y = reshape(y, append(append(apart, ks[:n]...), out)) // [N,s...,k...,out]
 	return reshape(transpose(y, placed), append(tiled, out)), nil
 }

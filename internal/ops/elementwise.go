@@ -13,29 +13,29 @@ import (
 	"fusectl/internal/shape"
 )
 
-// fold combines arrays of one shape and dtype element by element, from left
+// nary combines arrays of one shape and dtype element by element, from left
 // to right.
-type fold struct {
+type nary struct {
 	computed
 	xs   []graph.Array
 	loop func(dst, a, b []byte)
 }
 
-func (f *fold) Operands(visit func(*graph.Array)) {
+func (f *nary) Operands(visit func(*graph.Array)) {
 	for i := range f.xs {
 		visit(&f.xs[i])
 	}
 }
 
-func (f *fold) Flops() int64 { return int64(len(f.xs)-1) * f.sh.Len() }
+func (f *nary) Flops() int64 { return int64(len(f.xs)-1) * f.sh.Len() }
 
-func (f *fold) ReadsOnce(unit int64, say func(*graph.Array, int64)) {
+func (f *nary) ReadsOnce(unit int64, say func(*graph.Array, int64)) {
 	for i := range f.xs {
 		say(&f.xs[i], unit)
 	}
 }
 
-func (f *fold) Memory(n int64) int64 {
+func (f *nary) Memory(n int64) int64 {
 	most := int64(0)
 	for i, x := range f.xs {
 		m := graph.MemoryOf(x, n)
@@ -47,11 +47,11 @@ func (f *fold) Memory(n int64) int64 {
 	return most
 }
 
-func (*fold) ReadsByRegion() bool { return true }
+func (*nary) ReadsByRegion() bool { return true }
 
 // Tiling is that of the first input that prefers blocks; whole rows of the
 // others fit into it where they can.
-func (f *fold) Tiling() graph.Tiling {
+func (f *nary) Tiling() graph.Tiling {
 	t := graph.TilingOf(f.xs[0])
 	for _, x := range f.xs[1:] {
 		o := graph.TilingOf(x)
@@ -65,11 +65,11 @@ func (f *fold) Tiling() graph.Tiling {
 	return t
 }
 
-func (f *fold) Read(ctx context.Context, dst []byte, off int64) error {
+func (f *nary) Read(ctx context.Context, dst []byte, off int64) error {
 	return f.ReadRegion(ctx, dst, graph.OneRun(off, int64(len(dst))/f.size()))
 }
 
-func (f *fold) ReadRegion(ctx context.Context, dst []byte, r graph.Region) error {
+func (f *nary) ReadRegion(ctx context.Context, dst []byte, r graph.Region) error {
 	acc, err := graph.Peek(ctx, f.xs[0], dst, r)
 	if err != nil {
 		return err
@@ -169,7 +169,7 @@ func elementwise(op string, xs []graph.Array, t dtype.Type, loops *[dtype.NumKin
 	}
 	out := work[0]
 	if len(work) > 1 {
-		out = &fold{computed{op: op, dt: t.Compute(), sh: out.Shape()}, work, loops[t.Compute().Kind()]}
+		out = &nary{computed{op: op, dt: t.Compute(), sh: out.Shape()}, work, loops[t.Compute().Kind()]}
 	}
 	if activation == "" {
 		return cast(out, t), nil

@@ -82,8 +82,8 @@ func (w Weights) Outputs() (int, error) {
 	return k.Shape()[1], nil
 }
 
-// turned is a kernel of layout from, [in, out] or [out, in], in layout to.
-func turned(k graph.Array, from, to WeightLayout) graph.Array {
+// toLayout is a kernel of layout from, [in, out] or [out, in], in layout to.
+func toLayout(k graph.Array, from, to WeightLayout) graph.Array {
 	if from == to {
 		return k
 	}
@@ -118,7 +118,7 @@ func Linear(x graph.Array, w Weights, o LinearOptions) (graph.Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	var e epilogue
+	var post postOps
 	if o.Residual != nil {
 		want := s.Clone()
 		if w.Kernel != nil {
@@ -129,25 +129,25 @@ func Linear(x graph.Array, w Weights, o LinearOptions) (graph.Array, error) {
 		if !o.Residual.Shape().Equal(want) {
 			return nil, graph.Errorf(o.Residual, "shape %v: want %v, the shape of what it is added to", o.Residual.Shape(), want)
 		}
-		e.residual = cast(o.Residual, t.Compute())
+		post.residual = cast(o.Residual, t.Compute())
 	}
 	fused, after := fuse(o.Activation, t.Compute())
-	e.activation = fused
+	post.activation = fused
 	work := cast(x, t.Compute())
-	if e.residual == nil || axis == len(s)-1 {
-		work, err = linearThen(work, w, axis, e)
+	if post.residual == nil || axis == len(s)-1 {
+		work, err = linearThen(work, w, axis, post)
 	} else if work, err = linear(work, w, axis); err == nil { // a product adds it to rows alone
-		work, err = e.after(work, axis)
+		work, err = post.apply(work, axis)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return finish(work, after, t, axis)
+	return activateAndCast(work, after, t, axis)
 }
 
-// finish applies an activation, "" being none, and rounds to t; axis is what a
+// activateAndCast applies an activation, "" being none, and rounds to t; axis is what a
 // softmax runs over.
-func finish(x graph.Array, activation string, t dtype.Type, axis int) (graph.Array, error) {
+func activateAndCast(x graph.Array, activation string, t dtype.Type, axis int) (graph.Array, error) {
 	if activation != "" {
 		var err error
 		if x, err = activate(activation, x, axis); err != nil {
@@ -159,20 +159,20 @@ func finish(x graph.Array, activation string, t dtype.Type, axis int) (graph.Arr
 
 // linear maps one axis of x in x's dtype, which is float32 or float64.
 func linear(x graph.Array, w Weights, axis int) (graph.Array, error) {
-	return linearThen(x, w, axis, epilogue{})
+	return linearThen(x, w, axis, postOps{})
 }
 
 // linearThen is linear with what a product does besides, the bias apart; a
 // residual is for the last axis alone.
-func linearThen(x graph.Array, w Weights, axis int, e epilogue) (graph.Array, error) {
+func linearThen(x graph.Array, w Weights, axis int, post postOps) (graph.Array, error) {
 	t, s := x.DType(), x.Shape()
 	w, err := w.folded(t, false)
 	if err != nil {
 		return nil, err
 	}
-	e.bias = w.Bias
+	post.bias = w.Bias
 	if w.Kernel == nil {
-		return e.after(x, axis)
+		return post.apply(x, axis)
 	}
 	k, err := w.matrix()
 	if err != nil {
@@ -185,21 +185,21 @@ func linearThen(x graph.Array, w Weights, axis int, e epilogue) (graph.Array, er
 	if w.Layout == Torch {
 		in, out = out, in
 	}
-	end, err := e.hold(t, out)
+	epi, err := post.materialize(t, out)
 	if err != nil {
 		return nil, err
 	}
 	k = cast(k, t)
 	if axis < len(s)-1 && s.Product(axis+1, len(s)) >= linearFirstLeast {
-		return linearFirst(x, turned(k, w.Layout, Torch), axis, end), nil
+		return linearFirst(x, toLayout(k, w.Layout, Torch), axis, epi), nil
 	}
-	k = turned(k, w.Layout, Keras)
+	k = toLayout(k, w.Layout, Keras)
 	if in > 0 && s.Len() < int64(in)*kernel.FewRows && kernel.Active().InPlace(t.Kind()) {
 		weights := graph.InMemory(k)
-		return onLast(x, axis, func(x graph.Array) (graph.Array, error) { return newProduct(x, weights, in, out, end), nil })
+		return onLast(x, axis, func(x graph.Array) (graph.Array, error) { return newProduct(x, weights, in, out, epi), nil })
 	}
 	weights := pack(k, 1)
-	return onLast(x, axis, func(x graph.Array) (graph.Array, error) { return multiplyRows(x, weights, end), nil })
+	return onLast(x, axis, func(x graph.Array) (graph.Array, error) { return multiplyRows(x, weights, epi), nil })
 }
 
 // Fits refuses a kernel of a linear map that doesn't take as many channels as an
@@ -224,14 +224,14 @@ func (w Weights) Fits(x graph.Array, axis int) error {
 		Hint("weights are read in %s's order; --weight-layout says otherwise", w.Layout)
 }
 
-// after is e done to x, which is no product.
-func (e epilogue) after(x graph.Array, axis int) (graph.Array, error) {
-	x, err := addBias(x, e.bias, axis)
-	if err == nil && e.residual != nil {
-		x, err = Add([]graph.Array{e.residual, x}, AddOptions{})
+// apply is e done to x, which is no product.
+func (post postOps) apply(x graph.Array, axis int) (graph.Array, error) {
+	x, err := addBias(x, post.bias, axis)
+	if err == nil && post.residual != nil {
+		x, err = Add([]graph.Array{post.residual, x}, AddOptions{})
 	}
-	if err == nil && e.activation != "" {
-		x, err = activate(e.activation, x, axis)
+	if err == nil && post.activation != "" {
+		x, err = activate(post.activation, x, axis)
 	}
 	return x, err
 }
@@ -259,7 +259,7 @@ func addBias(x, bias graph.Array, axis int) (graph.Array, error) {
 	}
 	along[axis] = s[axis]
 	each := repeat(reshape(cast(bias, x.DType()), along), s)
-	return &fold{computed{op: "bias", dt: x.DType(), sh: s}, []graph.Array{x, each}, add}, nil
+	return &nary{computed{op: "bias", dt: x.DType(), sh: s}, []graph.Array{x, each}, add}, nil
 }
 
 // checkBias refuses a bias that isn't one number for each of n channels.
@@ -271,15 +271,15 @@ func checkBias(bias graph.Array, n int) error {
 }
 
 // multiplyRows is rows [.., in] times a matrix [in, out] that pack has held.
-func multiplyRows(x graph.Array, weights *graph.Materialized, end ending) graph.Array {
+func multiplyRows(x graph.Array, weights *graph.Materialized, epi epilogue) graph.Array {
 	p := weights.Of().(*packed)
-	return newProduct(x, weights, p.k, p.n, end)
+	return newProduct(x, weights, p.k, p.n, epi)
 }
 
-func newProduct(x graph.Array, weights graph.Resident, k, n int, end ending) graph.Array {
+func newProduct(x graph.Array, weights graph.Resident, k, n int, epi epilogue) graph.Array {
 	s := x.Shape().Clone()
 	s[len(s)-1] = n
-	return &product{computed{op: "linear", dt: x.DType(), sh: s}, x, weights, int64(k), int64(n), end}
+	return &product{computed{op: "linear", dt: x.DType(), sh: s}, x, weights, int64(k), int64(n), epi}
 }
 
 // product is rows [.., k] times a matrix [k,n]: one that pack has held, or for
@@ -288,7 +288,7 @@ type product struct {
 	computed
 	x, weights graph.Array
 	k, n       int64
-	end        ending
+	epilogue   epilogue
 }
 
 // productRows are the rows of a tile, at least: each panel of the weights serves
@@ -302,18 +302,18 @@ func (p *product) productRows() int64 {
 
 func (p *product) Tiling() graph.Tiling { return graph.Tiling{Unit: p.n, Size: p.productRows() * p.n} }
 
-func (p *product) Flops() int64 { return (2*p.k + p.end.flops) * p.sh.Len() }
+func (p *product) Flops() int64 { return (2*p.k + p.epilogue.flops) * p.sh.Len() }
 
 func (p *product) Operands(visit func(*graph.Array)) {
 	visit(&p.x)
 	visit(&p.weights)
-	p.end.operands(visit)
+	p.epilogue.operands(visit)
 }
 
 func (p *product) ReadsOnce(unit int64, say func(*graph.Array, int64)) {
 	if unit%p.n == 0 {
 		say(&p.x, unit/p.n*p.k)
-		say(&p.end.residual, unit)
+		say(&p.epilogue.residual, unit)
 	}
 }
 
@@ -321,8 +321,8 @@ func (p *product) Memory(n int64) int64 {
 	whole := max(n, wholeRowsMemory(n, p.n))
 	read := whole / max(p.n, 1) * p.k
 	m := (graph.PeekBuffer(p.x, read)+wholeRowsMemory(n, p.n))*p.size() + graph.MemoryOf(p.x, read)
-	if p.end.residual != nil {
-		m = max(m, graph.MemoryOf(p.end.residual, whole))
+	if p.epilogue.residual != nil {
+		m = max(m, graph.MemoryOf(p.epilogue.residual, whole))
 	}
 	return m
 }
@@ -331,8 +331,8 @@ func (p *product) Read(ctx context.Context, dst []byte, off int64) error {
 	return wholeRows(dst, off, p.n, p.size(), func(dst []byte, row, n int64) error {
 		x, buf, err := graph.PeekRun(ctx, p.x, row*p.k, n*p.k)
 		defer graph.PutBuffer(buf)
-		if err == nil && p.end.residual != nil {
-			err = p.end.residual.Read(ctx, dst, row*p.n)
+		if err == nil && p.epilogue.residual != nil {
+			err = p.epilogue.residual.Read(ctx, dst, row*p.n)
 		}
 		if err != nil {
 			return err
@@ -345,10 +345,10 @@ func (p *product) Read(ctx context.Context, dst []byte, off int64) error {
 func multiply[T kernel.Float](p *product, dst, x []byte, rows int64) {
 	c := kernel.Dense(kernel.View[T](dst), int(rows), int(p.n))
 	left := kernel.Dense(kernel.View[T](x), int(rows), int(p.k)).Left()
-	end := endingOf[T](p.end, 0, int(p.n))
+	end := kernelEpilogue[T](p.epilogue, 0, int(p.n))
 	right := kernel.Dense(kernel.View[T](p.weights.(graph.Resident).Bytes()), int(p.k), int(p.n)).Right()
 	if h, ok := p.weights.(*graph.Materialized); ok && isPacked(h) {
 		right = group[T](h, 0)
 	}
-	kernel.Multiply(kernel.Active(), c, left, right, p.end.residual != nil, end)
+	kernel.Multiply(kernel.Active(), c, left, right, p.epilogue.residual != nil, end)
 }

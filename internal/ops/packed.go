@@ -85,16 +85,17 @@ func group[T kernel.Float](h *graph.Materialized, i int) kernel.Right[T] {
 	return kernel.Right[T]{Data: data[i*per : (i+1)*per], K: p.k, N: p.n}
 }
 
-// epilogue is what a product does with its elements while they are in the
-// cache: it adds them to a residual of its own shape, adds a bias, a number for
-// each output channel, and applies an activation.
-type epilogue struct {
+// postOps are the operations that a product applies to its elements while they
+// are in the cache: it adds a residual of its own shape and a bias, a number for
+// each output channel, and then applies an activation.
+type postOps struct {
 	residual   graph.Array // nil: none; in the product's dtype
 	bias       graph.Array // nil: none
 	activation string
 }
 
-// fuse splits an activation off that a product of dtype t can't apply by itself.
+// fuse says whether a product of dtype t can apply an activation itself; otherwise
+// it comes after.
 func fuse(activation string, t dtype.Type) (fused, after string) {
 	if kernel.Active().Activation(activation, t.Kind()) == nil {
 		return "", activation
@@ -102,36 +103,36 @@ func fuse(activation string, t dtype.Type) (fused, after string) {
 	return activation, ""
 }
 
-// ending is an epilogue, held. Its arrays are operands of the node.
-type ending struct {
+// epilogue is postOps with their arrays in memory, as operands of the node.
+type epilogue struct {
 	bias       graph.Array // nil: none; in memory
 	residual   graph.Array // nil: none
 	activation func(dst, src []byte)
 	flops      int64 // an element
 }
 
-// hold makes e ready for products of dtype t with n output channels.
-func (e epilogue) hold(t dtype.Type, n int) (ending, error) {
-	out := ending{residual: e.residual}
-	if e.residual != nil {
+// materialize makes them ready for products of dtype t with n output channels.
+func (post postOps) materialize(t dtype.Type, n int) (epilogue, error) {
+	out := epilogue{residual: post.residual}
+	if post.residual != nil {
 		out.flops++
 	}
-	if e.bias != nil {
-		if err := checkBias(e.bias, n); err != nil {
+	if post.bias != nil {
+		if err := checkBias(post.bias, n); err != nil {
 			return out, err
 		}
-		out.bias = graph.Materialize(reshape(cast(e.bias, t), shape.Shape{n}))
+		out.bias = graph.Materialize(reshape(cast(post.bias, t), shape.Shape{n}))
 		out.flops++
 	}
-	if e.activation != "" {
-		out.activation = kernel.Active().Activation(e.activation, t.Kind())
-		out.flops += activationFlops(e.activation)
+	if post.activation != "" {
+		out.activation = kernel.Active().Activation(post.activation, t.Kind())
+		out.flops += activationFlops(post.activation)
 	}
 	return out, nil
 }
 
 // operands visits those that there are, for the Operands of the node.
-func (e *ending) operands(visit func(*graph.Array)) {
+func (e *epilogue) operands(visit func(*graph.Array)) {
 	if e.bias != nil {
 		visit(&e.bias)
 	}
@@ -141,14 +142,14 @@ func (e *ending) operands(visit func(*graph.Array)) {
 }
 
 // biasOf is the bias of n channels from number first on; nil if there is none.
-func biasOf[T kernel.Float](e ending, first, n int) []T {
+func biasOf[T kernel.Float](e epilogue, first, n int) []T {
 	if e.bias == nil {
 		return nil
 	}
 	return kernel.View[T](e.bias.(graph.Resident).Bytes())[first : first+n]
 }
 
-// endingOf is the epilogue of n channels from number first on, likewise.
-func endingOf[T kernel.Float](e ending, first, n int) kernel.Epilogue[T] {
+// kernelEpilogue is the epilogue of n channels from number first on, likewise.
+func kernelEpilogue[T kernel.Float](e epilogue, first, n int) kernel.Epilogue[T] {
 	return kernel.Epilogue[T]{Bias: biasOf[T](e, first, n), Activation: e.activation}
 }

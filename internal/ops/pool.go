@@ -44,7 +44,7 @@ func Pool(x graph.Array, mode string, o PoolOptions) (graph.Array, error) {
 		}
 	}
 	out, err := onLast(x, o.Layout.Channel(n+2), func(x graph.Array) (graph.Array, error) {
-		on, err := o.over(x, 1)
+		on, err := o.resolve(x, 1)
 		if err != nil {
 			return nil, err
 		}
@@ -83,13 +83,13 @@ type pooled struct {
 func (p *pooled) Operands(visit func(*graph.Array)) { visit(&p.maps) }
 
 func (p *pooled) Tiling() graph.Tiling {
-	return graph.Tiling{Unit: int64(p.x.out * p.ch), Size: p.worth(p.maps, 1) * int64(p.ch)}
+	return graph.Tiling{Unit: int64(p.x.out * p.ch), Size: p.tilePositions(p.maps, 1) * int64(p.ch)}
 }
 
 func (p *pooled) Flops() int64 { return int64(p.taps()) * p.sh.Len() }
 
 func (p *pooled) Memory(n int64) int64 {
-	read := p.covered(n / max(int64(p.ch), 1))
+	read := p.spanElements(n / max(int64(p.ch), 1))
 	return graph.PeekBuffer(p.maps, read)*int64(p.maps.DType().Size()) + wholeRowsMemory(n, int64(p.ch))*p.size() + graph.MemoryOf(p.maps, read)
 }
 

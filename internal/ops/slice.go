@@ -7,8 +7,8 @@ import (
 	"fusectl/internal/shape"
 )
 
-// Part is part i of x cut into n equal parts along its first axis.
-func Part(x graph.Array, i, n int) (graph.Array, error) {
+// SplitPart is part i of x cut into n equal parts along its first axis.
+func SplitPart(x graph.Array, i, n int) (graph.Array, error) {
 	s := x.Shape()
 	if len(s) == 0 || s[0]%n != 0 {
 		return nil, graph.Errorf(x, "shape %v doesn't split into %d parts along its first axis", s, n)

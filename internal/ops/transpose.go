@@ -10,9 +10,9 @@ import (
 	"fusectl/internal/shape"
 )
 
-// swapped exchanges two neighbouring blocks of axes: source [outer, A, B,
+// blockTranspose exchanges two neighbouring blocks of axes: source [outer, A, B,
 // inner] seen as [outer, B, A, inner].
-type swapped struct {
+type blockTranspose struct {
 	unary
 	perm []int
 	s    shape.Swap
@@ -42,7 +42,7 @@ func Untransposed(x graph.Array) graph.Array {
 	return x
 }
 
-func (t *swapped) from() (graph.Array, []int) { return t.x, t.perm }
+func (t *blockTranspose) from() (graph.Array, []int) { return t.x, t.perm }
 
 // transpose is Transpose for what is known to be a permutation.
 func transpose(x graph.Array, perm []int) graph.Array {
@@ -61,7 +61,7 @@ func transpose(x graph.Array, perm []int) graph.Array {
 	case len(swaps) == 0 || graph.SizeOf(x) == 0: // no byte moves
 		return reshape(x, out)
 	case len(swaps) == 1:
-		return &swapped{unary{computed{op: "transpose", dt: x.DType(), sh: out}, x}, perm, swaps[0]}
+		return &blockTranspose{unary{computed{op: "transpose", dt: x.DType(), sh: out}, x}, perm, swaps[0]}
 	}
 	if k, ok := x.(graph.Keeper); ok {
 		if reading, _ := k.Keeps(); reading > 0 {
@@ -71,15 +71,15 @@ func transpose(x graph.Array, perm []int) graph.Array {
 	return newPermuted(graph.MaterializeComputed(x), perm)
 }
 
-func (*swapped) Flops() int64 { return 0 }
+func (*blockTranspose) Flops() int64 { return 0 }
 
-func (t *swapped) Memory(n int64) int64 {
+func (t *blockTranspose) Memory(n int64) int64 {
 	return graph.PeekBuffer(t.x, n)*t.size() + graph.MemoryOf(t.x, n)
 }
 
 // Tiling takes all of B with a range of A, since the source then gives one
 // run, or where that would be too much, a square of both.
-func (t *swapped) Tiling() graph.Tiling {
+func (t *blockTranspose) Tiling() graph.Tiling {
 	s := t.s
 	const most = 1 << 18 // elements of a tile
 	rows := s.B
@@ -90,7 +90,7 @@ func (t *swapped) Tiling() graph.Tiling {
 	return graph.Tiling{Rows: s.B, Stride: s.A * s.Inner, TileRows: rows, TileCols: cols * s.Inner}
 }
 
-func (t *swapped) Read(ctx context.Context, dst []byte, off int64) error {
+func (t *blockTranspose) Read(ctx context.Context, dst []byte, off int64) error {
 	s, size := t.s, t.size()
 	row := s.A * s.Inner
 	for len(dst) > 0 {
@@ -121,7 +121,7 @@ func (t *swapped) Read(ctx context.Context, dst []byte, off int64) error {
 	return nil
 }
 
-func (t *swapped) ReadRegion(ctx context.Context, dst []byte, r graph.Region) error {
+func (t *blockTranspose) ReadRegion(ctx context.Context, dst []byte, r graph.Region) error {
 	s := t.s
 	row := s.A * s.Inner
 	outer, b, col := r.Off/(s.B*row), r.Off/row%s.B, r.Off%row
@@ -132,7 +132,7 @@ func (t *swapped) ReadRegion(ctx context.Context, dst []byte, r graph.Region) er
 }
 
 // box fills dst with rows b to b+nb by columns a to a+na of one outer block.
-func (t *swapped) box(ctx context.Context, dst []byte, outer, b, nb, a, na int64) error {
+func (t *blockTranspose) box(ctx context.Context, dst []byte, outer, b, nb, a, na int64) error {
 	s := t.s
 	src := graph.Region{Off: ((outer*s.A+a)*s.B + b) * s.Inner, Runs: na, Len: nb * s.Inner, Stride: s.B * s.Inner}
 	if x, ok := t.x.(graph.Resident); ok {

@@ -116,9 +116,9 @@ type axisWindow struct{ in, out, size, stride, dilation, before int }
 // absent is the window along an axis that a map doesn't have.
 var absent = axisWindow{in: 1, out: 1, size: 1, stride: 1, dilation: 1}
 
-// along resolves the window along spatial axis i of in positions. It is an
+// resolveAxis resolves the window along spatial axis i of in positions. It is an
 // error if no position remains.
-func (w Window) along(i, in int) (axisWindow, error) {
+func (w Window) resolveAxis(i, in int) (axisWindow, error) {
 	a := axisWindow{in: in, size: pick(w.Size, i, 0), stride: max(pick(w.Stride, i, 1), 1), dilation: max(pick(w.Dilation, i, 1), 1)}
 	if a.size < 1 {
 		return a, fmt.Errorf("a window of %s: want at least 1 along each axis", joined(w.Size, " by "))
@@ -166,9 +166,9 @@ type windows struct {
 	ch      int
 }
 
-// over resolves the window on a map whose spatial axes begin with axis first:
+// resolve resolves the window on a map whose spatial axes begin with axis first:
 // 1 for [N,...,C], 2 for [N,C,...].
-func (w Window) over(x graph.Array, first int) (windows, error) {
+func (w Window) resolve(x graph.Array, first int) (windows, error) {
 	s := x.Shape()
 	n := len(s) - 2
 	on := windows{absent, absent, absent, n, s[first-1]}
@@ -178,7 +178,7 @@ func (w Window) over(x graph.Array, first int) (windows, error) {
 	err := w.fits(n)
 	for i, a := range []*axisWindow{&on.z, &on.y, &on.x}[maxSpatial-n:] {
 		if err == nil {
-			*a, err = w.along(i, s[first+i])
+			*a, err = w.resolveAxis(i, s[first+i])
 		}
 	}
 	if err != nil {
@@ -221,9 +221,9 @@ func (w *windows) planes(first, n int64, f func(plane, first, n int64) error) er
 // rowsWorth is the rows of a tile whose windows move over a computed array.
 const rowsWorth = 8
 
-// worth is how many windows of x a tile should have: least, or whole rows
+// tilePositions is how many windows of x a tile should have: least, or whole rows
 // where x is computed, of which tiles next to each other share some.
-func (w *windows) worth(x graph.Array, least int64) int64 {
+func (w *windows) tilePositions(x graph.Array, least int64) int64 {
 	if _, held := x.(*graph.Materialized); held {
 		return least
 	}
@@ -233,9 +233,9 @@ func (w *windows) worth(x graph.Array, least int64) int64 {
 	return max(least, rowsWorth*int64(w.x.out))
 }
 
-// covered is how many elements n windows in line can lie over, which are those
+// spanElements is how many elements n windows in line can lie over, which are those
 // of one plane of the result.
-func (w *windows) covered(n int64) int64 {
+func (w *windows) spanElements(n int64) int64 {
 	rows := max(shape.CeilDiv(n, int64(w.x.out)), 1)
 	if n%int64(w.x.out) != 0 {
 		rows++ // it may begin and end within a row
@@ -250,8 +250,8 @@ func (w *windows) covered(n int64) int64 {
 // from number y on.
 type span struct{ z, planes, y, lines int }
 
-// under is the span of n windows of a plane of the result.
-func (w *windows) under(plane, first, n int64) span {
+// span is the span of n windows of a plane of the result.
+func (w *windows) span(plane, first, n int64) span {
 	y0, _ := w.at(first)
 	y1, _ := w.at(first + n - 1)
 	var s span
@@ -289,7 +289,7 @@ func (s *source) line(w *windows, y, k int) (at int, inside bool) {
 // read gives the source of n windows of a plane of the result, of maps [N,...,C].
 // buf is to be put back.
 func (w *windows) read(ctx context.Context, x graph.Array, plane, first, n int64) (src source, buf []byte, err error) {
-	src.span = w.under(plane, first, n)
+	src.span = w.span(plane, first, n)
 	src.width = w.x.in * w.ch
 	line := int64(src.width)
 	run := int64(src.lines) * line
@@ -306,7 +306,7 @@ func (w *windows) read(ctx context.Context, x graph.Array, plane, first, n int64
 		src.data, src.apart = m.Bytes()[r.Off*size:], int(r.Stride)
 		return src, nil, nil
 	}
-	buf = graph.GetBuffer(max(w.covered(n), r.Runs*run) * size) // as large for tiles at the border, so that buffers serve all
+	buf = graph.GetBuffer(max(w.spanElements(n), r.Runs*run) * size) // as large for tiles at the border, so that buffers serve all
 	src.data, src.apart = buf[:r.Runs*run*size], int(run)
 	return src, buf, graph.ReadRegion(ctx, x, src.data, r)
 }
