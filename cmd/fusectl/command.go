@@ -8,7 +8,7 @@ import (
 	"fusectl/internal/graph"
 )
 
-// command is how one command is made.
+// command makes one command; group is its place in the help.
 type command struct {
 	name, group string
 	make        func(*step) *cobra.Command

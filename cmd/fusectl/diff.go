@@ -95,8 +95,8 @@ func asClasses(xs []graph.Array) ([]graph.Array, error) {
 	return out, nil
 }
 
-// diffReport is what diff prints with --json. Figures that don't exist are
-// null.
+// diffReport is the object that diff prints with --json. Figures that don't
+// exist are null.
 type diffReport struct {
 	A         arrayReport `json:"a"`
 	B         arrayReport `json:"b"`

@@ -41,8 +41,8 @@ func defaults() common {
 	}
 }
 
-// later is what a step leaves to those after it: all but what is said of its
-// own inputs and result.
+// later gives the flags that hold for the steps after one: all but those about
+// its own inputs and result.
 func (c common) later() common {
 	c.output, c.dtype, c.as = "-", typeFlag{}, typeFlag{}
 	return c

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -149,5 +150,32 @@ func TestOnlyMainExits(t *testing.T) {
 				return true
 			})
 		}
+	}
+}
+
+var pronoun = regexp.MustCompile(`^\w+ (is|are) (what|how|that|those|where|which|whether|when)\b`)
+
+// A comment says what kind of thing is declared, by a noun or a verb: "x is what ..."
+// says nothing to hold on to.
+func TestCommentsNameTheirThing(t *testing.T) {
+	for _, f := range goFiles(t) {
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			var doc *ast.CommentGroup
+			switch d := n.(type) {
+			case *ast.FuncDecl:
+				doc = d.Doc
+			case *ast.GenDecl:
+				doc = d.Doc
+			case *ast.TypeSpec:
+				doc = d.Doc
+			case *ast.ValueSpec:
+				doc = d.Doc
+			}
+			if text := doc.Text(); pronoun.MatchString(text) {
+				line, _, _ := strings.Cut(text, "\n")
+				t.Errorf("%s: %q: say what it is or does, by a noun or a verb", f.path, line)
+			}
+			return true
+		})
 	}
 }

@@ -47,7 +47,7 @@ are shown all the same.`,
 	return cmd
 }
 
-// infoReport is what info says of one array.
+// infoReport describes one array, for info.
 type infoReport struct {
 	Name      string       `json:"name"`
 	DType     string       `json:"dtype"`

@@ -22,7 +22,7 @@ type job struct {
 	started  time.Time
 }
 
-// recipeCount is how deep recipes run each other, and how many steps they have.
+// recipeCount counts how deep recipes run each other, and the steps of all.
 type recipeCount struct{ depth, steps int }
 
 func (s *session) newJob() *job {

@@ -43,7 +43,7 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 	return s.end(o)
 }
 
-// outcome is how a command line ended.
+// outcome is the end of a command line: its error, nil if it was carried out.
 type outcome struct {
 	command string
 	flags   common // that say how an error is reported

@@ -207,7 +207,7 @@ func reverse(b []byte) {
 	}
 }
 
-// fortranIndex is where element i of C order stands in Fortran order.
+// fortranIndex gives the place in Fortran order of element i of C order.
 func fortranIndex(i int, shape []int) int {
 	index := make([]int, len(shape))
 	for a := len(shape) - 1; a >= 0; a-- {

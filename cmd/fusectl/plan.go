@@ -30,7 +30,7 @@ func newResultReport(x graph.Array) resultReport {
 	return resultReport{ops.OpOf(x), x.DType().String(), append([]int{}, s...), s.Len() * int64(x.DType().Size())}
 }
 
-// stepReport is what --dry-run prints of a step of a chain or a recipe.
+// stepReport describes a step of a chain or a recipe, for --dry-run.
 type stepReport struct {
 	Step int    `json:"step"` // its number, or its line
 	Text string `json:"text"`
@@ -39,8 +39,8 @@ type stepReport struct {
 	Flops int64 `json:"operations"`
 }
 
-// planReport is what --dry-run prints of a result that is written. The memory
-// is what all results of the command line take together.
+// planReport describes a result that is written, for --dry-run. The memory is that
+// of all results of the command line together.
 type planReport struct {
 	Output string `json:"output"`
 	resultReport

@@ -151,7 +151,8 @@ func (st *step) readRecipe(path string) (name, text string, err error) {
 	return name, string(b), nil
 }
 
-// bound is what names of a recipe are bound to.
+// bound holds the names of a recipe that are bound to files: its inputs and its
+// outputs.
 type bound struct {
 	inputs, outputs []string
 	paths           map[string]string

@@ -11,8 +11,8 @@ import (
 	"fusectl/internal/npyio"
 )
 
-// session is what a process shares between its jobs: its standard streams and the
-// descriptors that all their files count against. Several jobs may use it at once.
+// session holds all that a process shares between its jobs: its standard streams
+// and the descriptors that all their files count against. Several jobs may use it at once.
 type session struct {
 	stdin, stdout, stderr *os.File
 	out                   *report            // what is printed on stdout

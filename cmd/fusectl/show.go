@@ -135,7 +135,7 @@ func (st *step) show(ctx context.Context, s showFlags, name string, x graph.Arra
 	return set.Commit()
 }
 
-// encoder is how a picture is written to an output of that name.
+// encoder writes a picture in the format that an output's name asks for.
 func encoder(output string) (func(io.Writer, image.Image) error, error) {
 	switch ext := strings.ToLower(filepath.Ext(output)); ext {
 	case ".jpg", ".jpeg":
@@ -146,7 +146,7 @@ func encoder(output string) (func(io.Writer, image.Image) error, error) {
 	return png.Encode, nil
 }
 
-// shownMost is how many channels are drawn unless --channels says more.
+// shownMost is the number of channels that are drawn unless --channels says more.
 const shownMost = 64
 
 // maps reads the maps of x that the flags select.

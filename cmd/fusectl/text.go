@@ -42,7 +42,7 @@ func plain(text string) string {
 
 func unprinted(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 
-// flagError is what pflag finds wrong with a flag, in the words of this program.
+// flagError puts an error of pflag into the words of this program.
 func flagError(cmd *cobra.Command, err error) error {
 	u := usagef("%v", err)
 	u.hints = []string{cmd.CommandPath() + " --help lists the flags"}

@@ -171,7 +171,7 @@ func (b *bundle) convolution(names ...string) (w ops.Weights, err error) {
 	return w, err
 }
 
-// normEpsilon is what torch.nn.BatchNorm2d adds to the variance.
+// normEpsilon is the number that torch.nn.BatchNorm2d adds to the variance.
 const normEpsilon = 1e-5
 
 // normalized is convolution for a sequence of a convolution, NAME.0, and perhaps

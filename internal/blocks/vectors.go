@@ -54,8 +54,8 @@ func spread(xs []graph.Array, mode string, l shape.Layout) (m modal, found bool,
 	return m, found, nil
 }
 
-// extent is that of an axis on which vectors must agree with each other and with
-// what stands beside them; 1 agrees with any. what is the format of an extent.
+// extent finds the extent of an axis, on which vectors must agree with each other
+// and with the maps beside them; 1 agrees with any. what is the format of an extent.
 func (m modal) extent(axis int, what string) (int, error) {
 	n, of := 1, m.widest
 	for _, vectors := range []bool{false, true} { // which are to blame

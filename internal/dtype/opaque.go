@@ -25,7 +25,7 @@ const (
 	SubArray      // several elements of Elem, as only a field can be
 )
 
-// Definition is what an opaque type is made of.
+// Definition describes an opaque type: its parts and how they are stored.
 type Definition struct {
 	Sort      Sort
 	BigEndian bool    // Text, Date and Duration are stored so
@@ -42,8 +42,8 @@ type Field struct {
 	BigEndian bool // of a type with arithmetic: it is stored so
 }
 
-// definitions are those of the opaque types that have been made, by name: so types
-// stay small, and the same where their names are.
+// definitions holds the definition of every opaque type that has been made, by
+// name: so types stay small, and the same where their names are.
 var definitions sync.Map // string to *Definition
 
 func define(name string, size int, d Definition) Type {
@@ -51,7 +51,7 @@ func define(name string, size int, d Definition) Type {
 	return Opaque(name, size)
 }
 
-// Definition is what t is made of; that of sort Unknown for types that have
+// Definition gives the parts of t. Its sort is Unknown for types that have
 // arithmetic, or of which nothing but the name is known.
 func (t Type) Definition() Definition {
 	if d, ok := definitions.Load(t.name); ok && t.IsOpaque() {
@@ -98,7 +98,7 @@ func SubArrayOf(elem Field, dims []int, n int) Type {
 	return define("("+elem.literal()+", "+Tuple(dims)+")", n*elem.Type.Size(), Definition{Sort: SubArray, Elem: elem, Dims: slices.Clone(dims)})
 }
 
-// code is what stands beside the field's name: its type, and the shape of a
+// code is the text beside the field's name: its type, and the shape of a
 // sub-array.
 func (f Field) code() string {
 	c := f.literal()

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// Unit is what a date or a duration counts: Count times a base unit, such as
-// 25 seconds. The zero Unit is NumPy's generic one, which takes any other's place.
+// Unit is the time that a date or a duration counts by: Count times a base unit,
+// such as 25 seconds. The zero Unit is NumPy's generic one, which takes any other's place.
 type Unit struct {
 	Count int64
 	Base  string // Y, M, W, D, h, m, s, ms, us, ns, ps, fs or as
@@ -50,7 +50,7 @@ func (u Unit) String() string {
 	return "[" + strconv.FormatInt(u.Count, 10) + u.Base + "]"
 }
 
-// times is how often base unit to goes into base unit from, if that is less than
+// times gives the number of base units to in one of from, if that is less than
 // NumPy's limit of 2^56.
 func times(from, to int) (n uint64, ok bool) {
 	n = 1

@@ -131,7 +131,7 @@ func Operands(n Node) (xs []Array) {
 	return xs
 }
 
-// MemoryOf is what a read of n elements of x holds.
+// MemoryOf is the bytes that a read of n elements of x holds.
 func MemoryOf(x Array, n int64) int64 {
 	if nd, ok := x.(Node); ok {
 		return nd.Memory(n)

@@ -19,7 +19,7 @@ func flopsOf(n Node) int64 {
 	return n.Shape().Len()
 }
 
-// Cost is what computing arrays takes.
+// Cost counts the work of computing arrays.
 type Cost struct {
 	Flops int64 // floating-point operations
 	Moved int64 // bytes read from the inputs and written as results
@@ -50,8 +50,8 @@ func CostOf(x Array, given func(Array) bool) Cost {
 	return c
 }
 
-// progress is what a plan has done of its cost: of each stage as much as its tiles
-// that are done are of it. It is safe for concurrent use.
+// progress counts the part of a plan's cost that is done: of each stage, its share
+// of tiles. It is safe for concurrent use.
 type progress struct {
 	all    Cost
 	mu     sync.Mutex

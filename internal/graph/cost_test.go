@@ -119,7 +119,7 @@ func TestWhatIsNeededNoMoreIsLetGo(t *testing.T) {
 	}
 }
 
-// filled is how many arrays below x are held and have been filled.
+// filled counts the arrays below x that are held and have been filled.
 func filled(x graph.Array) (count int) {
 	if h, ok := x.(*graph.Materialized); ok && h.Bytes() != nil {
 		count++

@@ -10,7 +10,7 @@ import (
 	"fusectl/internal/dtype"
 )
 
-// golden is what testdata/make_golden.py wrote.
+// golden holds the results that testdata/make_golden.py wrote.
 type golden struct {
 	Convert, Arith, Activation, Softmax, Elementary map[string][]string
 }

@@ -16,7 +16,7 @@ type (
 	steps3 = [2]func(dst, a, b *byte, n int)
 )
 
-// widths are those of the two's vectors, in bytes.
+// widths are the bytes of a vector of either set.
 var widths = [2]int{32, 64}
 
 // vectorizeLoops lets each instruction set do what it can of a loop, and leave

@@ -49,7 +49,7 @@ type Right[T Float] struct {
 	Depth int
 }
 
-// Panel is how many columns a panel of a packed matrix of kind k has, which is
+// Panel is the number of columns in a panel of a packed matrix of kind k, which is
 // float32 or float64.
 func (t *Table) Panel(k dtype.Kind) int { return t.multipliers[k].panel }
 

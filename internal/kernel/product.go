@@ -28,7 +28,7 @@ const (
 	rightBytes = maxDepth * breadth
 )
 
-// multiplier is how an instruction set multiplies.
+// multiplier multiplies matrices by an instruction set.
 type multiplier struct {
 	panel int  // columns of a panel
 	rows  int  // most rows of a strip
@@ -64,7 +64,8 @@ func (t *Table) Peak(k dtype.Kind, flops int) int {
 	return n * m.peakFlops
 }
 
-// Epilogue is what happens to the elements of a product when they are complete.
+// Epilogue lists the operations on the elements of a product when they are
+// complete.
 type Epilogue[T Float] struct {
 	Bias       []T   // added, one a column; nil: none
 	Activation Loop2 // applied then; nil: none
@@ -144,7 +145,7 @@ func (e *Epilogue[T]) apply(t *Table, c Matrix[T], j int) {
 // edgeBytes is the largest tile: 12 rows of two 64-byte vectors.
 const edgeBytes = 12 * 128
 
-// workspace is what a product needs beside its operands: rows of A that had to
+// workspace is the memory of a product beside its operands: rows of A that had to
 // be gathered, a part of B that had to be packed, and a tile at the edge of C.
 type workspace struct {
 	right  []byte // a part of B, once one was filled

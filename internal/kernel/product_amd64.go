@@ -12,7 +12,7 @@ import (
 // c += a·b.
 type tile = func(c *byte, ldc int, a *byte, lda int, b *byte, ldb, next, panels, k int, accumulate bool)
 
-// tiles are those of panels of one and of two vectors, by height less one.
+// tiles lists the tiles of panels of one and of two vectors, by height less one.
 type tiles [2][]tile
 
 func (t *Table) vectorizeProducts(level string) {

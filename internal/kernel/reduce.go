@@ -147,7 +147,7 @@ func (t *Table) widen(k dtype.Kind, x []byte) widener {
 	return widener{t.Convert[k][dtype.KindFloat32], scratch.Get().(*buffer), x}
 }
 
-// room is how many elements the buffer takes.
+// room is the number of elements that the buffer takes.
 func (w *widener) room() int { return len(Bytes(w.buf[:])) / 4 }
 
 // take converts the next n elements.

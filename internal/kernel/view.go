@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// le is how elements lie in memory, for loops that move several at a time from
+// le is the byte order of elements in memory, for loops that move several at a time from
 // addresses that needn't be aligned.
 var le = binary.LittleEndian
 

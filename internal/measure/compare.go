@@ -20,7 +20,7 @@ type CompareOptions struct {
 	EqualNaN   bool
 }
 
-// Comparison is how two arrays differ. The maxima are those of pairs of finite
+// Comparison counts the differences of two arrays. The maxima are those of pairs of finite
 // elements.
 type Comparison struct {
 	Count     int64 // elements compared

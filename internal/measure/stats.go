@@ -102,8 +102,8 @@ func extremes(t dtype.Type, x []byte, m moments) (low, high *big.Int) {
 	return big.NewInt(int64(m.min)), big.NewInt(int64(m.max))
 }
 
-// moments are what stats of parts are merged from (Chan, Golub & LeVeque 1983).
-// Mean and m2 are those of the elements times 2^-exp, lest squares overflow.
+// moments are the figures of a part, from which those of the whole are merged
+// (Chan, Golub & LeVeque 1983). Mean and m2 are those of the elements times 2^-exp, lest squares overflow.
 type moments struct {
 	n, nan, inf, zero int64
 	min, max          float64

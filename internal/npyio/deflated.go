@@ -174,7 +174,8 @@ func (d *deflated) drop() error {
 	return err
 }
 
-// windows are those of members that have been read, for the next ones.
+// windows keeps the inflated bytes of members that have been read, for the next
+// ones.
 var windows sync.Pool
 
 func windowOf(n int) []byte {

@@ -97,7 +97,7 @@ func (d *Descriptors) remove(i int) {
 	}
 }
 
-// ReadAt is that of the file, which is opened if it isn't.
+// ReadAt reads the file, and opens it first if it isn't open.
 func (r *readFile) ReadAt(p []byte, off int64) (int, error) {
 	for {
 		r.mu.RLock()

@@ -2,5 +2,5 @@
 
 package npyio
 
-// descriptorLimit is how many descriptors the process may have.
+// descriptorLimit is the number of descriptors that the process may have.
 func descriptorLimit() int { return 1 << 20 }

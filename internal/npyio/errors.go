@@ -78,8 +78,8 @@ func writeFailed(name string, err error) error {
 	return &WriteError{Name: name, Msg: Bare(err), Err: err}
 }
 
-// Bare is what the system said, without the operation and the path that
-// package os puts before it: the name that the user gave stands there already.
+// Bare gives the system's words alone, without the operation and the path that
+// package os puts before them: the name that the user gave stands there already.
 func Bare(err error) string {
 	var path *fs.PathError
 	var link *os.LinkError

@@ -190,14 +190,14 @@ func (f *File) readHeader(r io.Reader, o Options) (int64, error) {
 	return f.bytes(), nil
 }
 
-// bytes is how many bytes the elements take.
+// bytes is the size of all elements.
 func (f *File) bytes() int64 { return f.header.Shape.Len() * int64(f.header.DType.Size()) }
 
 // Name is the path, "standard input", or the address of a member of an
 // archive: bundle.npz:name.
 func (f *File) Name() string { return f.name }
 
-// Header is what the file says about the array; its shape is the logical one.
+// Header describes the array; its shape is the logical one.
 func (f *File) Header() Header { return f.header }
 
 // DType is the type of the elements that Read yields.
@@ -208,7 +208,7 @@ func (f *File) DType() dtype.Type { return f.header.DType }
 // the transpose of this one.
 func (f *File) Shape() shape.Shape { return f.stored }
 
-// Warnings are what is odd about the file without making it unreadable, a line
+// Warnings name the oddities of the file that don't make it unreadable, a line
 // each.
 func (f *File) Warnings() []string { return f.warnings }
 

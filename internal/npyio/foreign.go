@@ -31,8 +31,8 @@ type kind struct {
 	hints  []string                // FILE is the file, OUT what is to be written
 }
 
-// kinds are what files are told from, the first that fits. They say what to do
-// in Python only by libraries that whoever has such a file has too.
+// kinds lists the formats that are told from arrays; the first that fits counts.
+// Hints name only Python libraries that whoever has such a file has too.
 func kinds() []kind {
 	const (
 		again     = "it was copied or downloaded as text (FTP's ASCII mode, > in PowerShell): get it again, in binary mode"
@@ -79,7 +79,7 @@ func kinds() []kind {
 	}
 }
 
-// torchFile is what torch.save writes, in the form that has that magic.
+// torchFile is a file of torch.save, in the form that has that magic.
 func torchFile(magic string, looks func(string) bool) kind {
 	return kind{is: "a PyTorch file", magic: []string{magic}, looks: looks, hints: []string{
 		"a state dict, in Python: np.savez(OUT, **{k: v.numpy() for k, v in torch.load(FILE, 'cpu', weights_only=True).items()})",

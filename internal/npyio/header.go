@@ -19,7 +19,7 @@ const (
 	maxHeaderBytes = 64 << 10 // Options.MaxHeader unless told otherwise
 )
 
-// Header is what a .npy file says about its array.
+// Header describes the array of a .npy file.
 type Header struct {
 	Major, Minor uint8       // version of the format, as read
 	Descr        string      // Python literal of the dtype, as NumPy writes it

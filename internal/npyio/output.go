@@ -18,7 +18,7 @@ type CreateOptions struct {
 	Fortran   bool // declare Fortran order: the elements come with the first axis running fastest
 }
 
-// header is that of an array of dtype t and logical shape s.
+// header gives the header for an array of dtype t and logical shape s.
 func (opt CreateOptions) header(t dtype.Type, s shape.Shape) Header {
 	h := NewHeader(t, s)
 	h.FortranOrder = opt.Fortran && !oneOrder(t, s)
@@ -138,10 +138,10 @@ func (o *Output) complete() error {
 	return nil
 }
 
-// Commit is that of the Outputs that this is one of. What Create has started
+// Commit commits the Outputs that this is one of. What Create has started
 // alone takes its name. Errors are *WriteError.
 func (o *Output) Commit() error { return o.set.Commit() }
 
-// Abort is that of the Outputs that this is one of: nothing is left but what
+// Abort aborts the Outputs that this is one of: nothing is left but what
 // has gone into a pipe. After Commit it does nothing.
 func (o *Output) Abort() { o.set.Abort() }

@@ -287,8 +287,8 @@ func (s *Outputs) commit() error {
 	return nil
 }
 
-// folders are those with an archive that members are added to, in an order that
-// is everyone's.
+// folders lists the folders whose archives get members, in an order that all
+// processes share.
 func (s *Outputs) folders() (dirs []string) {
 	for _, a := range s.archives {
 		if a.adds && !a.file.inPlace() {

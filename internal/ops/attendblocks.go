@@ -179,7 +179,7 @@ func attendBlocks[T kernel.Float](ctx context.Context, a *attention, dst kernel.
 	return nil
 }
 
-// position is that of an element of a matrix.
+// position locates an element of a matrix.
 type position struct{ row, col int }
 
 // withoutInfinite is v, whose rows follow one another, with zeros in place of NaNs
@@ -199,7 +199,8 @@ func withoutInfinite[T kernel.Float](v kernel.Matrix[T]) (kernel.Matrix[T], []po
 	return v, at
 }
 
-// visibleKeys is how many keys, from the first on, query q may attend to.
+// visibleKeys is the number of keys, from the first on, that query q may attend
+// to.
 func (a *attention) visibleKeys(q int64) int64 {
 	if a.causal {
 		return min(a.nk, q+1)

@@ -93,7 +93,7 @@ func (c *concat) Memory(n int64) int64 {
 	return most
 }
 
-// Tiling is that of the first input that prefers blocks.
+// Tiling follows the first input that prefers blocks.
 func (c *concat) Tiling() graph.Tiling {
 	for i, x := range c.xs {
 		t, p := graph.TilingOf(x), c.part[i]

@@ -49,8 +49,8 @@ func (f *nary) Memory(n int64) int64 {
 
 func (*nary) ReadsByRegion() bool { return true }
 
-// Tiling is that of the first input that prefers blocks; whole rows of the
-// others fit into it where they can.
+// Tiling follows the first input that prefers blocks; whole rows of the others
+// fit into it where they can.
 func (f *nary) Tiling() graph.Tiling {
 	t := graph.TilingOf(f.xs[0])
 	for _, x := range f.xs[1:] {

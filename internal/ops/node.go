@@ -6,7 +6,7 @@ import (
 	"fusectl/internal/shape"
 )
 
-// computed is what the nodes have in common.
+// computed is the part that all nodes have: an operation, a dtype and a shape.
 type computed struct {
 	op string
 	dt dtype.Type
@@ -17,7 +17,7 @@ func (c *computed) DType() dtype.Type  { return c.dt }
 func (c *computed) Shape() shape.Shape { return c.sh }
 func (c *computed) Op() string         { return c.op }
 
-// unary is what nodes of one operand have in common.
+// unary is the part that nodes of one operand have.
 type unary struct {
 	computed
 	x graph.Array

@@ -43,7 +43,7 @@ type reduced struct {
 	accumulate
 }
 
-// accumulate is how rows become one.
+// accumulate turns rows into one.
 type accumulate struct {
 	// start sets the accumulators before the first piece, which begins with
 	// the row given.

@@ -208,7 +208,8 @@ func (r *resized) Read(ctx context.Context, dst []byte, off int64) error {
 // a read of few bytes takes little less time than one of many.
 const readAhead = 64 << 10
 
-// atOnce is how many source rows are read at once: one, where most are skipped.
+// atOnce is the number of source rows that are read at once: one, where most are
+// skipped.
 func (r *resized) atOnce() int64 {
 	if r.y.in > 4*len(r.y.lo) {
 		return 1

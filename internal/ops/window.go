@@ -14,14 +14,14 @@ import (
 // maxSpatial is the most spatial axes of a map: those of a volume or a clip.
 const maxSpatial = 3
 
-// Window is how a kernel or a pooling window moves over the spatial axes of a
-// map, outermost first. Each list has a number for each axis, or one for all.
+// Window describes a kernel or a pooling window that moves over the spatial axes
+// of a map, outermost first. Each list has a number for each axis, or one for all.
 type Window struct {
 	Size, Stride, Dilation []int // Stride and Dilation: empty is 1
 	Padding                Padding
 }
 
-// Padding is what surrounds a map. Same pads as TensorFlow does: the result has
+// Padding surrounds a map with positions. Same pads as TensorFlow does: the result has
 // ceil(in/stride) positions along each axis, and an odd number of added ones
 // gets the extra one after. Otherwise Each says how many are added before and
 // after along each axis, or has one pair for all; empty adds none.
@@ -221,8 +221,8 @@ func (w *windows) planes(first, n int64, f func(plane, first, n int64) error) er
 // rowsWorth is the rows of a tile whose windows move over a computed array.
 const rowsWorth = 8
 
-// tilePositions is how many windows of x a tile should have: least, or whole rows
-// where x is computed, of which tiles next to each other share some.
+// tilePositions is the number of windows of x that a tile should have: least, or
+// whole rows where x is computed, of which tiles next to each other share some.
 func (w *windows) tilePositions(x graph.Array, least int64) int64 {
 	if _, held := x.(*graph.Materialized); held {
 		return least
@@ -233,8 +233,8 @@ func (w *windows) tilePositions(x graph.Array, least int64) int64 {
 	return max(least, rowsWorth*int64(w.x.out))
 }
 
-// spanElements is how many elements n windows in line can lie over, which are those
-// of one plane of the result.
+// spanElements is the most elements of a map under n consecutive windows of one
+// plane of the result.
 func (w *windows) spanElements(n int64) int64 {
 	rows := max(shape.CeilDiv(n, int64(w.x.out)), 1)
 	if n%int64(w.x.out) != 0 {
@@ -271,9 +271,9 @@ type source struct {
 	skip  int // elements of the lines that data doesn't begin with
 }
 
-// line is where in a source the line starts that is under row k of the window,
-// the rows of a window being z·y, at row y of the result; inside is false where
-// that is padding.
+// line finds the line of a source under row k of the window, the rows of a window
+// being z·y, for a window at row y of the result: it begins with element at. inside
+// is false where that row is padding.
 func (s *source) line(w *windows, y, k int) (at int, inside bool) {
 	kz, ky := 0, k
 	if w.z.size > 1 {

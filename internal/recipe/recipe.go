@@ -30,7 +30,7 @@ func (s Step) Where() string {
 	return fmt.Sprintf("line %d (%s)", s.Line, text)
 }
 
-// Error is what is wrong with the text of a recipe or a chain.
+// Error says what is wrong with the text of a recipe or a chain.
 type Error struct {
 	Where string // "": no step in particular
 	Msg   string
@@ -175,8 +175,8 @@ func split(line string) ([]string, error) {
 // Several reports whether the step's name takes several results.
 func (s Step) Several() bool { return strings.Contains(s.Name, "{}") }
 
-// Number is what {} stands for in name, if that is a result of the step whose
-// name has it.
+// Number gives the text that {} stands for in name, if that is a result of the
+// step whose name has it.
 func (s Step) Number(name string) (number string, ok bool) {
 	before, after, several := strings.Cut(s.Name, "{}")
 	if !several || len(name) <= len(before)+len(after) || !strings.HasPrefix(name, before) || !strings.HasSuffix(name, after) {

@@ -9,7 +9,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// activations are those without an exponential. Comparisons and the operands of
+// activations writes the activations without an exponential. Comparisons and the operands of
 // minima and maxima are arranged so that a NaN stays.
 func (s isa) activations() {
 	s.relu(f32, s.float32, VCMPPS, VMINPS)

@@ -11,7 +11,7 @@ import (
 // ordered are the types that have a maximum.
 var ordered = []string{"I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "F16", "BF16", "F32", "F64"}
 
-// maximum is how to write m = max(m, x): into takes one x after the other, after
+// maximum writes m = max(m, x): into takes one x after the other, after
 // begin and before settle.
 type maximum struct {
 	begin, settle func(m reg.VecVirtual)
@@ -125,7 +125,7 @@ func (s isa) maximumHalf(fraction uint16) maximum {
 	}}
 }
 
-// constants are those written to the current file, by their names.
+// constants holds the constants of the current file, by their names.
 var constants = map[string]Mem{}
 
 func constant(name string, c Constant) Mem {

@@ -35,7 +35,7 @@ func (s isa) addWidened(n number, x Mem, acc reg.VecVirtual) {
 	VADDPD(wide, acc, acc)
 }
 
-// ahead is how far a loop over memory asks for what it will need: by itself the
+// ahead is the distance at which a loop over memory asks for data: by itself the
 // processor doesn't go on soon enough from one page to the next.
 const ahead = 2048
 
@@ -78,7 +78,7 @@ func (s isa) sum(of number) {
 	RET()
 }
 
-// strip is how a loop over rows goes: into reads x into acc, begin comes before
+// strip is the body of a loop over rows: into reads x into acc, begin comes before
 // the first row and settle after the last one.
 type strip struct {
 	begin, settle func(acc reg.VecVirtual)

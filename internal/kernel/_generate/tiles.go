@@ -28,7 +28,7 @@ func (s isa) tiles(n number) {
 // the instruction's latency times its throughput.
 const peakChains = 12
 
-// peak is what benchmarks hold products against: multiply-adds of numbers in
+// peak gives benchmarks their measure of products: multiply-adds of numbers in
 // registers, and nothing else. How fast a processor goes depends on the numbers:
 // all zeros take less power than those of a real product. Every other
 // multiply-add takes away what the one before has added.
