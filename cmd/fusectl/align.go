@@ -22,11 +22,11 @@ func (a *alignFlags) addTo(cmd *cobra.Command) {
 
 // align brings feature maps to one size, as the flags say.
 func (st *step) align(a alignFlags, xs []graph.Array) ([]graph.Array, error) {
-	if err := ops.CheckAlignMode(a.how); err != nil {
-		return nil, usagef("--align: %v", err)
+	if err := oneOf("align", a.how, ops.AlignModes); err != nil {
+		return nil, err
 	}
-	if err := ops.CheckResizeMode(a.mode); err != nil {
-		return nil, usagef("--align-mode: %v", err)
+	if err := oneOf("align-mode", a.mode, ops.ResizeModes); err != nil {
+		return nil, err
 	}
 	if a.how != "none" {
 		if err := st.twoSpatial("--align takes feature maps", xs...); err != nil {

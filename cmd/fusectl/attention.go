@@ -149,8 +149,8 @@ func (st *step) attention(a attentionFlags) (o blocks.AttentionOptions, err erro
 	if err := a.weights.check(); err != nil {
 		return o, err
 	}
-	if err := ops.CheckAttentionForm(a.form); err != nil {
-		return o, usagef("--form: %v", err)
+	if err := oneOf("form", a.form, ops.AttentionForms); err != nil {
+		return o, err
 	}
 	o = blocks.AttentionOptions{
 		Heads: a.heads, KVHeads: a.kvHeads, Scale: 1, Causal: a.causal, Spatial: a.spatial,

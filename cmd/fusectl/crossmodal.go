@@ -111,8 +111,8 @@ var modeFlags = map[string][]string{
 // check refuses a mode that there isn't, and flags of another one, which would
 // do nothing.
 func (c *crossModalFlags) check(cmd *cobra.Command) error {
-	if err := blocks.CheckCrossModalMode(c.mode); err != nil {
-		return usagef("--mode: %v", err)
+	if err := oneOf("mode", c.mode, blocks.CrossModalModes); err != nil {
+		return err
 	}
 	if err := checkActivation("activation", c.activation); err != nil {
 		return err

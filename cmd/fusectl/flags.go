@@ -126,6 +126,14 @@ func (c *choice) Set(word string) error {
 	return nil
 }
 
+// oneOf refuses a flag's word that is none of those.
+func oneOf(flag, word string, of []string) error {
+	if slices.Contains(of, word) {
+		return nil
+	}
+	return usagef("--%s %s: want one of %s", flag, word, strings.Join(of, ", "))
+}
+
 // list is words separated by commas. A flag that is repeated adds to it.
 type list []string
 

@@ -123,15 +123,12 @@ func (p *pyramidFlags) check() error {
 			p.upsample = "nearest"
 		}
 	}
-	if err := ops.CheckResizeMode(p.upsample); err != nil {
-		return usagef("--upsample: %v", err)
-	}
 	for _, f := range []struct {
 		name, value string
 		of          []string
-	}{{"merge", p.merge, blocks.MergeModes}, {"extra", p.extra, blocks.ExtraModes}} {
-		if !slices.Contains(f.of, f.value) {
-			return usagef("--%s: unknown way %q: want one of %s", f.name, f.value, strings.Join(f.of, ", "))
+	}{{"upsample", p.upsample, ops.ResizeModes}, {"merge", p.merge, blocks.MergeModes}, {"extra", p.extra, blocks.ExtraModes}} {
+		if err := oneOf(f.name, f.value, f.of); err != nil {
+			return err
 		}
 	}
 	lists := func(cs ...convList) bool {

@@ -58,9 +58,11 @@ func complete(cmd *cobra.Command, flag string, words []string) {
 	}
 }
 
+// checkActivation refuses a name that is none of an activation; "" is no
+// activation.
 func checkActivation(flag, name string) error {
-	if err := ops.CheckActivation(name); err != nil {
-		return usagef("--%s: %v", flag, err)
+	if name == "" {
+		return nil
 	}
-	return nil
+	return oneOf(flag, name, ops.Activations())
 }

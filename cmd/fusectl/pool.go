@@ -1,8 +1,6 @@
 package main
 
 import (
-	"slices"
-
 	"github.com/spf13/cobra"
 
 	"fusectl/internal/graph"
@@ -24,8 +22,8 @@ dtype; averages are summed in float64 and rounded once.`,
 		Example: `  fusectl pool map.npy --window 2 -o halved.npy`,
 		Args:    inputs(1, 1),
 		RunE: fuses(st, func(xs []graph.Array) (_ graph.Array, err error) {
-			if !slices.Contains(ops.PoolModes, mode) {
-				return nil, usagef("--mode %s: want max or average", mode)
+			if err := oneOf("mode", mode, ops.PoolModes); err != nil {
+				return nil, err
 			}
 			o := ops.PoolOptions{CountPadding: countPadding, Layout: shape.Layout(st.layout)}
 			if o.Size, err = pair("window", window, 1); err != nil {

@@ -36,8 +36,8 @@ position inside. TensorFlow's and JAX's is --cubic-coeff -0.5
   fusectl resize map.npy --size 5,7 --mode nearest -o odd.npy`,
 		Args: inputs(1, 1),
 		RunE: fuses(st, func(xs []graph.Array) (graph.Array, error) {
-			if err := ops.CheckResizeMode(o.Mode); err != nil {
-				return nil, usagef("--mode: %v", err)
+			if err := oneOf("mode", o.Mode, ops.ResizeModes); err != nil {
+				return nil, err
 			}
 			size, err := pair("size", extents, 1)
 			if err != nil {

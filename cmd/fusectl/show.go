@@ -10,7 +10,6 @@ import (
 	"io"
 	"math"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -67,8 +66,8 @@ are the least and the greatest number that is drawn. An output that ends in
 					return usagef("--%s %s: want a number", f.name, f.text)
 				}
 			}
-			if !slices.Contains(picture.ColorMaps(), s.picture.ColorMap) {
-				return usagef("--color-map %s: want one of %s", s.picture.ColorMap, strings.Join(picture.ColorMaps(), ", "))
+			if err := oneOf("color-map", s.picture.ColorMap, picture.ColorMaps()); err != nil {
+				return err
 			}
 			x, err := st.open(args[0])
 			if err != nil {

@@ -77,8 +77,8 @@ func CrossModal(xs []graph.Array, mode string, o CrossModalOptions) (graph.Array
 // check refuses an unknown mode, and inputs that a mode's weights don't fit,
 // before vectors are given other axes.
 func (o CrossModalOptions) check(xs []graph.Array, mode string) error {
-	if err := CheckCrossModalMode(mode); err != nil {
-		return err
+	if !slices.Contains(CrossModalModes, mode) {
+		return &graph.Error{Msg: fmt.Sprintf("unknown mode %q: want one of %s", mode, strings.Join(CrossModalModes, ", "))}
 	}
 	var first, second []ops.Weights
 	switch mode {
@@ -156,14 +156,6 @@ func projected(xs []graph.Array, o CrossModalOptions) ([]graph.Array, error) {
 		}
 	}
 	return xs, nil
-}
-
-// CheckCrossModalMode refuses a name that is none of CrossModalModes.
-func CheckCrossModalMode(mode string) error {
-	if slices.Contains(CrossModalModes, mode) {
-		return nil
-	}
-	return fmt.Errorf("unknown mode %q: want one of %s", mode, strings.Join(CrossModalModes, ", "))
 }
 
 // featureAxis is the axis that weights of modalities map.

@@ -1,7 +1,6 @@
 package ops
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -15,14 +14,6 @@ const softmaxName = "softmax"
 
 // Activations lists the names that --activation and --gate take.
 func Activations() []string { return append(kernel.Activations(), softmaxName) }
-
-// CheckActivation refuses a name that is none of Activations.
-func CheckActivation(name string) error {
-	if name == "" || slices.Contains(Activations(), name) {
-		return nil
-	}
-	return fmt.Errorf("unknown activation %q: want one of %s", name, strings.Join(Activations(), ", "))
-}
 
 // Activate applies an activation, with PyTorch's default parameters: gelu is
 // the exact one, leaky-relu has slope 0.01, softmax runs over the axis given,

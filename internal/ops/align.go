@@ -2,9 +2,7 @@ package ops
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 
 	"fusectl/internal/graph"
 	"fusectl/internal/shape"
@@ -12,14 +10,6 @@ import (
 
 // AlignModes lists the ways in which Align reconciles spatial sizes.
 var AlignModes = []string{"none", "resize", "crop", "pad"}
-
-// CheckAlignMode refuses a name that is none of AlignModes.
-func CheckAlignMode(how string) error {
-	if slices.Contains(AlignModes, how) {
-		return nil
-	}
-	return fmt.Errorf("unknown way %q: want one of %s", how, strings.Join(AlignModes, ", "))
-}
 
 // Align brings maps of as many spatial axes to one size, as U-Net does with its
 // skip connections: resize (by o.Mode) and pad (with zeros around) to the largest

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
@@ -25,14 +24,6 @@ type AttendOptions struct {
 
 // AttentionForms lists the pairwise functions of Non-local Neural Networks.
 var AttentionForms = []string{"gaussian", "dot-product", "concatenation"}
-
-// CheckAttentionForm refuses a name that is none of AttentionForms.
-func CheckAttentionForm(form string) error {
-	if slices.Contains(AttentionForms, form) {
-		return nil
-	}
-	return fmt.Errorf("unknown form %q: want one of %s", form, strings.Join(AttentionForms, ", "))
-}
 
 // Attend is softmax(Q·Kᵀ·scale + mask)·V of queries [.., Nq, d], keys [.., Nk, d]
 // and values [.., Nk, dv], with all leading axes as batch (Vaswani et al. 2017),

@@ -16,14 +16,6 @@ import (
 // ResizeModes lists the modes of Resize.
 var ResizeModes = []string{"bilinear", "nearest", "nearest-exact", "bicubic"}
 
-// CheckResizeMode refuses a name that is none of ResizeModes.
-func CheckResizeMode(mode string) error {
-	if slices.Contains(ResizeModes, mode) {
-		return nil
-	}
-	return fmt.Errorf("unknown mode %q: want one of %s", mode, strings.Join(ResizeModes, ", "))
-}
-
 // ResizeOptions refine Resize.
 type ResizeOptions struct {
 	Mode         string  // one of ResizeModes
