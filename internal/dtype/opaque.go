@@ -254,7 +254,7 @@ func commonOpaque(a, b Type) (Type, error) {
 	case x.Sort == Record:
 		return promoteRecords(x, y)
 	case x.Sort == SubArray && slices.Equal(x.Dims, y.Dims):
-		elem, err := promoteWhy(x.Elem.Type, y.Elem.Type)
+		elem, err := Promote(x.Elem.Type, y.Elem.Type)
 		if err != nil {
 			return Type{}, err
 		}
@@ -286,7 +286,7 @@ func promoteRecords(x, y Definition) (Type, error) {
 		return Type{}, fmt.Errorf("the fields are named %s and %s", la, lb)
 	}
 	for i := range a {
-		t, err := promoteWhy(a[i].Type, b[i].Type)
+		t, err := Promote(a[i].Type, b[i].Type)
 		if err != nil {
 			if errors.Is(err, ErrNone) {
 				return Type{}, fmt.Errorf("field %s is %v and %v", a[i].Label, a[i].Type, b[i].Type)

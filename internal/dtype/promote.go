@@ -6,15 +6,9 @@ package dtype
 // float32, as in JAX. Opaque types promote among their kind, to the byte order of
 // this machine: texts to the longest, with bytes to text; dates to the common unit,
 // and so durations; records, whose fields must have the same names, field by field,
-// without padding. It reports false where there is none; unlike NumPy's, numbers
-// don't become text.
-func Promote(a, b Type) (Type, bool) {
-	t, err := promoteWhy(a, b)
-	return t, err == nil
-}
-
-// promoteWhy is Promote with an error that says why there is none.
-func promoteWhy(a, b Type) (Type, error) {
+// without padding. Where there is none, an error says why; unlike NumPy's,
+// numbers don't become text.
+func Promote(a, b Type) (Type, error) {
 	if a.IsOpaque() || b.IsOpaque() {
 		return promoteOpaque(a, b)
 	}
@@ -106,7 +100,7 @@ func Result(types []Type) (t Type, odd int, err error) {
 		}
 	}
 	for i, x := range types {
-		if t, err = promoteWhy(t, x); err != nil {
+		if t, err = Promote(t, x); err != nil {
 			return Type{}, i, err
 		}
 	}

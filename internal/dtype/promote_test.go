@@ -52,7 +52,7 @@ func TestPromoteIsNumPys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, ok := Promote(a, b); !ok || got.String() != want {
+			if got, err := Promote(a, b); err != nil || got.String() != want {
 				t.Errorf("%v and %v: %v, want %s", a, b, got, want)
 			}
 		}
@@ -65,7 +65,7 @@ func TestPromoteBFloat16(t *testing.T) {
 		{BFloat16, BFloat16}, {Float16, Float32}, {Float32, Float32}, {Float64, Float64}, {Complex64, Complex64},
 	} {
 		for _, pair := range [][2]Type{{BFloat16, c.with}, {c.with, BFloat16}} {
-			if got, ok := Promote(pair[0], pair[1]); !ok || got != c.want {
+			if got, err := Promote(pair[0], pair[1]); err != nil || got != c.want {
 				t.Errorf("%v and %v: %v, want %v", pair[0], pair[1], got, c.want)
 			}
 		}
@@ -111,9 +111,9 @@ func TestOpaquePromotion(t *testing.T) {
 		{RecordOf([]Field{{Label: "'a'", Type: BytesOf(1_500_000_000)}, {Label: "'b'", Type: BytesOf(1)}}), RecordOf([]Field{{Label: "'a'", Type: BytesOf(1)}, {Label: "'b'", Type: BytesOf(1_500_000_000)}}), "", "an element would take more than 2^31-1 bytes"},
 	} {
 		for _, pair := range [][2]Type{{c.a, c.b}, {c.b, c.a}} {
-			got, ok := Promote(pair[0], pair[1])
-			if ok != (c.want != "") || ok && got.String() != c.want {
-				t.Errorf("%v and %v: %v, %v, want %q", pair[0], pair[1], got, ok, c.want)
+			got, err := Promote(pair[0], pair[1])
+			if (err == nil) != (c.want != "") || err == nil && got.String() != c.want {
+				t.Errorf("%v and %v: %v, %v, want %q", pair[0], c.a, c.b, got, err, c.want)
 			}
 		}
 		if _, odd, err := Result([]Type{c.a, c.a, c.b}); c.want == "" && (odd != 2 || err == nil) {
@@ -123,11 +123,11 @@ func TestOpaquePromotion(t *testing.T) {
 		}
 	}
 	a, b := Opaque("a dtype of tomorrow", 3), Opaque("another", 3)
-	if _, ok := Promote(a, b); ok {
+	if _, err := Promote(a, b); err == nil {
 		t.Error("unknown types promote")
 	}
-	if got, ok := Promote(a, a); !ok || got != a {
-		t.Errorf("an unknown type with itself: %v, %v", got, ok)
+	if got, err := Promote(a, a); err != nil || got != a {
+		t.Errorf("an unknown type with itself: %v, %v", got, err)
 	}
 	if _, odd, _ := Result([]Type{Int32, Float32, BytesOf(4)}); odd != 2 {
 		t.Errorf("the odd one is %d, want 2", odd)

@@ -154,7 +154,7 @@ func TestInteropReadAndEncode(t *testing.T) {
 		}
 		sameBytes(t, "header of "+c.Descr+" "+h.Shape.String(), h.Encode(), saved[:h.DataOffset])
 		path := filepath.Join(dir, "ours.npy")
-		o, err := Create(path, h.DType, h.Shape, CreateOptions{BigEndian: c.Big, Fortran: c.Fortran})
+		o, err := create(path, h.DType, h.Shape, CreateOptions{BigEndian: c.Big, Fortran: c.Fortran})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -76,7 +76,7 @@ func counting(n int) []byte {
 
 func writeAll(t *testing.T, path string, dt dtype.Type, s shape.Shape, data []byte) {
 	t.Helper()
-	o, err := Create(path, dt, s, CreateOptions{})
+	o, err := create(path, dt, s, CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,4 +100,19 @@ func sameBytes(t *testing.T, what string, got, want []byte) {
 		}
 		t.Errorf("%s: %d bytes, want %d; they differ from byte %d on", what, len(got), len(want), n)
 	}
+}
+
+// create begins the output at path, alone in its set.
+func create(path string, t dtype.Type, s shape.Shape, o CreateOptions) (*Output, error) {
+	set := NewOutputs(o)
+	out, err := set.Create(path, t, s)
+	if err != nil {
+		set.Abort()
+	}
+	return out, err
+}
+
+// stdout begins an output on f, alone in its set.
+func stdout(f *os.File, t dtype.Type, s shape.Shape) (*Output, error) {
+	return NewOutputs(CreateOptions{}).Stdout(f, t, s)
 }

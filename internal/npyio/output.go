@@ -2,7 +2,6 @@ package npyio
 
 import (
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 
@@ -49,24 +48,6 @@ type Output struct {
 
 // swapChunk bounds what is turned into big-endian at once.
 const swapChunk = 256 << 10
-
-// Create starts the output at path, alone: see Outputs.Create, which says what
-// a path is and when it is taken. Errors are *WriteError.
-func Create(path string, t dtype.Type, s shape.Shape, o CreateOptions) (*Output, error) {
-	set := NewOutputs(o)
-	out, err := set.Create(path, t, s)
-	if err != nil {
-		set.Abort()
-		return nil, err
-	}
-	return out, nil
-}
-
-// Stdout writes an array to f, standard output, in order. Commit closes f, to
-// learn of errors that come late; Abort doesn't. Errors are *WriteError.
-func Stdout(f *os.File, t dtype.Type, s shape.Shape) (*Output, error) {
-	return NewOutputs(CreateOptions{}).Stdout(f, t, s)
-}
 
 // Seekable reports whether WriteAt may be used. If not, as for pipes and for
 // members of an archive, everything must come in order, through Write.

@@ -55,7 +55,7 @@ var (
 
 func TestCreate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.npy")
-	o, err := Create(path, dtype.Float32, six, CreateOptions{})
+	o, err := create(path, dtype.Float32, six, CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestReplace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer old.Close()
-	o, err := Create(path, dtype.Float32, six, CreateOptions{})
+	o, err := create(path, dtype.Float32, six, CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestAbort(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		o, err := Create(path, dtype.Float32, six, CreateOptions{})
+		o, err := create(path, dtype.Float32, six, CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +147,7 @@ func TestAbort(t *testing.T) {
 
 func TestIncomplete(t *testing.T) {
 	dir := t.TempDir()
-	o, err := Create(filepath.Join(dir, "x.npy"), dtype.Float32, six, CreateOptions{})
+	o, err := create(filepath.Join(dir, "x.npy"), dtype.Float32, six, CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,11 +162,11 @@ func TestNoClobber(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x.npy")
 	exclusive := CreateOptions{NoClobber: true}
-	o, err := Create(path, dtype.Float32, six, exclusive)
+	o, err := create(path, dtype.Float32, six, exclusive)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rival, err := Create(path, dtype.Float32, six, exclusive)
+	rival, err := create(path, dtype.Float32, six, exclusive)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestNoClobber(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantWriteError(t, rival.Commit(), "exists already")
-	_, err = Create(path, dtype.Float32, six, exclusive)
+	_, err = create(path, dtype.Float32, six, exclusive)
 	wantWriteError(t, err, "exists already")
 	wantFolder(t, dir, "x.npy")
 	sameBytes(t, "file", content(t, path), sixFile)
@@ -255,7 +255,7 @@ func TestCreateRefused(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "plain"), nil, 0o666); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Create(path, dtype.Float32, six, CreateOptions{})
+		_, err := create(path, dtype.Float32, six, CreateOptions{})
 		wantWriteError(t, err, want)
 	}
 	wantFolder(t, dir, "plain")
@@ -270,13 +270,13 @@ func TestReadOnly(t *testing.T) {
 	if err := os.WriteFile(path, []byte("old"), 0o444); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Create(path, dtype.Float32, six, CreateOptions{})
+	_, err := create(path, dtype.Float32, six, CreateOptions{})
 	wantWriteError(t, err, "permission denied")
 	if err := os.Chmod(dir, 0o555); err != nil {
 		t.Fatal(err)
 	}
 	defer os.Chmod(dir, 0o777)
-	_, err = Create(filepath.Join(dir, "y.npy"), dtype.Float32, six, CreateOptions{})
+	_, err = create(filepath.Join(dir, "y.npy"), dtype.Float32, six, CreateOptions{})
 	wantWriteError(t, err, "permission denied")
 	if !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("%v is not ErrPermission", err)
@@ -290,7 +290,7 @@ func TestTooLargeForTheDisk(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for _, name := range []string{"x.npy", "x.npz"} {
-		_, err := Create(filepath.Join(dir, name), dtype.Float32, shape.Shape{1 << 60}, CreateOptions{})
+		_, err := create(filepath.Join(dir, name), dtype.Float32, shape.Shape{1 << 60}, CreateOptions{})
 		wantWriteError(t, err, name+": needs 4611686018427388032 bytes")
 	}
 	wantFolder(t, dir)
@@ -305,7 +305,7 @@ func TestDevices(t *testing.T) {
 		t.Fatalf("the device is gone: %v, %v", info.Mode(), err)
 	}
 	if _, err := os.Stat("/dev/full"); err == nil {
-		_, err := Create("/dev/full", dtype.Float32, six, CreateOptions{})
+		_, err := create("/dev/full", dtype.Float32, six, CreateOptions{})
 		wantWriteError(t, err, "/dev/full: no space left on device")
 	}
 }
@@ -319,7 +319,7 @@ func TestStdout(t *testing.T) {
 	if _, err := f.WriteString("before"); err != nil {
 		t.Fatal(err)
 	}
-	o, err := Stdout(f, dtype.Float32, six)
+	o, err := stdout(f, dtype.Float32, six)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,7 +344,7 @@ func TestStdoutIncomplete(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	o, err := Stdout(w, dtype.Float32, six)
+	o, err := stdout(w, dtype.Float32, six)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,7 +360,7 @@ func BenchmarkOutput(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "x.npy")
 	b.SetBytes(size)
 	for b.Loop() {
-		o, err := Create(path, dtype.Uint8, shape.Shape{size}, CreateOptions{})
+		o, err := create(path, dtype.Uint8, shape.Shape{size}, CreateOptions{})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -347,7 +347,7 @@ func TestOrders(t *testing.T) {
 				}
 			}
 			given := bytes.Clone(data)
-			o, err := Create(path, dt, sh, CreateOptions{BigEndian: true, Fortran: true})
+			o, err := create(path, dt, sh, CreateOptions{BigEndian: true, Fortran: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -382,7 +382,7 @@ func TestOrders(t *testing.T) {
 }
 
 func TestBigEndianPartOfAnElement(t *testing.T) {
-	o, err := Create(filepath.Join(t.TempDir(), "x.npy"), dtype.Float32, six, CreateOptions{BigEndian: true})
+	o, err := create(filepath.Join(t.TempDir(), "x.npy"), dtype.Float32, six, CreateOptions{BigEndian: true})
 	if err != nil {
 		t.Fatal(err)
 	}
