@@ -113,7 +113,7 @@ func TestOpaquePromotion(t *testing.T) {
 		for _, pair := range [][2]Type{{c.a, c.b}, {c.b, c.a}} {
 			got, err := Promote(pair[0], pair[1])
 			if (err == nil) != (c.want != "") || err == nil && got.String() != c.want {
-				t.Errorf("%v and %v: %v, %v, want %q", pair[0], c.a, c.b, got, err, c.want)
+				t.Errorf("%v and %v: %v, %v, want %q", c.a, c.b, got, err, c.want)
 			}
 		}
 		if _, odd, err := Result([]Type{c.a, c.a, c.b}); c.want == "" && (odd != 2 || err == nil) {
