@@ -21,6 +21,31 @@
 // assembly on some machines. An implementation of a loop for another
 // instruction set must write the same bytes as the one in Go.
 //
+// # Adding a loop
+//
+// A loop is a field of [Table], by the kind of its elements; there is no other
+// form. Lerp, the blend of two rows, shows each part:
+//
+//   - the definition: the field's comment in table.go says what is computed, to the
+//     last bit, for which kinds, and which operands may be one;
+//   - the loop in Go: lerp in lerp.go, put in the table by fillBlends, which generic
+//     calls;
+//   - the case: blendCases in cases_test.go computes the result by another way. All
+//     cases run over all lengths around a vector, misaligned, in place, with canaries,
+//     NaN, infinities and denormals, at every instruction set, and as benchmarks.
+//     TestEveryLoopHasACase names a field without one;
+//   - the generator, where assembly is worth it: lerp in _generate/blend.go is given
+//     vectors, and loop in _generate/loops.go writes the loop around them. go generate
+//     writes the assembly and its declarations, the stubs;
+//   - the table of an instruction set: vectorizeBlends in blends_amd64.go gives whole
+//     vectors to the assembly and the rest to the loop before it.
+//
+// Functions that are made of loops take the table ([Multiply], [AttentionBlock],
+// [Pack]); those that move bytes and know no kind are plain ones ([CopyRows], [Fill],
+// [Gather]).
+//
+// # Products
+//
 // Products (product.go) and the softmax of attention (attention.go) fuse
 // multiply and add where the machine can. All instruction sets that do write the
 // same bytes; those of the generic level differ by rounding.
