@@ -41,7 +41,7 @@ cross:
 
 # Writes the assembly of internal/kernel anew.
 generate:
-	$(GO) generate ./internal/kernel
+	$(GO) run -C internal/kernel/_generate .
 
 # Every fuzz target for a short time; what they find is kept in testdata/fuzz. One that fails runs again, since Go may report its own
 # deadline as a failure; what was found fails the second time, too.

@@ -5,8 +5,9 @@
 //
 // A loop stands in Go in X.go, which documents it, serves where there is no
 // other, and is what the others are tested against. X_amd64.go puts the others
-// in the table. Files with _stubs and files of assembly are written by _generate, a
-// file for each family of loops, or for each instruction set or element type of one.
+// in the table. Assembly and its declarations in FAMILY_stubs_amd64.go are written
+// by _generate: FAMILY_amd64.s, or a file for each instruction set
+// (rows_avx2_amd64.s), element type and width of it.
 //
 // An operand is a []byte of whole, native little-endian elements, aligned to
 // the element's size. The lengths of a loop's operands must fit each other: a

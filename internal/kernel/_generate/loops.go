@@ -13,14 +13,13 @@ func (s isa) loops() {
 	s.arithmetic()
 	s.conversions()
 	s.activations()
-	s.blends()
 	s.swaps()
 }
 
 // step computes a vector of dst from one of each operand.
 type step func(dst Mem, src []Mem)
 
-// loop writes a function over n steps, two at a time as long as there are so
+// loop writes a function over n steps, four at a time as long as there are so
 // many. A step takes bytes[i] bytes of operand params[i]; the first one is
 // dst. prepare loads the step's constants, and further parameters, more.
 func loop(name, doc string, params []string, bytes []int, more string, prepare func() step) {
@@ -52,14 +51,14 @@ func loop(name, doc string, params []string, bytes []int, more string, prepare f
 			ADDQ(U32(count*bytes[j]), r)
 		}
 	}
-	SUBQ(U8(2), n)
+	SUBQ(U8(4), n)
 	JB(LabelRef("rest"))
-	Label("two")
-	steps(2)
-	SUBQ(U8(2), n)
-	JAE(LabelRef("two"))
+	Label("four")
+	steps(4)
+	SUBQ(U8(4), n)
+	JAE(LabelRef("four"))
 	Label("rest")
-	ADDQ(U8(2), n)
+	ADDQ(U8(4), n)
 	JZ(LabelRef("done"))
 	Label("one")
 	steps(1)

@@ -1,6 +1,6 @@
-// Command generate writes the assembly of package kernel: `go generate` in that
-// package runs it. It is a module of its own,
-// so that the assembler's library is no dependency of the program.
+// Command generate writes the assembly of package kernel: `make generate` runs it,
+// and the gate wants no difference. It is a module of its own, so that the
+// assembler's library is no dependency of the program.
 package main
 
 import (
@@ -22,11 +22,14 @@ type isa struct {
 	name   string
 	bytes  int // of a vector
 	vector func() reg.VecVirtual
+	unroll int // the k that a tile's loop takes at once
 }
 
+// AVX2's tiles are half as high and half as wide, so that a loop over two k costs
+// them 2 to 6%; AVX512's are as fast as with four.
 var (
-	avx512 = isa{"AVX512", 64, ZMM}
-	avx2   = isa{"AVX2", 32, YMM}
+	avx512 = isa{"AVX512", 64, ZMM, 2}
+	avx2   = isa{"AVX2", 32, YMM, 4}
 )
 
 // number is an element type with its instructions.
@@ -37,11 +40,12 @@ type number struct {
 	move      func(ops ...Op) // loads and stores, unaligned
 	add       func(ops ...Op)
 	fma, fnma func(ops ...Op) // c += a·b, c -= a·b
+	fmaScalar func(ops ...Op) // c += a·b for one number a in memory: AVX512 alone
 }
 
 var (
-	f32 = number{"F32", 4, VBROADCASTSS, VMOVUPS, VADDPS, VFMADD231PS, VFNMADD231PS}
-	f64 = number{"F64", 8, VBROADCASTSD, VMOVUPD, VADDPD, VFMADD231PD, VFNMADD231PD}
+	f32 = number{"F32", 4, VBROADCASTSS, VMOVUPS, VADDPS, VFMADD231PS, VFNMADD231PS, VFMADD231PS_BCST}
+	f64 = number{"F64", 8, VBROADCASTSD, VMOVUPD, VADDPD, VFMADD231PD, VFNMADD231PD, VFMADD231PD_BCST}
 )
 
 // zero clears a vector register.
@@ -62,25 +66,30 @@ func (s isa) xor(a, b, dst reg.VecVirtual) {
 	}
 }
 
-// file is a file of assembly, NAME_amd64.s, and that of its declarations,
-// NAME_stubs_amd64.go: a family of loops, one instruction set's or one element
-// type's where that is much.
+// file is a file of assembly, NAME_amd64.s: a family of loops, or one instruction
+// set's, one element type's, one width's where the family is long.
 type file struct {
-	name  string
-	write func()
+	family string
+	part   string // "_avx512_f32"; empty: the whole family
+	write  func()
 }
 
 func files() []file {
-	all := []file{{"attention", attentions}, {"checksum", checksums}, {"move", moves}, {"transpose", transposes}}
+	all := []file{{"attention", "", attentions}, {"checksum", "", checksums}, {"move", "", moves}, {"transpose", "", transposes}}
 	for _, s := range []isa{avx512, avx2} {
 		set := "_" + strings.ToLower(s.name)
 		all = append(all,
-			file{"loops" + set, s.loops},
-			file{"rows" + set, s.rowLoops},
-			file{"elementary" + set, s.elementaries},
+			file{"loops", set, s.loops},
+			file{"blends", set, s.blends},
+			file{"rows", set, s.rowLoops},
+			file{"elementary", set, s.elementaries},
 		)
 		for _, n := range []number{f32, f64} {
-			all = append(all, file{"tiles" + set + "_" + strings.ToLower(n.name), func() { s.tiles(n) }})
+			part := set + "_" + strings.ToLower(n.name)
+			all = append(all,
+				file{"tiles", part + "_narrow", func() { s.tiles(n, 1) }},
+				file{"tiles", part + "_wide", func() { s.tiles(n, 2) }},
+			)
 		}
 	}
 	return all
@@ -88,7 +97,7 @@ func files() []file {
 
 func main() {
 	log.SetFlags(0)
-	name := flag.String("file", "", "the file to write; none: all of them, by a process each")
+	name := flag.String("write", "", "the file or the family to write; none: all files, by a process each")
 	flag.Parse()
 	if *name == "" {
 		if err := writeAll(".."); err != nil {
@@ -96,18 +105,17 @@ func main() {
 		}
 		return
 	}
+	ConstraintExpr("amd64,!noasm")
 	for _, f := range files() {
-		if f.name == *name {
-			ConstraintExpr("amd64,!noasm")
+		if *name == f.family || *name == f.family+f.part {
 			f.write()
-			Generate()
-			return
 		}
 	}
-	log.Fatalf("no file %q", *name)
+	Generate()
 }
 
-// writeAll writes all files into a folder, and removes those of before.
+// writeAll writes all files into a folder, with the declarations of each family in
+// FAMILY_stubs_amd64.go, and removes those of before.
 func writeAll(dir string) error {
 	for _, pattern := range []string{"*_amd64.s", "*_stubs_amd64.go"} {
 		old, err := filepath.Glob(filepath.Join(dir, pattern))
@@ -120,13 +128,29 @@ func writeAll(dir string) error {
 			}
 		}
 	}
+	declared := map[string]bool{}
 	for _, f := range files() {
-		path := filepath.Join(dir, f.name)
-		cmd := exec.Command(os.Args[0], "-file", f.name, "-out", path+"_amd64.s", "-stubs", path+"_stubs_amd64.go", "-pkg", "kernel")
-		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("%s: %v", f.name, err)
+		name := f.family + f.part
+		if err := run("-write", name, "-out", filepath.Join(dir, name+"_amd64.s")); err != nil {
+			return err
 		}
+		if !declared[f.family] {
+			declared[f.family] = true
+			if err := run("-write", f.family, "-stubs", filepath.Join(dir, f.family+"_stubs_amd64.go"), "-pkg", "kernel"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// run runs this program again, since avo collects one file's functions in a
+// process. Assembly without -out is dropped.
+func run(args ...string) error {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%v: %v", args, err)
 	}
 	return nil
 }

@@ -8,19 +8,19 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// tiles are the inner loops of the matrix product: of as many rows as there are
-// registers for, and all lower heights for the edges; two vectors wide, and
-// one for narrow products.
-func (s isa) tiles(n number) {
-	peak(s, n)
+// tiles are the inner loops of the matrix product, width vectors wide: two, and
+// one for narrow products. They have as many rows as there are registers for, and
+// all lower heights for the edges.
+func (s isa) tiles(n number, width int) {
 	most := 6
 	if s.bytes == 64 {
 		most = 12 // of twice as many registers
 	}
-	for width := 1; width <= 2; width++ {
-		for h := 1; h <= most; h++ {
-			tile(s, n, h, width)
-		}
+	if width == 2 {
+		peak(s, n)
+	}
+	for h := 1; h <= most; h++ {
+		tile(s, n, h, width)
 	}
 }
 
@@ -60,10 +60,6 @@ func peak(s isa, n number) {
 	RET()
 }
 
-// unroll is the k that a loop takes at once: the fewer other instructions there
-// are, the more ports are left to the multiply-adds.
-const unroll = 2
-
 // tile is C = A·B, or C += A·B, for h rows of A and some panels of B, width
 // vectors of columns each: each element of the product is one chain of
 // multiply-adds over k, in order, from zero, and is then stored or added to C's.
@@ -95,7 +91,7 @@ func tile(s isa, n number, h, width int) {
 	b := GP64()
 	MOVQ(first, b)
 	step := func(i int) { // the i-th k from where a is
-		x := s.vector()
+		x := s.vector()          // a number of a, repeated
 		var row []reg.VecVirtual // of b
 		for w := range width {
 			v := s.vector()
@@ -104,6 +100,10 @@ func tile(s isa, n number, h, width int) {
 		}
 		ADDQ(ldb, b)
 		for r := range acc {
+			if s.bytes == 64 && width == 1 { // one use of the number
+				n.fmaScalar(a[r].Offset(i*n.bytes), row[0], acc[r][0])
+				continue
+			}
 			n.broadcast(a[r].Offset(i*n.bytes), x)
 			for w := range width {
 				n.fma(x, row[w], acc[r][w])
@@ -111,17 +111,17 @@ func tile(s isa, n number, h, width int) {
 		}
 	}
 	k := Load(Param("k"), GP64())
-	SUBQ(U8(unroll), k)
+	SUBQ(U8(s.unroll), k)
 	JLT(LabelRef("rest"))
 	Label("loop")
-	for i := range unroll {
+	for i := range s.unroll {
 		step(i)
 	}
-	advance(ADDQ, U8(unroll*n.bytes))
-	SUBQ(U8(unroll), k)
+	advance(ADDQ, U8(s.unroll*n.bytes))
+	SUBQ(U8(s.unroll), k)
 	JGE(LabelRef("loop"))
 	Label("rest")
-	ADDQ(U8(unroll), k)
+	ADDQ(U8(s.unroll), k)
 	JZ(LabelRef("done"))
 	Label("single")
 	step(0)
