@@ -36,7 +36,7 @@
 //     NaN, infinities and denormals, at every instruction set, and as benchmarks.
 //     TestEveryLoopHasACase names a field without one;
 //   - the generator, where assembly is worth it: lerp in _generate/blend.go is given
-//     vectors, and loop in _generate/loops.go writes the loop around them. go generate
+//     vectors, and loop in _generate/loops.go writes the loop around them. make generate
 //     writes the assembly and its declarations, the stubs;
 //   - the table of an instruction set: vectorizeBlends in blends_amd64.go gives whole
 //     vectors to the assembly and the rest to the loop before it.
