@@ -111,8 +111,9 @@ type fileKey struct {
 
 // input is a file and the array in it, in C order.
 type input struct {
-	file  *npyio.File
-	array graph.Array
+	file   *npyio.File
+	shared bool // by the jobs of the session, which closes it
+	array  graph.Array
 }
 
 // reading says how a job's inputs are read.
@@ -122,15 +123,24 @@ func (j *job) reading(c common) npyio.Options {
 
 // openFile opens a file, or finds it open.
 func (j *job) openFile(path string, c common) (*input, error) {
-	key := fileKey{path, c.as.t}
-	if in, ok := j.files[key]; ok && path != "-" {
+	return j.opened(fileKey{path, c.as.t}, c, func() (*npyio.File, error) { return j.openNew(path, c) })
+}
+
+// opened finds a file open, in the job or shared by all, or has open open it.
+// Standard input is opened anew, to be refused.
+func (j *job) opened(key fileKey, c common, open func() (*npyio.File, error)) (*input, error) {
+	if in, ok := j.files[key]; ok && key.path != "-" {
 		return in, nil
 	}
-	f, err := j.openNew(path, c)
-	if err != nil {
-		return nil, err
+	in := &input{file: j.sharedFile(key), shared: true}
+	if in.file == nil {
+		f, err := open()
+		if err != nil {
+			return nil, err
+		}
+		in.file, in.shared = f, false
 	}
-	return j.keepFile(key, f, c)
+	return in, j.keepFile(key, in, c)
 }
 
 // openNew opens a file that isn't open.
@@ -172,16 +182,16 @@ func (j *job) openArchive(path string, c common) (*npyio.Archive, error) {
 }
 
 // keepFile takes an open file among those of the job.
-func (j *job) keepFile(key fileKey, f *npyio.File, c common) (in *input, err error) {
-	in = &input{f, f}
+func (j *job) keepFile(key fileKey, in *input, c common) (err error) {
 	j.files[key] = in
-	for _, w := range f.Warnings() {
-		j.warn(c, "%s: %s", f.Name(), w)
+	for _, w := range in.file.Warnings() {
+		j.warn(c, "%s: %s", in.file.Name(), w)
 	}
-	if f.Header().FortranOrder {
-		in.array, err = ops.Transpose(f, reversed(len(f.Shape())))
+	in.array = in.file
+	if in.file.Header().FortranOrder {
+		in.array, err = ops.Transpose(in.file, reversed(len(in.file.Shape())))
 	}
-	return in, err
+	return err
 }
 
 func reversed(n int) []int {

@@ -36,7 +36,9 @@ func (s *session) newJob() *job {
 // close ends a job: it closes its files.
 func (j *job) close() {
 	for _, in := range j.files {
-		in.file.Close()
+		if !in.shared {
+			in.file.Close()
+		}
 	}
 	for _, a := range j.archives {
 		a.Close()

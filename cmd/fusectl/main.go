@@ -40,6 +40,7 @@ func run(args []string, stdin, stdout, stderr *os.File) int {
 	if ctx.Err() != nil && o.err != nil {
 		return exitInterrupted
 	}
+	s.close()
 	return s.end(o)
 }
 

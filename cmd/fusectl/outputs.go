@@ -107,6 +107,7 @@ func (j *job) compute(ctx context.Context, w writing, outs []graph.Array, paths 
 	meter := newMeter(j.stderr, w.common)
 	o := w.options(true)
 	o.Base += stepMemory * int64(len(j.reports))
+	o.Store = j.shared.packed
 	o.InOrder = slices.ContainsFunc(paths, inOrder)
 	meter.measure(&o)
 	plan, err := graph.NewPlan(o, outs...)

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/term"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/npyio"
 )
 
@@ -23,12 +24,14 @@ type session struct {
 	stdinUsed bool
 	stdoutOf  *job          // the one that writes an array to standard output; nil: none yet
 	jobs      map[*job]bool // those under way
+	shared    shared
 }
 
 func newSession(stdin, stdout, stderr *os.File) *session {
 	return &session{
 		stdin: stdin, stdout: stdout, stderr: stderr, out: &report{w: stdout},
 		descriptors: npyio.NewDescriptors(), jobs: map[*job]bool{},
+		shared: shared{files: map[fileKey]*npyio.File{}, packed: graph.NewStore()},
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -188,4 +189,60 @@ func TestStandardOutputIsOneJobs(t *testing.T) {
 	if got, err := os.ReadFile(s.stdout.Name()); err != nil || !bytes.HasSuffix(got, []byte{1, 2}) || bytes.Count(got, []byte("NUMPY")) != 1 {
 		t.Errorf("standard output has %q, %v", got, err)
 	}
+}
+
+// Weights that jobs share are opened once and packed once: what stands in their files
+// later, and whether they stand there at all, is no matter to jobs that come then.
+func TestSharedWeightsArePackedOnce(t *testing.T) {
+	s, dir := newTestSession(t)
+	in := func(name string) string { return filepath.Join(dir, name) }
+	run := func(t *testing.T, s *session, line ...string) {
+		t.Helper()
+		if o := s.carryOut(t.Context(), line); o.err != nil {
+			t.Fatalf("%s: %v", strings.Join(line, " "), o.err)
+		}
+	}
+	run(t, s, "random", "--shape", "64,48", "--seed", "1", "-o", in("w.npy"))
+	run(t, s, "convert", in("w.npy"), "-o", in("m.npz:w"))
+	run(t, s, "convert", in("w.npy"), "--order", "F", "-o", in("f.npy"))
+	line := func(weight string, i int, out string) []string {
+		return []string{"linear", in(fmt.Sprintf("x%d.npy", i)), "--weight", in(weight), "-o", in(out)}
+	}
+	const jobs = 3
+	for i := range jobs {
+		run(t, s, "random", "--shape", "2,500,64", "--seed", fmt.Sprint(2+i), "-o", in(fmt.Sprintf("x%d.npy", i)))
+	}
+	for _, weight := range []string{"w.npy", "m.npz:w", "f.npy"} {
+		t.Run(weight, func(t *testing.T) {
+			alone, _ := newTestSession(t)
+			for i := range jobs {
+				run(t, alone, line(weight, i, fmt.Sprintf("want%d.npy", i))...)
+			}
+			s.share(in(weight), defaults())
+			file, _, _ := strings.Cut(weight, ":")
+			for i := range jobs {
+				run(t, s, line(weight, i, "got.npy")...)
+				run(t, alone, "diff", in("got.npy"), in(fmt.Sprintf("want%d.npy", i)), "--rtol", "0", "--atol", "0")
+				old, err := os.ReadFile(in(file))
+				if err == nil { // what a job packed anew would be of zeros
+					err = os.WriteFile(in(file), append(old[:len(old)-64*48*4:len(old)-64*48*4], make([]byte, 64*48*4)...), 0o600)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Remove(in(file)); err != nil {
+				t.Fatal(err)
+			}
+			run(t, s, line(weight, 0, "got.npy")...)
+			run(t, alone, "diff", in("got.npy"), in("want0.npy"), "--rtol", "0", "--atol", "0")
+		})
+	}
+	for _, path := range []string{in("absent.npy"), in("x0.npy/none"), dir} {
+		s.share(path, defaults())
+		if o := s.carryOut(t.Context(), []string{"linear", in("x0.npy"), "--weight", path}); o.err == nil {
+			t.Errorf("%s, which can't be shared, is no error of its job", path)
+		}
+	}
+	s.close()
 }

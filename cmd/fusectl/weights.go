@@ -137,18 +137,11 @@ func (b *bundle) need(names ...string) (graph.Array, error) {
 	b.read[name] = true
 	name = b.prefix + name
 	key := fileKey{b.path + ":" + name, b.st.as.t}
-	if in, ok := b.st.files[key]; ok {
-		return in.array, nil
-	}
-	f, err := b.archive.Open(name)
+	in, err := b.st.opened(key, b.st.common, func() (*npyio.File, error) { return b.archive.Open(name) })
 	if err != nil {
 		if r := (*npyio.ReadError)(nil); errors.As(err, &r) && !b.archive.Has(name) {
 			r.Hints = append(r.Hints, "--weights-prefix is what stands before a module's own names, such as fpn.")
 		}
-		return nil, err
-	}
-	in, err := b.st.keepFile(key, f, b.st.common)
-	if err != nil {
 		return nil, err
 	}
 	return in.array, nil

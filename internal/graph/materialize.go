@@ -15,7 +15,8 @@ import (
 type Materialized struct {
 	of     Array
 	data   []byte
-	byPlan bool // a plan has put it into the graph
+	byPlan bool  // a plan has put it into the graph
+	kept   *kept // where the plan's store keeps it; nil: the plan lets it go
 }
 
 // Materialize returns x materialised; what is so already is returned as it is.
@@ -78,12 +79,19 @@ func (*Materialized) Flops() int64 { return 0 }
 func (h *Materialized) Memory(int64) int64 { return 0 }
 
 func (h *Materialized) fill(ctx context.Context, p *Plan) error {
-	data := kernel.Alloc(int(SizeOf(h)))
-	if err := p.compute(ctx, h.of, &memoryTarget{data, int64(h.DType().Size())}, false); err != nil {
-		return err
+	compute := func() ([]byte, error) {
+		data := kernel.Alloc(int(SizeOf(h)))
+		return data, p.compute(ctx, h.of, &memoryTarget{data, int64(h.DType().Size())}, false)
 	}
-	h.data = data
-	return nil
+	if h.kept != nil {
+		fill := compute
+		compute = func() ([]byte, error) { return h.kept.fill(fill) }
+	}
+	data, err := compute()
+	if err == nil {
+		h.data = data
+	}
+	return err
 }
 
 // Bytes makes Materialized a Resident.

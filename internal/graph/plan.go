@@ -20,7 +20,8 @@ type Options struct {
 	Base     int64                // bytes that the program takes by itself
 	Tile     int64                // bytes a tile aims at; 0: DefaultTile
 	InOrder  bool                 // results are written by WriteTo
-	Only     bool                 // no other plan reads the sources after this one
+	Only     bool                 // no other plan reads the sources after this one, but those that the store shares
+	Store    *Store               // keeps arrays from plan to plan; may be nil
 	Progress func(done, all Cost) // told at the beginning and after each tile, in turn; may be nil
 }
 
@@ -39,6 +40,7 @@ type Plan struct {
 	once    map[Keeper]bool // the sources of which nothing is read twice
 	o       Options
 	next    int   // the stage that comes next
+	kept    int64 // bytes of arrays that the store keeps
 	garbage int64 // bytes let go of and not collected
 	work    *progress
 }
@@ -82,6 +84,7 @@ func NewPlan(o Options, outs ...Array) (*Plan, error) {
 	restore(p.outs)
 	materializeScattered(p.outs)
 	materializeCommon(p.outs, o.Memory)
+	p.keep()
 	p.findStages()
 	if need := p.Memory(); o.Memory > 0 && need > o.Memory {
 		e := &Error{Msg: fmt.Sprintf("needs %d bytes of memory: --memory allows %d", need, o.Memory)}
@@ -106,6 +109,9 @@ func (p *Plan) findStages() {
 			p.sources = append(p.sources, x)
 			return
 		}
+		if h, ok := x.(*Materialized); ok && h.kept != nil && h.data != nil {
+			return // an earlier plan has computed it
+		}
 		for _, in := range Operands(n) {
 			walk(in)
 		}
@@ -118,11 +124,11 @@ func (p *Plan) findStages() {
 		p.stages = append(p.stages, stage{x: x})
 	}
 	for i, s := range p.stages {
-		if s.into != nil {
+		if s.into != nil && s.into.kept == nil {
 			last[s.into] = i
 		}
 		nodesUnder(s.x, func(n Node) {
-			if h, ok := n.(*Materialized); ok {
+			if h, ok := n.(*Materialized); ok && h.kept == nil {
 				last[h] = i
 			}
 		})
@@ -179,7 +185,7 @@ func (p *Plan) Outs() []Array { return p.outs }
 // Sources are the arrays that the graph reads and doesn't compute, each once.
 func (p *Plan) Sources() []Array { return p.sources }
 
-// Materialized is the most bytes of arrays that are held whole at one time.
+// Held is the most bytes of arrays that are held whole at one time.
 func (p *Plan) Held() int64 { return p.peak(func(int, stage) int64 { return 0 }) }
 
 // Memory is the bytes that the process is expected to hold at its peak.
@@ -199,9 +205,9 @@ func (p *Plan) Memory() int64 {
 
 // peak is the most that stages hold, with what each takes to compute.
 func (p *Plan) peak(work func(int, stage) int64) int64 {
-	most, live := int64(0), int64(0)
+	most, live := int64(0), p.kept
 	for i, s := range p.stages {
-		if s.into != nil {
+		if s.into != nil && s.into.kept == nil {
 			live += SizeOf(s.into)
 		}
 		most = max(most, live+work(i, s))

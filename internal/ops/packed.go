@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"fmt"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
@@ -69,6 +70,41 @@ func (p *packed) read(ctx context.Context, dst []byte, i int) error {
 	clear(dst)
 	kernel.CopyRows(dst, p.panel*size, part, cols*size, cols*size, p.k)
 	return nil
+}
+
+// Derivation lets the engine keep what many graphs pack of one weight.
+func (p *packed) Derivation() (source graph.Array, how string) {
+	source, how = derivation(p.x)
+	return source, fmt.Sprintf("%s packed %d %d %d %d", how, p.k, p.n, p.groups, p.panel)
+}
+
+// derivation is the source that x is moved and converted from, and by what; nil
+// where it is computed otherwise.
+func derivation(x graph.Array) (source graph.Array, how string) {
+	from, by := x, ""
+	switch n := x.(type) {
+	case *graph.Materialized:
+		from = n.Of()
+	case transposition:
+		var perm []int
+		from, perm = n.from()
+		by = fmt.Sprint(perm)
+	case *view:
+		from = n.x
+	case *slice:
+		from, by = n.x, fmt.Sprint(n.from)
+	case *mapped:
+		if n.op != "cast" {
+			return nil, ""
+		}
+		from = n.x
+	case graph.Node:
+		return nil, ""
+	default:
+		return x, ""
+	}
+	source, how = derivation(from)
+	return source, fmt.Sprintf("%s %v %v %s", how, x.DType(), x.Shape(), by)
 }
 
 // isPacked reports whether h is what pack holds.
