@@ -30,7 +30,7 @@ func DefaultWeights(l shape.Layout) WeightLayout {
 
 // Weights is a linear map with an optional bias.
 type Weights struct {
-	Kernel graph.Array // two dimensions, or those of a 1×1 convolution; nil: the identity
+	Kernel graph.Array // of a linear map two dimensions, or a 1×1 convolution's; nil: the identity
 	Bias   graph.Array // as many elements as the map has outputs; nil: none
 	Layout WeightLayout
 	Norm   *BatchNorm // what normalises the map's outputs; nil: nothing
@@ -56,12 +56,12 @@ func (w Weights) Arrays() []graph.Array {
 func (w Weights) matrix() (graph.Array, error) {
 	k := w.Kernel
 	s := k.Shape()
-	switch {
-	case len(s) == 2:
-	case len(s) == 4 && w.Layout == Torch && s[2] == 1 && s[3] == 1:
+	switch n := len(s); {
+	case n == 2:
+	case 2 < n && n <= 2+maxSpatial && w.Layout == Torch && s.Product(2, n) == 1: // a 1×1 convolution's
 		k = reshape(k, s[:2])
-	case len(s) == 4 && w.Layout == Keras && s[0] == 1 && s[1] == 1:
-		k = reshape(k, s[2:])
+	case 2 < n && n <= 2+maxSpatial && w.Layout == Keras && s.Product(0, n-2) == 1:
+		k = reshape(k, s[n-2:])
 	case w.Layout == Torch:
 		return nil, graph.Errorf(k, "shape %v: want a linear weight, (out,in) or (out,in,1,1)", s)
 	default:
