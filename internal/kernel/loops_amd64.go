@@ -72,11 +72,16 @@ func (t *Table) vectorizeArith(set int) {
 		dtype.KindUint16:   {maxAVX2U16, maxAVX512U16},
 		dtype.KindUint32:   {maxAVX2U32, maxAVX512U32},
 		dtype.KindUint64:   {maxAVX2U64, maxAVX512U64},
-		dtype.KindFloat16:  {maxAVX2F16, maxAVX512F16},
-		dtype.KindBFloat16: {maxAVX2BF16, maxAVX512BF16},
+		dtype.KindFloat16:  {float16Order.max(maxAVX2Half), float16Order.max(maxAVX512Half)},
+		dtype.KindBFloat16: {bfloat16Order.max(maxAVX2Half), bfloat16Order.max(maxAVX512Half)},
 		dtype.KindFloat32:  {maxAVX2F32, maxAVX512F32},
 		dtype.KindFloat64:  {maxAVX2F64, maxAVX512F64},
 	})
+}
+
+// max makes a loop over one of the 16-bit floats of an assembly loop for both.
+func (o order) max(steps func(dst, a, b *byte, n int, fraction, most, nan uint16)) func(dst, a, b *byte, n int) {
+	return func(dst, a, b *byte, n int) { steps(dst, a, b, n, uint16(o), uint16(o.most()), uint16(o.nan())) }
 }
 
 func (t *Table) vectorizeConvert(set int) {

@@ -1068,16 +1068,16 @@ done:
 DATA bits8000000000000000<>+0(SB)/8, $0x8000000000000000
 GLOBL bits8000000000000000<>(SB), RODATA|NOPTR, $8
 
-// func maxAVX2F16(dst *byte, a *byte, b *byte, n int)
+// func maxAVX2Half(dst *byte, a *byte, b *byte, n int, fraction uint16, most uint16, nan uint16)
 // Requires: AVX, AVX2
-TEXT ·maxAVX2F16(SB), NOSPLIT, $0-32
+TEXT ·maxAVX2Half(SB), NOSPLIT, $0-38
 	MOVQ         dst+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         b+16(FP), DX
 	MOVQ         n+24(FP), BX
-	VBROADCASTSS bits03ff03ff<>+0(SB), Y0
-	VBROADCASTSS bits78017801<>+0(SB), Y1
-	VBROADCASTSS bits7e007e00<>+0(SB), Y2
+	VPBROADCASTW fraction+32(FP), Y0
+	VPBROADCASTW most+34(FP), Y1
+	VPBROADCASTW nan+36(FP), Y2
 	SUBQ         $0x04, BX
 	JB           rest
 
@@ -1192,149 +1192,6 @@ one:
 done:
 	VZEROUPPER
 	RET
-
-DATA bits03ff03ff<>+0(SB)/4, $0x03ff03ff
-GLOBL bits03ff03ff<>(SB), RODATA|NOPTR, $4
-
-DATA bits78017801<>+0(SB)/4, $0x78017801
-GLOBL bits78017801<>(SB), RODATA|NOPTR, $4
-
-DATA bits7e007e00<>+0(SB)/4, $0x7e007e00
-GLOBL bits7e007e00<>(SB), RODATA|NOPTR, $4
-
-// func maxAVX2BF16(dst *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX2
-TEXT ·maxAVX2BF16(SB), NOSPLIT, $0-32
-	MOVQ         dst+0(FP), AX
-	MOVQ         a+8(FP), CX
-	MOVQ         b+16(FP), DX
-	MOVQ         n+24(FP), BX
-	VBROADCASTSS bits007f007f<>+0(SB), Y0
-	VBROADCASTSS bits7f017f01<>+0(SB), Y1
-	VBROADCASTSS bits7fc07fc0<>+0(SB), Y2
-	SUBQ         $0x04, BX
-	JB           rest
-
-four:
-	VMOVUPS   (CX), Y3
-	VMOVUPS   (DX), Y4
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y5, Y4, Y4
-	VPSUBW    Y0, Y4, Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y5, Y3, Y3
-	VPSUBW    Y0, Y3, Y3
-	VPMAXSW   Y3, Y4, Y4
-	VPCMPGTW  Y1, Y4, Y3
-	VPADDW    Y0, Y4, Y4
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y5, Y4, Y4
-	VPBLENDVB Y3, Y2, Y4, Y4
-	VMOVUPS   Y4, (AX)
-	VMOVUPS   32(CX), Y3
-	VMOVUPS   32(DX), Y4
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y5, Y4, Y4
-	VPSUBW    Y0, Y4, Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y5, Y3, Y3
-	VPSUBW    Y0, Y3, Y3
-	VPMAXSW   Y3, Y4, Y4
-	VPCMPGTW  Y1, Y4, Y3
-	VPADDW    Y0, Y4, Y4
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y5, Y4, Y4
-	VPBLENDVB Y3, Y2, Y4, Y4
-	VMOVUPS   Y4, 32(AX)
-	VMOVUPS   64(CX), Y3
-	VMOVUPS   64(DX), Y4
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y5, Y4, Y4
-	VPSUBW    Y0, Y4, Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y5, Y3, Y3
-	VPSUBW    Y0, Y3, Y3
-	VPMAXSW   Y3, Y4, Y4
-	VPCMPGTW  Y1, Y4, Y3
-	VPADDW    Y0, Y4, Y4
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y5, Y4, Y4
-	VPBLENDVB Y3, Y2, Y4, Y4
-	VMOVUPS   Y4, 64(AX)
-	VMOVUPS   96(CX), Y3
-	VMOVUPS   96(DX), Y4
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y5, Y4, Y4
-	VPSUBW    Y0, Y4, Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y5, Y3, Y3
-	VPSUBW    Y0, Y3, Y3
-	VPMAXSW   Y3, Y4, Y4
-	VPCMPGTW  Y1, Y4, Y3
-	VPADDW    Y0, Y4, Y4
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y5, Y4, Y4
-	VPBLENDVB Y3, Y2, Y4, Y4
-	VMOVUPS   Y4, 96(AX)
-	ADDQ      $0x00000080, AX
-	ADDQ      $0x00000080, CX
-	ADDQ      $0x00000080, DX
-	SUBQ      $0x04, BX
-	JAE       four
-
-rest:
-	ADDQ $0x04, BX
-	JZ   done
-
-one:
-	VMOVUPS   (CX), Y3
-	VMOVUPS   (DX), Y4
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y5, Y4, Y4
-	VPSUBW    Y0, Y4, Y4
-	VPSRAW    $0x0f, Y3, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y5, Y3, Y3
-	VPSUBW    Y0, Y3, Y3
-	VPMAXSW   Y3, Y4, Y4
-	VPCMPGTW  Y1, Y4, Y3
-	VPADDW    Y0, Y4, Y4
-	VPSRAW    $0x0f, Y4, Y5
-	VPSRLW    $0x01, Y5, Y5
-	VPXOR     Y5, Y4, Y4
-	VPBLENDVB Y3, Y2, Y4, Y4
-	VMOVUPS   Y4, (AX)
-	ADDQ      $0x00000020, AX
-	ADDQ      $0x00000020, CX
-	ADDQ      $0x00000020, DX
-	DECQ      BX
-	JNZ       one
-
-done:
-	VZEROUPPER
-	RET
-
-DATA bits007f007f<>+0(SB)/4, $0x007f007f
-GLOBL bits007f007f<>(SB), RODATA|NOPTR, $4
-
-DATA bits7f017f01<>+0(SB)/4, $0x7f017f01
-GLOBL bits7f017f01<>(SB), RODATA|NOPTR, $4
-
-DATA bits7fc07fc0<>+0(SB)/4, $0x7fc07fc0
-GLOBL bits7fc07fc0<>(SB), RODATA|NOPTR, $4
 
 // func maxAVX2F32(dst *byte, a *byte, b *byte, n int)
 // Requires: AVX

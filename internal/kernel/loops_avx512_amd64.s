@@ -1096,16 +1096,16 @@ done:
 	VZEROUPPER
 	RET
 
-// func maxAVX512F16(dst *byte, a *byte, b *byte, n int)
+// func maxAVX512Half(dst *byte, a *byte, b *byte, n int, fraction uint16, most uint16, nan uint16)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxAVX512F16(SB), NOSPLIT, $0-32
+TEXT ·maxAVX512Half(SB), NOSPLIT, $0-38
 	MOVQ         dst+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         b+16(FP), DX
 	MOVQ         n+24(FP), BX
-	VBROADCASTSS bits03ff03ff<>+0(SB), Z0
-	VBROADCASTSS bits78017801<>+0(SB), Z1
-	VBROADCASTSS bits7e007e00<>+0(SB), Z2
+	VPBROADCASTW fraction+32(FP), Z0
+	VPBROADCASTW most+34(FP), Z1
+	VPBROADCASTW nan+36(FP), Z2
 	SUBQ         $0x04, BX
 	JB           rest
 
@@ -1220,149 +1220,6 @@ one:
 done:
 	VZEROUPPER
 	RET
-
-DATA bits03ff03ff<>+0(SB)/4, $0x03ff03ff
-GLOBL bits03ff03ff<>(SB), RODATA|NOPTR, $4
-
-DATA bits78017801<>+0(SB)/4, $0x78017801
-GLOBL bits78017801<>(SB), RODATA|NOPTR, $4
-
-DATA bits7e007e00<>+0(SB)/4, $0x7e007e00
-GLOBL bits7e007e00<>(SB), RODATA|NOPTR, $4
-
-// func maxAVX512BF16(dst *byte, a *byte, b *byte, n int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxAVX512BF16(SB), NOSPLIT, $0-32
-	MOVQ         dst+0(FP), AX
-	MOVQ         a+8(FP), CX
-	MOVQ         b+16(FP), DX
-	MOVQ         n+24(FP), BX
-	VBROADCASTSS bits007f007f<>+0(SB), Z0
-	VBROADCASTSS bits7f017f01<>+0(SB), Z1
-	VBROADCASTSS bits7fc07fc0<>+0(SB), Z2
-	SUBQ         $0x04, BX
-	JB           rest
-
-four:
-	VMOVUPS   (CX), Z3
-	VMOVUPS   (DX), Z4
-	VPSRAW    $0x0f, Z4, Z5
-	VPSRLW    $0x01, Z5, Z5
-	VPXORQ    Z5, Z4, Z4
-	VPSUBW    Z0, Z4, Z4
-	VPSRAW    $0x0f, Z3, Z5
-	VPSRLW    $0x01, Z5, Z5
-	VPXORQ    Z5, Z3, Z3
-	VPSUBW    Z0, Z3, Z3
-	VPMAXSW   Z3, Z4, Z4
-	VPCMPGTW  Z1, Z4, K1
-	VPADDW    Z0, Z4, Z4
-	VPSRAW    $0x0f, Z4, Z3
-	VPSRLW    $0x01, Z3, Z3
-	VPXORQ    Z3, Z4, Z4
-	VMOVDQU16 Z2, K1, Z4
-	VMOVUPS   Z4, (AX)
-	VMOVUPS   64(CX), Z3
-	VMOVUPS   64(DX), Z4
-	VPSRAW    $0x0f, Z4, Z5
-	VPSRLW    $0x01, Z5, Z5
-	VPXORQ    Z5, Z4, Z4
-	VPSUBW    Z0, Z4, Z4
-	VPSRAW    $0x0f, Z3, Z5
-	VPSRLW    $0x01, Z5, Z5
-	VPXORQ    Z5, Z3, Z3
-	VPSUBW    Z0, Z3, Z3
-	VPMAXSW   Z3, Z4, Z4
-	VPCMPGTW  Z1, Z4, K1
-	VPADDW    Z0, Z4, Z4
-	VPSRAW    $0x0f, Z4, Z3
-	VPSRLW    $0x01, Z3, Z3
-	VPXORQ    Z3, Z4, Z4
-	VMOVDQU16 Z2, K1, Z4
-	VMOVUPS   Z4, 64(AX)
-	VMOVUPS   128(CX), Z3
-	VMOVUPS   128(DX), Z4
-	VPSRAW    $0x0f, Z4, Z5
-	VPSRLW    $0x01, Z5, Z5
-	VPXORQ    Z5, Z4, Z4
-	VPSUBW    Z0, Z4, Z4
-	VPSRAW    $0x0f, Z3, Z5
-	VPSRLW    $0x01, Z5, Z5
-	VPXORQ    Z5, Z3, Z3
-	VPSUBW    Z0, Z3, Z3
-	VPMAXSW   Z3, Z4, Z4
-	VPCMPGTW  Z1, Z4, K1
-	VPADDW    Z0, Z4, Z4
-	VPSRAW    $0x0f, Z4, Z3
-	VPSRLW    $0x01, Z3, Z3
-	VPXORQ    Z3, Z4, Z4
-	VMOVDQU16 Z2, K1, Z4
-	VMOVUPS   Z4, 128(AX)
-	VMOVUPS   192(CX), Z3
-	VMOVUPS   192(DX), Z4
-	VPSRAW    $0x0f, Z4, Z5
-	VPSRLW    $0x01, Z5, Z5
-	VPXORQ    Z5, Z4, Z4
-	VPSUBW    Z0, Z4, Z4
-	VPSRAW    $0x0f, Z3, Z5
-	VPSRLW    $0x01, Z5, Z5
-	VPXORQ    Z5, Z3, Z3
-	VPSUBW    Z0, Z3, Z3
-	VPMAXSW   Z3, Z4, Z4
-	VPCMPGTW  Z1, Z4, K1
-	VPADDW    Z0, Z4, Z4
-	VPSRAW    $0x0f, Z4, Z3
-	VPSRLW    $0x01, Z3, Z3
-	VPXORQ    Z3, Z4, Z4
-	VMOVDQU16 Z2, K1, Z4
-	VMOVUPS   Z4, 192(AX)
-	ADDQ      $0x00000100, AX
-	ADDQ      $0x00000100, CX
-	ADDQ      $0x00000100, DX
-	SUBQ      $0x04, BX
-	JAE       four
-
-rest:
-	ADDQ $0x04, BX
-	JZ   done
-
-one:
-	VMOVUPS   (CX), Z3
-	VMOVUPS   (DX), Z4
-	VPSRAW    $0x0f, Z4, Z5
-	VPSRLW    $0x01, Z5, Z5
-	VPXORQ    Z5, Z4, Z4
-	VPSUBW    Z0, Z4, Z4
-	VPSRAW    $0x0f, Z3, Z5
-	VPSRLW    $0x01, Z5, Z5
-	VPXORQ    Z5, Z3, Z3
-	VPSUBW    Z0, Z3, Z3
-	VPMAXSW   Z3, Z4, Z4
-	VPCMPGTW  Z1, Z4, K1
-	VPADDW    Z0, Z4, Z4
-	VPSRAW    $0x0f, Z4, Z3
-	VPSRLW    $0x01, Z3, Z3
-	VPXORQ    Z3, Z4, Z4
-	VMOVDQU16 Z2, K1, Z4
-	VMOVUPS   Z4, (AX)
-	ADDQ      $0x00000040, AX
-	ADDQ      $0x00000040, CX
-	ADDQ      $0x00000040, DX
-	DECQ      BX
-	JNZ       one
-
-done:
-	VZEROUPPER
-	RET
-
-DATA bits007f007f<>+0(SB)/4, $0x007f007f
-GLOBL bits007f007f<>(SB), RODATA|NOPTR, $4
-
-DATA bits7f017f01<>+0(SB)/4, $0x7f017f01
-GLOBL bits7f017f01<>(SB), RODATA|NOPTR, $4
-
-DATA bits7fc07fc0<>+0(SB)/4, $0x7fc07fc0
-GLOBL bits7fc07fc0<>(SB), RODATA|NOPTR, $4
 
 // func maxAVX512F32(dst *byte, a *byte, b *byte, n int)
 // Requires: AVX, AVX512DQ, AVX512F

@@ -109,15 +109,10 @@ func maxAVX512U32(dst *byte, a *byte, b *byte, n int)
 //go:noescape
 func maxAVX512U64(dst *byte, a *byte, b *byte, n int)
 
-// dst = max(a, b), n vectors of F16.
+// dst = max(a, b), n vectors of Half.
 //
 //go:noescape
-func maxAVX512F16(dst *byte, a *byte, b *byte, n int)
-
-// dst = max(a, b), n vectors of BF16.
-//
-//go:noescape
-func maxAVX512BF16(dst *byte, a *byte, b *byte, n int)
+func maxAVX512Half(dst *byte, a *byte, b *byte, n int, fraction uint16, most uint16, nan uint16)
 
 // dst = max(a, b), n vectors of F32.
 //
@@ -314,15 +309,10 @@ func maxAVX2U32(dst *byte, a *byte, b *byte, n int)
 //go:noescape
 func maxAVX2U64(dst *byte, a *byte, b *byte, n int)
 
-// dst = max(a, b), n vectors of F16.
+// dst = max(a, b), n vectors of Half.
 //
 //go:noescape
-func maxAVX2F16(dst *byte, a *byte, b *byte, n int)
-
-// dst = max(a, b), n vectors of BF16.
-//
-//go:noescape
-func maxAVX2BF16(dst *byte, a *byte, b *byte, n int)
+func maxAVX2Half(dst *byte, a *byte, b *byte, n int, fraction uint16, most uint16, nan uint16)
 
 // dst = max(a, b), n vectors of F32.
 //

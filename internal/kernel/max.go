@@ -46,14 +46,22 @@ func (o order) key(bits int16) int32 {
 
 // bits is the inverse of key; all NaNs become the quiet one without payload.
 func (o order) bits(key int32) int16 {
-	inf := 0x7fff &^ int32(o)
 	b := int32(int16(key + int32(o)))
 	b ^= b >> 31 & 0x7fff
-	if key > inf-int32(o) {
-		b = inf | (int32(o)+1)>>1
+	if key > o.most() {
+		b = o.nan()
 	}
 	return int16(b)
 }
+
+// inf returns the bits of +Inf.
+func (o order) inf() int32 { return 0x7fff &^ int32(o) }
+
+// nan returns the bits of the quiet NaN without payload.
+func (o order) nan() int32 { return o.inf() | (int32(o)+1)>>1 }
+
+// most returns the greatest key of a number: that of +Inf.
+func (o order) most() int32 { return o.inf() - int32(o) }
 
 func maxHalf(dst, a, b []byte, o order) {
 	d, x, y := View[int16](dst), View[int16](a), View[int16](b)

@@ -36,11 +36,18 @@ func (t *Table) vectorizeReduce(set int) {
 		dtype.KindUint16:   {maxRowsAVX2U16, maxRowsAVX512U16},
 		dtype.KindUint32:   {maxRowsAVX2U32, maxRowsAVX512U32},
 		dtype.KindUint64:   {maxRowsAVX2U64, maxRowsAVX512U64},
-		dtype.KindFloat16:  {maxRowsAVX2F16, maxRowsAVX512F16},
-		dtype.KindBFloat16: {maxRowsAVX2BF16, maxRowsAVX512BF16},
+		dtype.KindFloat16:  {float16Order.maxRows(maxRowsAVX2Half), float16Order.maxRows(maxRowsAVX512Half)},
+		dtype.KindBFloat16: {bfloat16Order.maxRows(maxRowsAVX2Half), bfloat16Order.maxRows(maxRowsAVX512Half)},
 		dtype.KindFloat32:  {maxRowsAVX2F32, maxRowsAVX512F32},
 		dtype.KindFloat64:  {maxRowsAVX2F64, maxRowsAVX512F64},
 	})
+}
+
+// maxRows makes a strip over one of the 16-bit floats of an assembly loop for both.
+func (o order) maxRows(strip func(acc, x *byte, stride, rows, vectors, last int, fraction, most, nan uint16)) rowsStrip {
+	return func(acc, x *byte, stride, rows, vectors, last int) {
+		strip(acc, x, stride, rows, vectors, last, uint16(o), uint16(o.most()), uint16(o.nan()))
+	}
 }
 
 // sumRowsBy takes strips where the columns make a vector of float64.

@@ -69,10 +69,10 @@ func loop(name, doc string, params []string, bytes []int, more string, prepare f
 	RET()
 }
 
-// binary is dst = op(a, b), of operands of one type.
-func (s isa) binary(op, kind string, prepare func() func(a, b reg.VecVirtual)) {
+// binary is dst = op(a, b), of operands of one type; more are further parameters.
+func (s isa) binary(op, kind, more string, prepare func() func(a, b reg.VecVirtual)) {
 	loop(op+s.name+kind, fmt.Sprintf("dst = %s(a, b), n vectors of %s.", op, kind),
-		[]string{"dst", "a", "b"}, []int{s.bytes, s.bytes, s.bytes}, "", func() step {
+		[]string{"dst", "a", "b"}, []int{s.bytes, s.bytes, s.bytes}, more, func() step {
 			into := prepare()
 			return func(dst Mem, src []Mem) {
 				a, b := s.vector(), s.vector()
@@ -86,7 +86,7 @@ func (s isa) binary(op, kind string, prepare func() func(a, b reg.VecVirtual)) {
 
 func (s isa) arithmetic() {
 	direct := func(op, kind string, instruction func(ops ...Op)) {
-		s.binary(op, kind, func() func(a, b reg.VecVirtual) {
+		s.binary(op, kind, "", func() func(a, b reg.VecVirtual) {
 			return func(a, b reg.VecVirtual) { instruction(b, a, b) }
 		})
 	}
@@ -111,7 +111,7 @@ func (s isa) arithmetic() {
 	direct("mul", "F32", VMULPS)
 	direct("mul", "F64", VMULPD)
 	for _, kind := range ordered {
-		s.binary("max", kind, func() func(a, b reg.VecVirtual) {
+		s.binary("max", kind, extra(kind), func() func(a, b reg.VecVirtual) {
 			m := s.maximum(kind)
 			return func(a, b reg.VecVirtual) {
 				m.begin(b)

@@ -8,8 +8,16 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// ordered are the types that have a maximum.
-var ordered = []string{"I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "F16", "BF16", "F32", "F64"}
+// ordered are the types that have a maximum; Half is both 16-bit floats.
+var ordered = []string{"I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "Half", "F32", "F64"}
+
+// extra are the parameters that a loop over maxima takes after the others.
+func extra(kind string) string {
+	if kind == "Half" {
+		return ", fraction, most, nan uint16"
+	}
+	return ""
+}
 
 // maximum writes m = max(m, x): into takes one x after the other, after
 // begin and before settle.
@@ -20,10 +28,8 @@ type maximum struct {
 
 func (s isa) maximum(kind string) maximum {
 	switch kind {
-	case "F16":
-		return s.maximumHalf(0x03ff)
-	case "BF16":
-		return s.maximumHalf(0x007f)
+	case "Half":
+		return s.maximumHalf()
 	case "F32":
 		return s.maximumFloat(s.constant32(0x7fc00000), VMAXPS, VRANGEPS, VCMPPS, VMOVAPS, VBLENDVPS)
 	case "F64":
@@ -90,10 +96,9 @@ func (s isa) maximumFloat(nan reg.VecVirtual, max, inRange, compare, move func(o
 }
 
 // maximumHalf compares the keys that the type order in Go explains, whose value
-// is fraction.
-func (s isa) maximumHalf(fraction uint16) maximum {
-	inf := 0x7fff &^ fraction
-	order, most, nan := s.constant16(fraction), s.constant16(inf-fraction), s.constant16(inf|(fraction+1)/2)
+// is fraction; most is the key of infinity.
+func (s isa) maximumHalf() maximum {
+	order, most, nan := s.parameter16("fraction"), s.parameter16("most"), s.parameter16("nan")
 	flip := func(v reg.VecVirtual) { // all bits of negative numbers but the sign
 		signs := s.vector()
 		VPSRAW(U8(15), v, signs)
@@ -137,8 +142,16 @@ func constant(name string, c Constant) Mem {
 	return m
 }
 
-// constant16 is a vector of these bits.
-func (s isa) constant16(bits uint16) reg.VecVirtual { return s.constant32(uint32(bits) * 0x10001) }
+// parameter16 is a vector of a parameter of 16 bits.
+func (s isa) parameter16(name string) reg.VecVirtual {
+	from, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	v := s.vector()
+	VPBROADCASTW(from.Addr, v)
+	return v
+}
 
 // constant32 is a vector of these bits.
 func (s isa) constant32(bits uint32) reg.VecVirtual {

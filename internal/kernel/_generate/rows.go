@@ -91,9 +91,9 @@ func nothing(reg.VecVirtual) {}
 // rows, one or more of them, that begin stride bytes apart. The last vector
 // begins last bytes into the strip's x, where the one before it ends or
 // earlier: where they overlap, both compute and store the same. An element of
-// acc has ratio times the bytes of one of x.
-func (s isa) rows(name, doc string, ratio int, prepare func() strip) {
-	TEXT(name, NOSPLIT, "func(acc *byte, x *byte, stride int, rows int, vectors int, last int)")
+// acc has ratio times the bytes of one of x. more are further parameters.
+func (s isa) rows(name, doc string, ratio int, more string, prepare func() strip) {
+	TEXT(name, NOSPLIT, "func(acc *byte, x *byte, stride int, rows int, vectors int, last int"+more+")")
 	Pragma("noescape")
 	Doc(doc)
 	acc, x := Load(Param("acc"), GP64()), Load(Param("x"), GP64())
@@ -139,13 +139,13 @@ func (s isa) rows(name, doc string, ratio int, prepare func() strip) {
 }
 
 func (s isa) sumRows(of number) {
-	s.rows("sumRows"+s.name+of.name, "acc[c] += x[r,c], in the order of the rows r.", 8/of.bytes, func() strip {
+	s.rows("sumRows"+s.name+of.name, "acc[c] += x[r,c], in the order of the rows r.", 8/of.bytes, "", func() strip {
 		return strip{nothing, nothing, func(x Mem, acc reg.VecVirtual) { s.addWidened(of, x, acc) }}
 	})
 }
 
 func (s isa) maxRows(kind string) {
-	s.rows("maxRows"+s.name+kind, "acc[c] = max(acc[c], x[r,c]) for all rows r.", 1, func() strip {
+	s.rows("maxRows"+s.name+kind, "acc[c] = max(acc[c], x[r,c]) for all rows r.", 1, extra(kind), func() strip {
 		m := s.maximum(kind)
 		return strip{m.begin, m.settle, func(x Mem, acc reg.VecVirtual) {
 			v := s.vector()
