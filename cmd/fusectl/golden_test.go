@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bufio"
+	"archive/zip"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -10,6 +10,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,43 +33,81 @@ type goldenCase struct {
 		N, X float64
 		Why  string
 	}
+
+	dir string // where the files are that Args and Want name
 }
 
+var goldenInput = regexp.MustCompile(`\bin/[^,=:]+\.np[yz]`)
+
+// args are the case's arguments with each input replaced by the path that
+// replace gives for its absolute path; nil: by that path.
+func (c goldenCase) args(replace func(path string) string) []string {
+	args := slices.Clone(c.Args)
+	for i, a := range args {
+		args[i] = goldenInput.ReplaceAllStringFunc(a, func(name string) string {
+			path := filepath.Join(c.dir, name)
+			if replace != nil {
+				path = replace(path)
+			}
+			return path
+		})
+	}
+	return args
+}
+
+// goldenCases unpacks the golden arrays into files and gives the cases.
 func goldenCases(t testing.TB) []goldenCase {
 	t.Helper()
-	f, err := os.Open(filepath.Join(golden, "cases.jsonl"))
+	dir := t.TempDir()
+	folders, err := os.ReadDir(golden)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	var cases []goldenCase
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		var c goldenCase
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
+	for _, f := range folders {
+		from, to := filepath.Join(golden, f.Name()), filepath.Join(dir, f.Name())
+		unpack(t, filepath.Join(from, "in.zip"), filepath.Join(to, "in"))
+		unpack(t, filepath.Join(from, "want.npz"), filepath.Join(to, "want"))
+		text, err := os.ReadFile(filepath.Join(from, "cases.jsonl"))
+		if err != nil {
 			t.Fatal(err)
 		}
-		cases = append(cases, c)
+		for lines := json.NewDecoder(bytes.NewReader(text)); lines.More(); {
+			var c goldenCase
+			if err := lines.Decode(&c); err != nil {
+				t.Fatal(err)
+			}
+			c.dir = to
+			cases = append(cases, c)
+		}
 	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
+	if len(cases) < 1000 {
+		t.Fatalf("only %d cases", len(cases))
 	}
 	return cases
+}
+
+// unpack writes the members of an archive to files in a new folder.
+func unpack(t testing.TB, archive, dir string) {
+	t.Helper()
+	z, err := zip.OpenReader(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	if err := os.CopyFS(dir, z); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Each case is run as a user would run it, by files in and a file out, with
 // threads that change from case to case.
 func TestGolden(t *testing.T) {
-	cases := goldenCases(t)
-	if len(cases) < 1000 {
-		t.Fatalf("only %d cases", len(cases))
-	}
-	t.Chdir(golden)
 	out := filepath.Join(t.TempDir(), "out.npy")
 	sums := map[string][sha256.Size]byte{} // of what came out
-	for i, c := range cases {
+	for i, c := range goldenCases(t) {
 		t.Run(c.Name, func(t *testing.T) {
-			args, out := append([]string{}, c.Args...), out
+			args, out := c.args(nil), out
 			if c.Out == "" {
 				args = append(args, "-o", out)
 			} else {
@@ -140,7 +180,7 @@ func compare(got string, c goldenCase) error {
 	if err != nil {
 		return err
 	}
-	wh, w, err := load(c.Want)
+	wh, w, err := load(filepath.Join(c.dir, c.Want))
 	if err != nil {
 		return err
 	}

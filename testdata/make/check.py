@@ -3,14 +3,16 @@
 usage: check.py TESTDATA
 """
 import collections
+import io
 import json
 import pathlib
 import re
 import sys
+import zipfile
 
 import numpy as np
 
-LIMIT = 4_000_000  # bytes, golden and digits together
+LIMIT = 5_000_000  # bytes, golden and digits together
 DIGITS_LIMIT = 700_000
 WEIGHTS_LIMIT, NETWORK_LIMIT = 400_000, 550_000  # the network's weights, and its whole folder
 
@@ -76,8 +78,14 @@ def inputs(args, outputs):
             fail(f"{args}: unknown flag {arg}")
 
 
-def files(case):
-    """The files that a case reads. Its outputs, if it names any, must be in {dir}, and the one to compare be known."""
+def load(data):
+    """The arrays of an .npy or .npz, by the names of an archive's members; none may be a pickle."""
+    loaded = np.load(io.BytesIO(data), allow_pickle=False)
+    return dict(loaded) if data.startswith(b"PK") else {"": loaded}
+
+
+def files(case, present):
+    """The files that a case reads, of those in present. Its outputs, if it names any, must be in {dir}, and the one to compare be known."""
     outputs = []
     for i, step in enumerate(steps(case["args"])):
         for address in inputs(step, outputs):
@@ -86,47 +94,55 @@ def files(case):
                     fail(f"{case['name']}: the first step reads -")
                 continue
             file, _, member = address.partition(":")
-            if member and member not in np.load(golden / file).files:
+            if file not in present or member and member not in present[file]:
                 fail(f"{case['name']}: no {address}")
             yield file
     if not all(o.startswith("{dir}/") for o in outputs) or ("-o" in case["args"]) != ("out" in case) or outputs and "out" not in case:
         fail(f"{case['name']}: outputs {outputs}")
 
 
-used, names, counts = set(), set(), collections.Counter()
-for line in (golden / "cases.jsonl").read_text("utf-8").splitlines():
-    case = json.loads(line)
+def check(case, present):
+    """Checks one case by what its folder's archives hold, and gives the files that it uses."""
     name, tol = case["name"], case["tol"]
-    if [k for k in case if k != "out"] != KEYS or name in names or set(tol) != TOLERANCES[tol["kind"]]:
-        fail(f"malformed or repeated case: {line}")
+    if [k for k in case if k != "out"] != KEYS or set(tol) != TOLERANCES[tol["kind"]]:
+        fail(f"malformed case: {case}")
     if name.split("/")[0] != case["args"][0] or not all(isinstance(a, str) for a in case["args"]):
         fail(f"{name}: args {case['args']}")
-    names.add(name)
-    counts[case["args"][0]] += 1
-    used.update(files(case), [case["want"]])
-    want = np.load(golden / case["want"])
+    if case["want"] not in present:
+        fail(f"{name}: no {case['want']}")
+    want = present[case["want"]][""]
     if tol["kind"] != "exact" and want.dtype.kind not in "fc":
         fail(f"{name}: a tolerance on {want.dtype}")
     if tol["kind"] == "rel" and not np.abs(want[np.isfinite(want)]).max(initial=0) > 0:
         if not name.startswith("gap/"):
             fail(f"{name}: a relative tolerance on an array that gives no scale")
-
-def load(file):
-    """The arrays of an .npy or .npz, which must hold no pickle."""
-    loaded = np.load(file, allow_pickle=False)
-    return [loaded[n] for n in loaded.files] if file.suffix == ".npz" else [loaded]
+    return {*files(case, present), case["want"]}
 
 
-present = {str(p.relative_to(golden)) for p in golden.rglob("*.np[yz]")}
-if present != used:
-    fail(f"unused: {sorted(present - used)}; missing: {sorted(used - present)}")
-for file in [*golden.rglob("*.np[yz]"), *(root / "digits").glob("*.npy"), *(root / "network").glob("*.npy")]:
-    load(file)
+names, counts, arrays = set(), collections.Counter(), 0
+for folder in sorted(golden.iterdir()):
+    present = {}
+    for kind in ("in.zip", "want.npz"):
+        with zipfile.ZipFile(folder / kind) as archive:
+            present |= {f"{kind.split('.')[0]}/{n}": load(archive.read(n)) for n in archive.namelist()}
+    used = set()
+    for line in (folder / "cases.jsonl").read_text("utf-8").splitlines():
+        case = json.loads(line)
+        used |= check(case, present)
+        if case["name"] in names or case["args"][0] != folder.name:
+            fail(f"repeated case, or one in another command's folder: {line}")
+        names.add(case["name"])
+        counts[folder.name] += 1
+    if set(present) != used:
+        fail(f"{folder.name}: unused: {sorted(set(present) - used)}")
+    arrays += len(present)
+for file in [*(root / "digits").glob("*.npy"), *(root / "network").glob("*.npy")]:
+    np.load(file, allow_pickle=False)
 
 network = root / "network"
 with np.load(network / "weights.npz", allow_pickle=False) as weights:
-    arrays = {name: weights[name] for name in weights.files}
-if not all(w.dtype == "f4" and np.isfinite(w).all() for w in arrays.values()):
+    parameters = dict(weights)
+if not all(w.dtype == "f4" and np.isfinite(w).all() for w in parameters.values()):
     fail("network: weights are finite float32")
 for name, shape, dtype in [("images", (450, 1, 8, 8), "u1"), ("labels", (450,), "u1"), ("logits", (450, 10), "f4"), ("maps", (8, 24, 8, 8), "f4")]:
     array = np.load(network / f"{name}.npy", allow_pickle=False)
@@ -134,13 +150,13 @@ for name, shape, dtype in [("images", (450, 1, 8, 8), "u1"), ("labels", (450,), 
         fail(f"network: {name} is {array.dtype} {array.shape}")
 recipe = (network / "digits.fuse").read_text("utf-8")
 prefixes = tuple(re.findall(r"--weights-prefix (\S+)", recipe))
-asked = {*re.findall(r"\bw:(\S+)", recipe), *(n for n in arrays if n.startswith(prefixes))}
-if asked != set(arrays):
-    fail(f"network: the recipe and weights.npz differ in {sorted(asked ^ set(arrays))}")
+asked = {*re.findall(r"\bw:(\S+)", recipe), *(n for n in parameters if n.startswith(prefixes))}
+if asked != set(parameters):
+    fail(f"network: the recipe and weights.npz differ in {sorted(asked ^ set(parameters))}")
 
 sizes = {d: sum(p.stat().st_size for p in (root / d).rglob("*") if p.is_file()) for d in ("golden", "digits", "network")}
 if sizes["golden"] + sizes["digits"] > LIMIT or sizes["digits"] > DIGITS_LIMIT or sizes["network"] > NETWORK_LIMIT:
     fail(f"too large: {sizes}")
 if (network / "weights.npz").stat().st_size > WEIGHTS_LIMIT:
     fail("network: weights.npz is too large")
-print(f"{sum(counts.values())} cases ({', '.join(f'{c} {n}' for c, n in sorted(counts.items()))}), {len(present)} arrays, {sizes} bytes")
+print(f"{sum(counts.values())} cases ({', '.join(f'{c} {n}' for c, n in sorted(counts.items()))}), {arrays} files, {sizes} bytes")

@@ -2,7 +2,7 @@
 
 A generator is called with the folder to fill. Inputs go to in/, wanted outputs to want/COMMAND/, and a line a case is
 appended to cases.jsonl. A wanted array whose bytes the same generator has already written for that command is not
-written twice.
+written twice. pack.py makes archives of the folder.
 """
 import hashlib
 import json
