@@ -80,8 +80,16 @@ func (t *Table) vectorizeArith(set int) {
 }
 
 // max makes a loop over one of the 16-bit floats of an assembly loop for both.
-func (o order) max(steps func(dst, a, b *byte, n int, fraction, most, nan uint16)) func(dst, a, b *byte, n int) {
-	return func(dst, a, b *byte, n int) { steps(dst, a, b, n, uint16(o), uint16(o.most()), uint16(o.nan())) }
+func (o order) max(steps func(dst, a, b *byte, n int, order *byte)) func(dst, a, b *byte, n int) {
+	words := o.words()
+	return func(dst, a, b *byte, n int) { steps(dst, a, b, n, words) }
+}
+
+// words returns o as assembly takes it: its value, the greatest key of a number and
+// the NaN that a maximum gives, each twice.
+func (o order) words() *byte {
+	const twice = 0x10001
+	return &Bytes([]uint32{uint32(o) * twice, uint32(o.most()) * twice, uint32(o.nan()) * twice})[0]
 }
 
 func (t *Table) vectorizeConvert(set int) {

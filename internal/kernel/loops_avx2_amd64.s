@@ -1068,16 +1068,17 @@ done:
 DATA bits8000000000000000<>+0(SB)/8, $0x8000000000000000
 GLOBL bits8000000000000000<>(SB), RODATA|NOPTR, $8
 
-// func maxAVX2Half(dst *byte, a *byte, b *byte, n int, fraction uint16, most uint16, nan uint16)
+// func maxAVX2Half(dst *byte, a *byte, b *byte, n int, order *byte)
 // Requires: AVX, AVX2
-TEXT ·maxAVX2Half(SB), NOSPLIT, $0-38
+TEXT ·maxAVX2Half(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         b+16(FP), DX
 	MOVQ         n+24(FP), BX
-	VPBROADCASTW fraction+32(FP), Y0
-	VPBROADCASTW most+34(FP), Y1
-	VPBROADCASTW nan+36(FP), Y2
+	MOVQ         order+32(FP), SI
+	VBROADCASTSS (SI), Y0
+	VBROADCASTSS 4(SI), Y1
+	VBROADCASTSS 8(SI), Y2
 	SUBQ         $0x04, BX
 	JB           rest
 

@@ -1096,16 +1096,17 @@ done:
 	VZEROUPPER
 	RET
 
-// func maxAVX512Half(dst *byte, a *byte, b *byte, n int, fraction uint16, most uint16, nan uint16)
+// func maxAVX512Half(dst *byte, a *byte, b *byte, n int, order *byte)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·maxAVX512Half(SB), NOSPLIT, $0-38
+TEXT ·maxAVX512Half(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         b+16(FP), DX
 	MOVQ         n+24(FP), BX
-	VPBROADCASTW fraction+32(FP), Z0
-	VPBROADCASTW most+34(FP), Z1
-	VPBROADCASTW nan+36(FP), Z2
+	MOVQ         order+32(FP), SI
+	VBROADCASTSS (SI), Z0
+	VBROADCASTSS 4(SI), Z1
+	VBROADCASTSS 8(SI), Z2
 	SUBQ         $0x04, BX
 	JB           rest
 

@@ -112,7 +112,7 @@ func maxAVX512U64(dst *byte, a *byte, b *byte, n int)
 // dst = max(a, b), n vectors of Half.
 //
 //go:noescape
-func maxAVX512Half(dst *byte, a *byte, b *byte, n int, fraction uint16, most uint16, nan uint16)
+func maxAVX512Half(dst *byte, a *byte, b *byte, n int, order *byte)
 
 // dst = max(a, b), n vectors of F32.
 //
@@ -312,7 +312,7 @@ func maxAVX2U64(dst *byte, a *byte, b *byte, n int)
 // dst = max(a, b), n vectors of Half.
 //
 //go:noescape
-func maxAVX2Half(dst *byte, a *byte, b *byte, n int, fraction uint16, most uint16, nan uint16)
+func maxAVX2Half(dst *byte, a *byte, b *byte, n int, order *byte)
 
 // dst = max(a, b), n vectors of F32.
 //

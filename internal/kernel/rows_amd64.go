@@ -44,9 +44,10 @@ func (t *Table) vectorizeReduce(set int) {
 }
 
 // maxRows makes a strip over one of the 16-bit floats of an assembly loop for both.
-func (o order) maxRows(strip func(acc, x *byte, stride, rows, vectors, last int, fraction, most, nan uint16)) rowsStrip {
+func (o order) maxRows(strip func(acc, x *byte, stride, rows, vectors, last int, order *byte)) rowsStrip {
+	words := o.words()
 	return func(acc, x *byte, stride, rows, vectors, last int) {
-		strip(acc, x, stride, rows, vectors, last, uint16(o), uint16(o.most()), uint16(o.nan()))
+		strip(acc, x, stride, rows, vectors, last, words)
 	}
 }
 

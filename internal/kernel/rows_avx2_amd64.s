@@ -1578,18 +1578,19 @@ loop8:
 DATA bits8000000000000000<>+0(SB)/8, $0x8000000000000000
 GLOBL bits8000000000000000<>(SB), RODATA|NOPTR, $8
 
-// func maxRowsAVX2Half(acc *byte, x *byte, stride int, rows int, vectors int, last int, fraction uint16, most uint16, nan uint16)
+// func maxRowsAVX2Half(acc *byte, x *byte, stride int, rows int, vectors int, last int, order *byte)
 // Requires: AVX, AVX2, MMX+
-TEXT ·maxRowsAVX2Half(SB), NOSPLIT, $0-54
+TEXT ·maxRowsAVX2Half(SB), NOSPLIT, $0-56
 	MOVQ         acc+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         stride+16(FP), DX
 	MOVQ         rows+24(FP), BX
 	MOVQ         vectors+32(FP), SI
 	MOVQ         last+40(FP), DI
-	VPBROADCASTW fraction+48(FP), Y0
-	VPBROADCASTW most+50(FP), Y1
-	VPBROADCASTW nan+52(FP), Y2
+	MOVQ         order+48(FP), R8
+	VBROADCASTSS (R8), Y0
+	VBROADCASTSS 4(R8), Y1
+	VBROADCASTSS 8(R8), Y2
 	CMPQ         SI, $0x02
 	JE           vectors2
 	CMPQ         SI, $0x03

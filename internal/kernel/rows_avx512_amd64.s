@@ -1518,18 +1518,19 @@ loop8:
 	VZEROUPPER
 	RET
 
-// func maxRowsAVX512Half(acc *byte, x *byte, stride int, rows int, vectors int, last int, fraction uint16, most uint16, nan uint16)
+// func maxRowsAVX512Half(acc *byte, x *byte, stride int, rows int, vectors int, last int, order *byte)
 // Requires: AVX, AVX512BW, AVX512F, MMX+
-TEXT ·maxRowsAVX512Half(SB), NOSPLIT, $0-54
+TEXT ·maxRowsAVX512Half(SB), NOSPLIT, $0-56
 	MOVQ         acc+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         stride+16(FP), DX
 	MOVQ         rows+24(FP), BX
 	MOVQ         vectors+32(FP), SI
 	MOVQ         last+40(FP), DI
-	VPBROADCASTW fraction+48(FP), Z0
-	VPBROADCASTW most+50(FP), Z1
-	VPBROADCASTW nan+52(FP), Z2
+	MOVQ         order+48(FP), R8
+	VBROADCASTSS (R8), Z0
+	VBROADCASTSS 4(R8), Z1
+	VBROADCASTSS 8(R8), Z2
 	CMPQ         SI, $0x02
 	JE           vectors2
 	CMPQ         SI, $0x03

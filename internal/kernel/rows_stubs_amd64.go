@@ -62,7 +62,7 @@ func maxRowsAVX512U64(acc *byte, x *byte, stride int, rows int, vectors int, las
 // acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func maxRowsAVX512Half(acc *byte, x *byte, stride int, rows int, vectors int, last int, fraction uint16, most uint16, nan uint16)
+func maxRowsAVX512Half(acc *byte, x *byte, stride int, rows int, vectors int, last int, order *byte)
 
 // acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
@@ -137,7 +137,7 @@ func maxRowsAVX2U64(acc *byte, x *byte, stride int, rows int, vectors int, last 
 // acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
-func maxRowsAVX2Half(acc *byte, x *byte, stride int, rows int, vectors int, last int, fraction uint16, most uint16, nan uint16)
+func maxRowsAVX2Half(acc *byte, x *byte, stride int, rows int, vectors int, last int, order *byte)
 
 // acc[c] = max(acc[c], x[r,c]) for all rows r.
 //

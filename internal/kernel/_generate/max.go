@@ -14,7 +14,7 @@ var ordered = []string{"I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "Ha
 // extra are the parameters that a loop over maxima takes after the others.
 func extra(kind string) string {
 	if kind == "Half" {
-		return ", fraction, most, nan uint16"
+		return ", order *byte"
 	}
 	return ""
 }
@@ -95,10 +95,14 @@ func (s isa) maximumFloat(nan reg.VecVirtual, max, inRange, compare, move func(o
 	}}
 }
 
-// maximumHalf compares the keys that the type order in Go explains, whose value
-// is fraction; most is the key of infinity.
+// maximumHalf compares the keys that the type order in Go explains. The parameter
+// order has, twice 16 bits each, its value, the key of +Inf and the NaN to give.
 func (s isa) maximumHalf() maximum {
-	order, most, nan := s.parameter16("fraction"), s.parameter16("most"), s.parameter16("nan")
+	words := Load(Param("order"), GP64())
+	order, most, nan := s.vector(), s.vector(), s.vector()
+	for i, v := range []reg.VecVirtual{order, most, nan} {
+		VBROADCASTSS(Mem{Base: words, Disp: 4 * i}, v)
+	}
 	flip := func(v reg.VecVirtual) { // all bits of negative numbers but the sign
 		signs := s.vector()
 		VPSRAW(U8(15), v, signs)
@@ -140,17 +144,6 @@ func constant(name string, c Constant) Mem {
 		constants[name] = m
 	}
 	return m
-}
-
-// parameter16 is a vector of a parameter of 16 bits.
-func (s isa) parameter16(name string) reg.VecVirtual {
-	from, err := Param(name).Resolve()
-	if err != nil {
-		panic(err)
-	}
-	v := s.vector()
-	VPBROADCASTW(from.Addr, v)
-	return v
 }
 
 // constant32 is a vector of these bits.
