@@ -1,0 +1,292 @@
+package ops
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
+	"fusectl/internal/graph/graphtest"
+	"fusectl/internal/kernel"
+	"fusectl/internal/shape"
+)
+
+// node is a graph with what it costs and how it reads. The arrays it is built of
+// are x [2,6,5,8], which has 480 elements, and further ones.
+type node struct {
+	name  string
+	more  []shape.Shape
+	build func(x ...graph.Array) (graph.Array, error)
+	// flops are those of all nodes: 1 for an addition, a product, a comparison or
+	// a conversion, 10 for an exponential and what is like it, 0 for a move.
+	flops int64
+	once  string // which of the arrays are read once, from front to back: 0 is x
+}
+
+func nodes() []node {
+	nhwc, nchw := shape.NHWC, shape.NCHW
+	keras := func(k graph.Array, b ...graph.Array) Weights {
+		w := Weights{Kernel: k, Layout: Keras}
+		if len(b) > 0 {
+			w.Bias = b[0]
+		}
+		return w
+	}
+	activate := func(name string, axis int) func(x ...graph.Array) (graph.Array, error) {
+		return func(x ...graph.Array) (graph.Array, error) { return Activate(name, x[0], axis) }
+	}
+	attend := func(o AttendOptions, scores bool) func(x ...graph.Array) (graph.Array, error) {
+		return func(x ...graph.Array) (graph.Array, error) {
+			o := o
+			if o.Form == "concatenation" {
+				o.WF = x[3]
+			} else if len(x) > 3 {
+				o.Mask = x[3]
+			}
+			out, weights, err := Attend(x[0], x[1], x[2], o)
+			if scores {
+				return weights, err
+			}
+			return out, err
+		}
+	}
+	first := func(f func(x graph.Array) (graph.Array, error)) func(x ...graph.Array) (graph.Array, error) {
+		return func(x ...graph.Array) (graph.Array, error) { return f(x[0]) }
+	}
+	align := func(i int, how string) func(x ...graph.Array) (graph.Array, error) {
+		return func(x ...graph.Array) (graph.Array, error) {
+			xs, err := Align(x, how, ResizeOptions{Layout: nhwc})
+			if err != nil {
+				return nil, err
+			}
+			return xs[i], nil
+		}
+	}
+	pool := func(mode string) func(x ...graph.Array) (graph.Array, error) {
+		return first(func(x graph.Array) (graph.Array, error) {
+			return Pool(x, mode, PoolOptions{Window: Window{Size: []int{2}, Stride: []int{2}}, Layout: nhwc})
+		})
+	}
+	resize := func(mode string) func(x ...graph.Array) (graph.Array, error) {
+		return first(func(x graph.Array) (graph.Array, error) {
+			return Resize(x, []int{12, 10}, ResizeOptions{Mode: mode, Layout: nhwc})
+		})
+	}
+	conv := func(o ConvOptions) func(x ...graph.Array) (graph.Array, error) {
+		return func(x ...graph.Array) (graph.Array, error) { return Conv(x[0], keras(x[1], x[2:]...), o) }
+	}
+	linear := func(o LinearOptions) func(x ...graph.Array) (graph.Array, error) {
+		return func(x ...graph.Array) (graph.Array, error) {
+			o, w := o, keras(x[1], x[2])
+			if len(x) > 3 {
+				o.Residual = x[3]
+			}
+			return Linear(x[0], w, o)
+		}
+	}
+	spatial := ReduceOptions{Axes: []int{1, 2}}
+	qkv := []shape.Shape{{2, 6, 9, 8}, {2, 6, 9, 4}} // keys and values for x's 5 queries of 8
+	rows := int64(2 * 6 * 5)                         // of x
+	return []node{
+		{"cast", nil, first(func(x graph.Array) (graph.Array, error) { return Cast(x, dtype.Float64) }), 480, "0"},
+		{"relu", nil, activate("relu", -1), 480, "0"},
+		{"gelu", nil, activate("gelu", -1), 10 * 480, "0"},
+		{"softmax of rows", nil, activate("softmax", -1), 10 * 480, "0"},
+		{"softmax of columns", nil, activate("softmax", 1), 10 * 480, ""},
+		{"add", []shape.Shape{{2, 6, 5, 8}, {2, 6, 5, 8}}, func(x ...graph.Array) (graph.Array, error) { return Add(x, AddOptions{}) }, 2 * 480, "012"},
+		{"add with coefficients", []shape.Shape{{2, 6, 5, 8}}, func(x ...graph.Array) (graph.Array, error) {
+			return Add(x, AddOptions{Coef: []Coef{{Value: 2}, {Value: 1}}, Activation: "tanh"})
+		}, 480 + 480 + 10*480, "01"},
+		{"add of rows", []shape.Shape{{8}}, func(x ...graph.Array) (graph.Array, error) { return Add(x, AddOptions{}) }, 480, "01"}, // the row is held
+		{"mul by a gate", []shape.Shape{{8}}, func(x ...graph.Array) (graph.Array, error) {
+			return Mul(x, MulOptions{Gate: "sigmoid"})
+		}, 10*8 + 480, "01"},
+		{"add to itself", nil, func(x ...graph.Array) (graph.Array, error) {
+			return Add([]graph.Array{x[0], x[0]}, AddOptions{})
+		}, 480, ""},
+		{"concat of batches", []shape.Shape{{3, 6, 5, 8}}, func(x ...graph.Array) (graph.Array, error) { return Concat(x, 0) }, 0, "01"},
+		{"concat of channels", []shape.Shape{{2, 6, 5, 3}}, func(x ...graph.Array) (graph.Array, error) { return Concat(x, -1) }, 0, "01"},
+		{"reshape", nil, first(func(x graph.Array) (graph.Array, error) { return Reshape(x, shape.Shape{60, 8}) }), 0, "0"},
+		{"transpose", nil, first(func(x graph.Array) (graph.Array, error) { return Transpose(x, []int{0, 3, 1, 2}) }), 0, ""},
+		{"permute", nil, first(func(x graph.Array) (graph.Array, error) { return Transpose(x, []int{3, 2, 1, 0}) }), 0, "0"},            // a pipe is held
+		{"broadcast", nil, first(func(x graph.Array) (graph.Array, error) { return Broadcast(x, shape.Shape{3, 2, 6, 5, 8}) }), 0, "0"}, // held
+		{"rows", nil, first(func(x graph.Array) (graph.Array, error) { return Rows(x, 1, 1) }), 0, ""},
+		{"flip", nil, first(func(x graph.Array) (graph.Array, error) { return flip(x, 1), nil }), 0, ""},
+		{"constant", nil, func(...graph.Array) (graph.Array, error) { return Constant(dtype.Float32, 1), nil }, 0, ""},
+		{"random", nil, func(...graph.Array) (graph.Array, error) { return Random("normal", shape.Shape{7}, dtype.Float32, 1) }, 10 * 7, ""},
+		// The sum of float32 in float64, the quotient, and its rounding.
+		{"gap", nil, first(func(x graph.Array) (graph.Array, error) { return GlobalAvgPool(x, spatial) }), 480 + 16 + 16, "0"},
+		{"gmp", nil, first(func(x graph.Array) (graph.Array, error) { return GlobalMaxPool(x, spatial) }), 480, "0"},
+		{"sum of rows", nil, first(func(x graph.Array) (graph.Array, error) { return Sum(x, ReduceOptions{Axes: []int{-1}}) }), 480 + 60, "0"},
+		{"argmax", nil, first(func(x graph.Array) (graph.Array, error) { return ArgMax(x) }), 480 + 480, "0"},
+		{"max pool", nil, pool("max"), 4 * 96, ""},
+		{"average pool", nil, pool("average"), 4*96 + 96, ""},
+		{"bilinear", nil, resize("bilinear"), 6 * 4 * 480, ""}, // of 4 times as many positions: three blends of two
+		{"nearest", nil, resize("nearest"), 0, ""},
+		{"bicubic", nil, resize("bicubic"), 16 * 4 * 480, ""},
+		{"crop", []shape.Shape{{2, 3, 4, 8}}, align(0, "crop"), 0, ""},
+		{"pad", []shape.Shape{{2, 7, 9, 8}}, align(0, "pad"), 0, ""},
+		{"conv", []shape.Shape{{3, 3, 8, 4}, {4}}, conv(ConvOptions{Padding: Padding{Same: true}, Activation: "relu", Layout: nhwc}), (2*72 + 1 + 1) * 240, "2"},
+		{"conv of channels first", []shape.Shape{{3, 3, 6, 4}, {4}}, conv(ConvOptions{Padding: Padding{Same: true}, Activation: "gelu", Layout: nchw}), (2*54 + 1 + 10) * 2 * 4 * 40, "12"}, // the kernel is permuted, as above
+		{"conv by a point", []shape.Shape{{1, 1, 8, 4}, {4}}, conv(ConvOptions{Layout: nhwc}), (2*8 + 1) * 4 * rows, "02"},
+		// Patches apart: a matrix of 4 taps by 4 channels; else as many taps as the kernel has for each position that comes out.
+		{"transposed conv apart", []shape.Shape{{2, 2, 4, 8}, {4}}, conv(ConvOptions{Stride: []int{2}, Transposed: true, Layout: nhwc}), (2*8 + 1) * 16 * rows, "2"},
+		{"transposed conv", []shape.Shape{{3, 3, 4, 8}, {4}}, conv(ConvOptions{Stride: []int{2}, Transposed: true, Layout: nhwc}), (2*72 + 1) * 2 * 13 * 11 * 4, "2"},
+		{"linear", []shape.Shape{{8, 7}, {7}}, linear(LinearOptions{Axis: -1}), (2*8 + 1) * 7 * rows, "02"},
+		{"linear with a residual", []shape.Shape{{8, 7}, {7}, {2, 6, 5, 7}}, linear(LinearOptions{Axis: -1, Activation: "gelu"}), (2*8 + 1 + 1 + 10) * 7 * rows, "023"},
+		{"linear of channels first", []shape.Shape{{6, 3}, {3}}, linear(LinearOptions{Axis: 1}), (2*6 + 1) * 3 * 80, "2"},
+		{"bias of the last axis", []shape.Shape{{8}}, func(x ...graph.Array) (graph.Array, error) {
+			return Linear(x[0], Weights{Bias: x[1]}, LinearOptions{Axis: -1})
+		}, 480, "01"},
+		{"bias of another axis", []shape.Shape{{6}}, func(x ...graph.Array) (graph.Array, error) {
+			return Linear(x[0], Weights{Bias: x[1]}, LinearOptions{Axis: 1})
+		}, 480, "01"},
+		// The fold: conversions of the 56 weights, each of them by its scale, and of the
+		// 4 times 7 statistics to float64, 10 operations for each of 5 columns of 7 (the
+		// 5th is the bias that isn't there), and the conversion of the 56 and 7 back.
+		{"linear with a batch norm", []shape.Shape{{8, 7}, {7}, {7}, {7}, {7}}, func(x ...graph.Array) (graph.Array, error) {
+			return Linear(x[0], Weights{Kernel: x[1], Layout: Keras, Norm: &BatchNorm{x[2], x[3], x[4], x[5], 1e-3}}, LinearOptions{Axis: -1})
+		}, 3*56 + 4*7 + 10*5*7 + 7 + (2*8+1)*7*rows, "0"},
+		{"fast normalization", nil, first(func(x graph.Array) (graph.Array, error) { return FastNormalize(x, 1e-4) }), 10 * 480, "0"},
+		{"power normalization", nil, first(func(x graph.Array) (graph.Array, error) { return PowerNormalize(x) }), 10 * 480, "0"},
+		// Each score takes two operations a feature, an exponential, and two a feature of its value.
+		{"attention", qkv, attend(AttendOptions{Scale: 1}, false), rows * 9 * (2*(8+4) + 10), "12"},
+		{"attention with a mask", append(qkv[:2:2], shape.Shape{5, 9}), attend(AttendOptions{Scale: 1}, false), rows * 9 * (2*(8+4) + 10), "123"},
+		{"scores", qkv, attend(AttendOptions{Scale: 1}, true), rows * 9 * (2*8 + 10), "12"},
+		{"attention without softmax", qkv, attend(AttendOptions{Scale: 1, Form: "dot-product"}, false), rows * 9 * (2*(8+4) + 10), "12"},
+		// Queries and keys become pairs of numbers, a product of 8 and a one.
+		{"attention by concatenation", append(qkv[:2:2], shape.Shape{16}), attend(AttendOptions{Form: "concatenation"}, false), 16*rows + 16*2*6*9 + rows*9*(2*(2+4)+10), "12"},
+	}
+}
+
+// arrays are those that a node is built of.
+func (n node) arrays() (xs []*graphtest.Mem) {
+	for i, s := range append([]shape.Shape{{2, 6, 5, 8}}, n.more...) {
+		xs = append(xs, graphtest.Randn(uint64(i+1), s...))
+	}
+	return xs
+}
+
+// of builds the node of arrays, number i of them being changed.
+func (n node) of(i int, change func(*graphtest.Mem) graph.Array) (graph.Array, error) {
+	var xs []graph.Array
+	for k, x := range n.arrays() {
+		if k == i {
+			xs = append(xs, change(x))
+		} else {
+			xs = append(xs, x)
+		}
+	}
+	return n.build(xs...)
+}
+
+func TestFlopsAreTheCount(t *testing.T) {
+	for _, n := range nodes() {
+		x, err := n.of(-1, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", n.name, err)
+		}
+		if got := graph.CostOf(x, func(graph.Array) bool { return false }).Flops; got != n.flops {
+			t.Errorf("%s: %d operations, want %d", n.name, got, n.flops)
+		}
+	}
+}
+
+// tap is a source, such as a pipe, that is told whether it is read once, and counts.
+type tap struct {
+	graphtest.Mem
+	once  bool
+	times []int
+	last  int64 // where the last read ended
+	back  bool  // a read began before that
+}
+
+func (p *tap) ReadOnce()                    { p.once = true }
+func (*tap) Release()                       {}
+func (*tap) Keeps() (reading, before int64) { return 1, 0 }
+func (p *tap) Read(ctx context.Context, dst []byte, off int64) error {
+	n := int64(len(dst) / p.Type.Size())
+	for i := range n {
+		p.times[off+i]++
+	}
+	p.back = p.back || off < p.last
+	p.last = off + n
+	return p.Mem.Read(ctx, dst, off)
+}
+
+// A node says of an operand that it is read once where it is, by whatever tiles.
+func TestReadsOnceIsTrue(t *testing.T) {
+	for _, n := range nodes() {
+		for i := range n.arrays() {
+			want := bytes.ContainsRune([]byte(n.once), rune('0'+i))
+			for _, o := range []graph.Options{{}, {Tile: 1}, {Tile: 400}, {Tile: 400, InOrder: true}, {InOrder: true}} {
+				o.Only = true
+				var in *tap
+				x, err := n.of(i, func(x *graphtest.Mem) graph.Array {
+					in = &tap{Mem: *x, times: make([]int, x.Dims.Len())}
+					return in
+				})
+				if err != nil {
+					t.Fatalf("%s: %v", n.name, err)
+				}
+				if o.InOrder {
+					graphtest.WriteTo(t, x, o)
+				} else {
+					graphtest.WriteAt(t, x, o)
+				}
+				what := fmt.Sprintf("%s, operand %d, tiles of %d bytes", n.name, i, o.Tile)
+				if in.once && (slices.Max(in.times) > 1 || in.back) {
+					t.Errorf("%s: is said to be read once, and is read %d times, back %v", what, slices.Max(in.times), in.back)
+				}
+				if o.Tile == 0 && !o.InOrder && in.once != want {
+					t.Errorf("%s: is said to be read once: %v, want %v", what, in.once, want)
+				}
+			}
+		}
+	}
+}
+
+var errTorn = errors.New("the tape is torn")
+
+// torn is an array that can't be read.
+type torn struct{ graphtest.Mem }
+
+func (torn) Read(context.Context, []byte, int64) error { return errTorn }
+
+// Whatever reads an array that can't be read says so, whole and in tiles, in
+// regions and in runs.
+func TestErrorsOfOperandsComeThrough(t *testing.T) {
+	for _, n := range nodes() {
+		for i := range n.arrays() {
+			for _, o := range []graph.Options{{}, {Tile: 1}, {Tile: 400, Threads: 2}, {Tile: 400, InOrder: true}} {
+				bad := func(x *graphtest.Mem) graph.Array { return &torn{*x} }
+				computed := func(x *graphtest.Mem) graph.Array {
+					return mapTo("copy", x.Type, bad(x), func(dst, src []byte) { copy(dst, src) })
+				}
+				for _, make := range []func(*graphtest.Mem) graph.Array{bad, computed} {
+					x, err := n.of(i, make)
+					if err != nil {
+						t.Fatalf("%s: %v", n.name, err)
+					}
+					p, err := graph.NewPlan(o, x)
+					if err != nil {
+						t.Fatalf("%s: %v", n.name, err)
+					}
+					uses := false // a crop of one of two arrays doesn't
+					for _, s := range p.Sources() {
+						_, ok := s.(*torn)
+						uses = uses || ok
+					}
+					err = p.Into(t.Context(), kernel.Alloc(int(graph.SizeOf(x))))
+					if uses && !errors.Is(err, errTorn) {
+						t.Errorf("%s, operand %d, tiles of %d bytes: got %v", n.name, i, o.Tile, err)
+					}
+				}
+			}
+		}
+	}
+}
