@@ -1,26 +1,24 @@
 package kernel
 
-import "math"
+import (
+	"math"
+
+	"fusectl/internal/dtype"
+)
 
 // The steps of attention with a running maximum and sum, for the scores of a
 // block of queries, a row each, against a block of keys.
 
 // AttentionMask applies a mask of the scores' shape: scores[i,j] += mask[i,j], or,
 // where fill is set, scores[i,j] = -inf if mask[i,j] is 0.
-func AttentionMask[T Float](scores, mask Matrix[T], fill bool) {
-	inf := T(math.Inf(-1))
+func AttentionMask[T Float](t *Table, scores, mask Matrix[T], fill bool) {
+	k := kindOf[T]()
 	for i := range scores.Rows {
-		s, k := scores.Row(i), mask.Row(i)
-		if !fill {
-			for j := range s {
-				s[j] += k[j]
-			}
-			continue
-		}
-		for j := range s {
-			if k[j] == 0 {
-				s[j] = inf
-			}
+		row, by := Bytes(scores.Row(i)), Bytes(mask.Row(i))
+		if fill {
+			t.Mask[k](row, by)
+		} else {
+			t.Add[k](row, row, by)
 		}
 	}
 }
@@ -28,62 +26,66 @@ func AttentionMask[T Float](scores, mask Matrix[T], fill bool) {
 // AttentionCausal sets scores[i,j] = -inf where j > i + offset, offset being
 // the position of the first query less that of the first key.
 func AttentionCausal[T Float](scores Matrix[T], offset int) {
-	inf := T(math.Inf(-1))
+	hidden := [1]T{T(math.Inf(-1))}
 	for i := range scores.Rows {
-		row := scores.Row(i)
-		for j := max(i+offset+1, 0); j < len(row); j++ {
-			row[j] = inf
+		if j := max(i+offset+1, 0); j < scores.Cols {
+			Fill(Bytes(scores.Row(i)[j:]), Bytes(hidden[:]))
 		}
 	}
 }
 
-// softmaxLoops are the loops of AttentionBlock over rows of n elements, which
-// start ld elements apart. n > 0 is a multiple of AttentionLanes.
-type softmaxLoops[T Float] struct {
-	// max gives the greatest of each row, NaNs apart; -Inf where there is none.
-	max func(out, x []T, ld, n int)
-	// exp computes x = e^(x-top) for x <= top, top and the sum being one number
-	// a row. Each sum is AttentionLanes sums, added by halves.
-	exp func(sum, x []T, ld, n int, top []T)
-}
-
 func (t *Table) fillAttention() {
-	t.softmax32 = softmaxLoops[float32]{rowMax[float32], expRows(expNegative)}
-	t.softmax64 = softmaxLoops[float64]{rowMax[float64], expRows(exp)}
+	t.attentionMax[dtype.KindFloat32], t.attentionMax[dtype.KindFloat64] = rowMax[float32], rowMax[float64]
+	t.attentionExp[dtype.KindFloat32], t.attentionExp[dtype.KindFloat64] = expRows(expNegative), expRows(exp)
+	t.Mask[dtype.KindFloat32], t.Mask[dtype.KindFloat64] = mask[float32], mask[float64]
+	t.HasNaN[dtype.KindFloat32], t.HasNaN[dtype.KindFloat64] = hasNaN[float32], hasNaN[float64]
 }
 
-// softmaxOf is t's loops for T.
-func softmaxOf[T Float](t *Table) softmaxLoops[T] {
-	var loops any = t.softmax64
-	if kindOf[T]() == kindOf[float32]() {
-		loops = t.softmax32
+func mask[T Float](x, by []byte) {
+	v, m := View[T](x), View[T](by)
+	m = m[:len(v)]
+	hidden := T(math.Inf(-1))
+	for i := range v {
+		if m[i] == 0 {
+			v[i] = hidden
+		}
 	}
-	return loops.(softmaxLoops[T])
+}
+
+func hasNaN[T Float](x []byte) bool {
+	for _, v := range View[T](x) {
+		if v != v {
+			return true
+		}
+	}
+	return false
 }
 
 // AttentionLanes is the sums in which a row's weights are added up.
 const AttentionLanes = 16
 
-func rowMax[T Float](out, x []T, ld, n int) {
-	for r := range out {
+func rowMax[T Float](out, x []byte, ld, n int) {
+	all := View[T](x)
+	for r := range View[T](out) {
 		top := T(math.Inf(-1))
-		for _, v := range x[r*ld : r*ld+n] {
+		for _, v := range all[r*ld : r*ld+n] {
 			if v > top {
 				top = v
 			}
 		}
-		out[r] = top
+		View[T](out)[r] = top
 	}
 }
 
-// expRows is the loop exp of softmaxLoops by the given function.
-func expRows[T Float](exp func(T) T) func(sum, x []T, ld, n int, top []T) {
-	return func(sum, x []T, ld, n int, top []T) {
-		for r := range sum {
+// expRows is attentionExp by the given function.
+func expRows[T Float](exp func(T) T) func(sum, x, top []byte, ld, n int) {
+	return func(sum, x, top []byte, ld, n int) {
+		all, greatest := View[T](x), View[T](top)
+		for r := range View[T](sum) {
 			var l [AttentionLanes]T
-			row := x[r*ld : r*ld+n]
+			row := all[r*ld : r*ld+n]
 			for i, v := range row {
-				e := exp(v - top[r])
+				e := exp(v - greatest[r])
 				row[i] = e
 				l[i%len(l)] += e
 			}
@@ -92,7 +94,7 @@ func expRows[T Float](exp func(T) T) func(sum, x []T, ld, n int, top []T) {
 					l[j] += l[j+n]
 				}
 			}
-			sum[r] = l[0]
+			View[T](sum)[r] = l[0]
 		}
 	}
 }
@@ -122,15 +124,15 @@ func expNegative(x float32) float32 {
 
 // AttentionBlock turns scores into weights e^(score-peak), peak[i] being the
 // largest score of row i so far, and brings what was accumulated under a
-// smaller peak, sum[i] and row i of out, to the new one. sum[i] grows by the row's weights. A NaN score makes the row NaN; while all
-// scores of a row are -Inf, its weights are 0. float32 weights are within 2 ulp
-// of e^x, x being the rounded difference, and 0 where x < -87.
+// smaller peak, sum[i] and row i of out, to the new one. sum[i] grows by the row's
+// weights. A NaN score makes the row NaN; while all scores of a row are -Inf, its
+// weights are 0. float32 weights are within 2 ulp of e^x, x being the rounded
+// difference, and 0 where x < -87.
 //
 // What lies between the scores' columns, up to a multiple of AttentionLanes, is
 // overwritten. work has 2 elements for each row.
 func AttentionBlock[T Float](t *Table, scores Matrix[T], peak, sum []T, out Matrix[T], work []T) {
-	loops, scale := softmaxOf[T](t), t.Scale[kindOf[T]()]
-	n, m := scores.Rows, scores.Cols
+	kind, n, m := kindOf[T](), scores.Rows, scores.Cols
 	whole := (m + AttentionLanes - 1) / AttentionLanes * AttentionLanes
 	least := T(math.Inf(-1))
 	if whole > m {
@@ -142,36 +144,26 @@ func AttentionBlock[T Float](t *Table, scores Matrix[T], peak, sum []T, out Matr
 		}
 	}
 	top, more := work[:n], work[n:2*n]
-	loops.max(top, scores.Data, scores.Stride, whole)
+	t.attentionMax[kind](Bytes(top), Bytes(scores.Data), scores.Stride, whole)
 	for i := range n {
 		switch {
 		case top[i] > peak[i]:
 			if peak[i] > least {
 				by := T(exp(float64(peak[i] - top[i])))
 				sum[i] *= by
-				scale(Bytes(out.Row(i)), float64(by))
+				t.Scale[kind](Bytes(out.Row(i)), float64(by))
 			}
 			peak[i] = top[i]
-		case peak[i] == least && !HasNaN(scores.Row(i)):
+		case peak[i] == least && !t.HasNaN[kind](Bytes(scores.Row(i))):
 			top[i] = 0 // e^(-Inf-0) is 0
 		default:
 			top[i] = peak[i]
 		}
 	}
-	loops.exp(more, scores.Data, scores.Stride, whole, top)
+	t.attentionExp[kind](Bytes(more), Bytes(scores.Data), Bytes(top), scores.Stride, whole)
 	for i := range n {
 		sum[i] += more[i]
 	}
-}
-
-// HasNaN reports whether an element of x is NaN.
-func HasNaN[T Float](x []T) bool {
-	for _, v := range x {
-		if v != v {
-			return true
-		}
-	}
-	return false
 }
 
 // AttentionFinish multiplies each row by the reciprocal of its sum of weights. A

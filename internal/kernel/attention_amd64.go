@@ -11,30 +11,28 @@ import (
 func (t *Table) vectorizeAttention(level string) {
 	switch level {
 	case avx512:
-		t.softmax32 = inLanes(rowMaxAVX512, rowExpAVX512)
+		t.attentionInLanes(rowMaxAVX512, rowExpAVX512)
 		t.Scale[dtype.KindFloat32] = scaleInLanes(rowScaleAVX512)
 	case avx2:
-		t.softmax32 = inLanes(rowMaxAVX2, rowExpAVX2)
+		t.attentionInLanes(rowMaxAVX2, rowExpAVX2)
 		t.Scale[dtype.KindFloat32] = scaleInLanes(rowScaleAVX2)
 	}
 }
 
-// inLanes makes the loops of the assembly of an instruction set.
-func inLanes(most func(out, x *byte, ld, rows, n int), exp func(sum, x *byte, ld, rows, n int, top *byte)) softmaxLoops[float32] {
-	at := func(x []float32) *byte { return (*byte)(unsafe.Pointer(unsafe.SliceData(x))) }
-	return softmaxLoops[float32]{
-		max: func(out, x []float32, ld, n int) {
-			if rows := len(out); rows > 0 {
-				_ = x[(rows-1)*ld+n-1]
-				most(at(out), at(x), 4*ld, rows, n)
-			}
-		},
-		exp: func(sum, x []float32, ld, n int, top []float32) {
-			if rows := len(sum); rows > 0 {
-				_, _ = x[(rows-1)*ld+n-1], top[rows-1]
-				exp(at(sum), at(x), 4*ld, rows, n, at(top))
-			}
-		},
+// attentionInLanes puts the assembly of an instruction set in place, for float32.
+func (t *Table) attentionInLanes(most func(out, x *byte, ld, rows, n int), exp func(sum, x *byte, ld, rows, n int, top *byte)) {
+	const size = 4
+	t.attentionMax[dtype.KindFloat32] = func(out, x []byte, ld, n int) {
+		if rows := len(out) / size; rows > 0 {
+			_ = x[((rows-1)*ld+n)*size-1]
+			most(unsafe.SliceData(out), unsafe.SliceData(x), ld*size, rows, n)
+		}
+	}
+	t.attentionExp[dtype.KindFloat32] = func(sum, x, top []byte, ld, n int) {
+		if rows := len(sum) / size; rows > 0 {
+			_, _ = x[((rows-1)*ld+n)*size-1], top[rows*size-1]
+			exp(unsafe.SliceData(sum), unsafe.SliceData(x), ld*size, rows, n, unsafe.SliceData(top))
+		}
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"unsafe"
+
+	"fusectl/internal/dtype"
 )
 
 // expNegativeFused is expNegative with multiplications and additions fused.
@@ -79,11 +81,11 @@ func TestSoftmaxLoops(t *testing.T) {
 						want := append([]float32(nil), x...)
 						top, sum := make([]float32, rows), make([]float32, rows)
 						wantTop, wantSum := make([]float32, rows), make([]float32, rows)
-						rowMax(wantTop, want, ld, n)
-						table.softmax32.max(top, x, ld, n)
+						rowMax[float32](Bytes(wantTop), Bytes(want), ld, n)
+						table.attentionMax[dtype.KindFloat32](Bytes(top), Bytes(x), ld, n)
 						same(t, l, n, "greatest", top, wantTop)
-						table.softmax32.exp(sum, x, ld, n, wantTop)
-						twin(wantSum, want, ld, n, wantTop)
+						table.attentionExp[dtype.KindFloat32](Bytes(sum), Bytes(x), Bytes(wantTop), ld, n)
+						twin(Bytes(wantSum), Bytes(want), Bytes(wantTop), ld, n)
 						same(t, l, n, "exp", x, want)
 						same(t, l, n, "sum", sum, wantSum)
 						if !unharmed() {
@@ -178,6 +180,31 @@ func fill[T any](x []T, v T) {
 	}
 }
 
+func TestHasNaN(t *testing.T) {
+	eachTable(t, func(t *testing.T, table *Table) {
+		testHasNaN[float32](t, table)
+		testHasNaN[float64](t, table)
+	})
+}
+
+func testHasNaN[T Float](t *testing.T, table *Table) {
+	has := table.HasNaN[kindOf[T]()]
+	for n := range 70 {
+		x := make([]T, n)
+		fill(x, T(math.Inf(1)))
+		if has(Bytes(x)) {
+			t.Errorf("%d infinities: a NaN is found", n)
+		}
+		for i := range x {
+			x[i] = T(math.NaN())
+			if !has(Bytes(x)) {
+				t.Errorf("element %d of %d: the NaN isn't found", i, n)
+			}
+			x[i] = 0
+		}
+	}
+}
+
 // BenchmarkSoftmaxLoops counts the bytes of a block of scores.
 func BenchmarkSoftmaxLoops(b *testing.B) {
 	const rows, n = 48, 256
@@ -185,11 +212,12 @@ func BenchmarkSoftmaxLoops(b *testing.B) {
 		table := newTable(l)
 		scores, x := Alloc(4*rows*n), Alloc(4*rows*n)
 		table.Normal[kindOf[float32]()](scores, 1, 0)
-		top, sum := make([]float32, rows), make([]float32, rows)
-		table.softmax32.max(top, View[float32](scores), n, n)
+		top, sum := Alloc(4*rows), Alloc(4*rows)
+		most, exp := table.attentionMax[dtype.KindFloat32], table.attentionExp[dtype.KindFloat32]
+		most(top, scores, n, n)
 		for name, loop := range map[string]func(){
-			"max":   func() { table.softmax32.max(top, View[float32](scores), n, n) },
-			"exp":   func() { copy(x, scores); table.softmax32.exp(sum, View[float32](x), n, n, top) },
+			"max":   func() { most(top, scores, n, n) },
+			"exp":   func() { copy(x, scores); exp(sum, x, top, n, n) },
 			"scale": func() { table.Scale[kindOf[float32]()](x, 1) },
 		} {
 			b.Run(l+"/"+name, func(b *testing.B) {

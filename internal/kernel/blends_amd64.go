@@ -10,15 +10,17 @@ import (
 
 func (t *Table) vectorizeBlends(set int) {
 	width := widths[set]
-	across, few := [2]func(dst, src, lo, hi, w *byte, n, size int){lerpAcrossAVX2, lerpAcrossAVX512}[set], t.across.lerp
-	t.across.lerp = func(dst, src []float32, lo, hi []int32, w []float64) {
+	// Columns of one float32 go by vectors. An element whose lo or hi isn't less than
+	// len(src) is undefined.
+	across, rest := [2]func(dst, src, lo, hi, w *byte, n, size int){lerpAcrossAVX2, lerpAcrossAVX512}[set], t.LerpCols[dtype.KindFloat32]
+	t.LerpCols[dtype.KindFloat32] = func(dst, src []byte, lo, hi []int32, w []float64, inner int) {
 		n := len(lo) / (width / 4)
-		if whole := n * (width / 4); n > 0 {
-			_, _, _ = dst[whole-1], hi[whole-1], w[whole-1]
-			across(&Bytes(dst)[0], unsafe.SliceData(Bytes(src)), &Bytes(lo)[0], &Bytes(hi)[0], &Bytes(w)[0], n, len(src))
-			dst, lo, hi, w = dst[whole:], lo[whole:], hi[whole:], w[whole:]
+		if whole := n * (width / 4); n > 0 && inner == 1 {
+			_, _, _ = dst[4*whole-1], hi[whole-1], w[whole-1]
+			across(&dst[0], unsafe.SliceData(src), &Bytes(lo)[0], &Bytes(hi)[0], &Bytes(w)[0], n, len(src)/4)
+			dst, lo, hi, w = dst[4*whole:], lo[whole:], hi[whole:], w[whole:]
 		}
-		few(dst, src, lo, hi, w)
+		rest(dst, src, lo, hi, w, inner)
 	}
 	for k, steps := range map[dtype.Kind][2]func(dst, a, b *byte, n int, w float64){
 		dtype.KindFloat32: {lerpAVX2F32, lerpAVX512F32},

@@ -381,6 +381,21 @@ func otherCases(t *Table, k dtype.Type) []testCase {
 			},
 		})
 	}
+	if loop := t.Mask[k.Kind()]; loop != nil {
+		cs = append(cs, testCase{
+			entry: entryName("Mask", k), name: "Mask/" + k.String(), dst: k, src: []dtype.Type{k, k},
+			run: func(dst []byte, src [][]byte) { copy(dst, src[0]); loop(dst, src[1]) },
+			want: func(dst []byte, src [][]byte) {
+				for i := range len(dst) / k.Size() {
+					v := load(k, src[0], i)
+					if load(k, src[1], i).re.rough() == 0 {
+						v.re = fromFloat64(math.Inf(-1))
+					}
+					store(k, dst, i, v)
+				}
+			},
+		})
+	}
 	if loop := t.FastNormalizeRows[k.Kind()]; loop != nil {
 		cs = append(cs, testCase{
 			entry: entryName("FastNormalizeRows", k), name: "FastNormalizeRows/" + k.String(), dst: k, src: []dtype.Type{k}, alias: true,

@@ -7,7 +7,6 @@ import "fusectl/internal/dtype"
 const fewest = 128
 
 func (t *Table) fillBlends() {
-	t.across.lerp = lerpAcross[float32]
 	t.LerpCols[dtype.KindFloat32] = func(dst, src []byte, lo, hi []int32, w []float64, inner int) {
 		lerpColumns[float32](t, dst, src, lo, hi, w, inner)
 	}
@@ -52,17 +51,9 @@ func lerpColumns[T Float](t *Table, dst, src []byte, lo, hi []int32, w []float64
 				loop(d, a, src[int(hi[j])*size:(int(hi[j])+1)*size], w[j])
 			}
 		}
-	case k == dtype.KindFloat32 && inner == 1:
-		t.across.lerp(View[float32](dst), View[float32](src), lo, hi, w)
 	default:
 		lerpCols(View[T](dst), View[T](src), lo, hi, w, inner)
 	}
-}
-
-// acrossLoops are the loops for columns of one element.
-type acrossLoops struct {
-	// lerp leaves an element undefined whose lo or hi isn't less than len(src).
-	lerp func(dst, src []float32, lo, hi []int32, w []float64)
 }
 
 // lerpAcross is LerpCols for columns of one element.

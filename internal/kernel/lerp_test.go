@@ -80,7 +80,7 @@ func TestLerpAcrossStaysInside(t *testing.T) {
 				lo[i], hi[i] = -1<<31, 1<<31-1
 			}
 		}
-		table.across.lerp(dst, src, lo, hi, w)
+		table.LerpCols[dtype.KindFloat32](Bytes(dst), Bytes(src), lo, hi, w, 1)
 		for i, v := range dst {
 			if i%5 != 1 && v != 6 {
 				t.Errorf("element %d is %v, want 6", i, v)

@@ -33,19 +33,12 @@ type multiplier struct {
 	panel int  // columns of a panel
 	rows  int  // most rows of a strip
 	gonum bool // b must be packed, and rows of a not overlap, as those of patches do
-	// multiply computes c (+)= a·b, [h,n] by [h,k] and [k,n]. Panels of b start next
-	// bytes apart. edge is room for a tile that goes beyond c.
-	multiply func(edge *[edgeBytes]byte, c, a, b operand, next, h, n, k int, accumulate bool)
+	// multiply computes c = a·b, or c += a·b, for at most rows rows. Panels of b start
+	// next bytes apart. edge is room for a tile that goes beyond c.
+	multiply func(edge *[edgeBytes]byte, c, a, b operand, next int, accumulate bool)
 	// peak runs peakFlops operations n times; nil: there is none.
 	peak      func(n int, x *byte)
 	peakFlops int
-}
-
-// operand is a matrix as assembly takes it: its first element, and the bytes from
-// one row to the next.
-type operand struct {
-	at     unsafe.Pointer
-	stride int
 }
 
 // Peak runs about flops floating-point operations of kind k, which is float32
@@ -113,8 +106,9 @@ func Multiply[T Float](t *Table, c Matrix[T], a Left[T], b Right[T], accumulate 
 					}
 					for _, r := range right {
 						if r.n > 0 {
-							mul.multiply(&work.edge, operand{unsafe.Pointer(&out[r.j]), c.Stride * size}, operand{unsafe.Pointer(unsafe.SliceData(rows)), lda * size},
-								operand{unsafe.Pointer(unsafe.SliceData(r.data[(k0-p)*r.stride:])), r.stride * size}, r.next*size, h, r.n, k, accumulate || k0 > 0)
+							left, right := Matrix[T]{rows, lda, h, k}, Matrix[T]{r.data[(k0-p)*r.stride:], r.stride, k, r.n}
+							result := Matrix[T]{out[r.j:], c.Stride, h, r.n}
+							mul.multiply(&work.edge, result.operand(), left.operand(), right.operand(), r.next*size, accumulate || k0 > 0)
 						}
 					}
 				}

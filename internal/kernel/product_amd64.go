@@ -35,12 +35,13 @@ func (ts *tiles) multiplier(vector, size int, peak func(n int, x *byte)) multipl
 		peakFlops: 2 * 24 * vector / size, // twice the chains of peak in _generate
 		panel:     wide / size,
 		rows:      len(ts[0]),
-		multiply: func(edge *[edgeBytes]byte, c, a, b operand, next, h, n, k int, accumulate bool) {
-			panels := n * size / wide
+		multiply: func(edge *[edgeBytes]byte, c, a, b operand, next int, accumulate bool) {
+			h, k := c.rows, b.rows
+			panels := c.cols * size / wide
 			if panels > 0 {
 				ts[1][h-1]((*byte)(c.at), c.stride, (*byte)(a.at), a.stride, (*byte)(b.at), b.stride, next, panels, k, accumulate)
 			}
-			last := n*size - panels*wide
+			last := c.cols*size - panels*wide
 			if last == 0 {
 				return
 			}

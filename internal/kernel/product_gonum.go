@@ -24,8 +24,9 @@ func (t *Table) fillProducts() {
 // of summation.
 const gonumColumns = 64
 
-func gonumStrip[T Float](gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)) func(edge *[edgeBytes]byte, c, a, b operand, next, h, n, k int, accumulate bool) {
-	return func(_ *[edgeBytes]byte, c, a, b operand, next, h, n, k int, accumulate bool) {
+func gonumStrip[T Float](gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)) func(edge *[edgeBytes]byte, c, a, b operand, next int, accumulate bool) {
+	return func(_ *[edgeBytes]byte, c, a, b operand, next int, accumulate bool) {
+		h, n, k := c.rows, c.cols, b.rows
 		var one T = 1
 		size := int(unsafe.Sizeof(one))
 		ldc, lda, next := c.stride/size, a.stride/size, next/size

@@ -40,6 +40,12 @@ type Table struct {
 	// these. dst may be src.
 	DivideBy [dtype.NumKinds]func(dst, src []byte, by float64)
 
+	// Mask sets x[i] = -Inf where by[i] is 0, for float32 and float64.
+	Mask [dtype.NumKinds]func(x, by []byte)
+
+	// HasNaN reports whether an element of x is NaN, for float32 and float64.
+	HasNaN [dtype.NumKinds]func(x []byte) bool
+
 	// Convert[from][to] computes dst[i] = to(src[i]), for all pairs. The same
 	// kind copies; otherwise dst and src must not overlap. It is NumPy's
 	// astype where that is defined: integers wrap, floats round to nearest,
@@ -131,10 +137,15 @@ type Table struct {
 	// definitions.
 	Uniform, Normal [dtype.NumKinds]func(dst []byte, seed uint64, off int64)
 
+	// attentionMax and attentionExp are the loops of AttentionBlock, over rows of n
+	// elements, which start ld elements apart: n > 0 is a multiple of AttentionLanes.
+	// The one gives the greatest of each row, NaNs apart; -Inf where there is none.
+	attentionMax [dtype.NumKinds]func(out, x []byte, ld, n int)
+	// The other computes x = e^(x-top) for x <= top, top and the sum being one number
+	// a row. Each sum is AttentionLanes sums, added by halves.
+	attentionExp [dtype.NumKinds]func(sum, x, top []byte, ld, n int)
+
 	multipliers [dtype.NumKinds]multiplier
-	softmax32   softmaxLoops[float32]
-	softmax64   softmaxLoops[float64]
-	across      acrossLoops
 	rowCopiers  []rowCopier
 	squares     [2]squares // of elements of 4 and of 8 bytes
 	folder      folder     // for Checksum

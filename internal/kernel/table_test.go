@@ -25,9 +25,9 @@ func eachTable(t *testing.T, test func(t *testing.T, table *Table)) {
 // of cases, with the test that runs them at every level.
 var ownTests = map[string]func(*testing.T){
 	"multipliers":  TestMultiply,
-	"softmax32":    TestSoftmaxLoops,
-	"softmax64":    TestAttentionBlock,
-	"across":       TestColumns,
+	"attentionMax": TestSoftmaxLoops,
+	"attentionExp": TestSoftmaxLoops,
+	"HasNaN":       TestHasNaN,
 	"LerpCols":     TestColumns,
 	"TapCols":      TestColumns,
 	"FoldNormRows": TestFoldNormRows,

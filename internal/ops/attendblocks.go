@@ -115,7 +115,7 @@ func (a *attention) linear() bool { return a.form == "dot-product" || a.form == 
 func attendRows[T kernel.Float](ctx context.Context, a *attention, dst []byte, r queryRun) error {
 	out := kernel.Dense(kernel.View[T](dst), int(r.n), int(a.dv))
 	err := attendBlocks(ctx, a, out, r, false)
-	if err == nil && (a.causal || a.boolean) && kernel.HasNaN(out.Data) {
+	if err == nil && (a.causal || a.boolean) && kernel.Active().HasNaN[a.dt.Kind()](dst) {
 		err = attendBlocks(ctx, a, out, r, true)
 	}
 	return err
@@ -291,7 +291,7 @@ func (w *attentionWork[T]) score(ctx context.Context, keys kernel.Right[T], i, n
 		if err := graph.ReadRegion(ctx, a.mask, kernel.Bytes(mask.Data), r); err != nil {
 			return scores, err
 		}
-		kernel.AttentionMask(scores, mask, a.boolean)
+		kernel.AttentionMask(kernel.Active(), scores, mask, a.boolean)
 	}
 	if a.causal {
 		kernel.AttentionCausal(scores, first-k0)
