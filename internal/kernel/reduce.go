@@ -50,6 +50,7 @@ func (t *Table) fillReduce() {
 		dtype.KindComplex64:  maxRowsComplex[float32],
 		dtype.KindComplex128: maxRowsComplex[float64],
 	}
+	t.ArgMaxRows[dtype.KindFloat64] = argMaxRows[float64]
 }
 
 // rows4 cuts four rows of cols elements off s.

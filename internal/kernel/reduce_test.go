@@ -158,3 +158,21 @@ func TestRowsOfNoColumns(t *testing.T) {
 		table.SoftmaxRows[dtype.KindFloat32](nil, nil, 0)
 	})
 }
+
+func TestArgMaxRows(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	rows := []float64{
+		0, 1, 2, 3, 3, 3, 1, 0, -1, -2, -1, -5,
+		-inf, -inf, -inf, -inf, 1, nan, inf, nan, nan, 9, 9, 9,
+	}
+	want := []int64{3, 0, 0, 0, 1, 0}
+	eachTable(t, func(t *testing.T, table *Table) {
+		got := make([]int64, len(want))
+		table.ArgMaxRows[dtype.KindFloat64](got, Bytes(rows), 4)
+		for i := range want {
+			if got[i] != want[i] {
+				t.Errorf("row %d: got %d, want %d", i, got[i], want[i])
+			}
+		}
+	})
+}

@@ -78,6 +78,10 @@ type Table struct {
 	// with the max of Max. Defined for all kinds.
 	MaxRows [dtype.NumKinds]func(acc, x []byte)
 
+	// ArgMaxRows gives, for each row of cols float64 elements, the index of the greatest
+	// one: the first of several, and of NaNs, which are greater than all others.
+	ArgMaxRows [dtype.NumKinds]func(dst []int64, x []byte, cols int)
+
 	// SoftmaxRows computes, for each row of cols elements,
 	//
 	//	dst[c] = exp(src[c]-max(src)) / sum over c of exp(src[c]-max(src))

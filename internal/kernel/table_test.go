@@ -28,6 +28,7 @@ var ownTests = map[string]func(*testing.T){
 	"attentionMax": TestSoftmaxLoops,
 	"attentionExp": TestSoftmaxLoops,
 	"HasNaN":       TestHasNaN,
+	"ArgMaxRows":   TestArgMaxRows,
 	"LerpCols":     TestColumns,
 	"TapCols":      TestColumns,
 	"FoldNormRows": TestFoldNormRows,

@@ -46,16 +46,6 @@ func (a *argmax) Read(ctx context.Context, dst []byte, off int64) error {
 	if err := a.x.Read(ctx, buf, off*a.cols); err != nil {
 		return err
 	}
-	rows, out := kernel.View[float64](buf), kernel.View[int64](dst)
-	for i := range out {
-		row := rows[int64(i)*a.cols:][:a.cols]
-		best := 0
-		for c, v := range row {
-			if v > row[best] || v != v && row[best] == row[best] {
-				best = c
-			}
-		}
-		out[i] = int64(best)
-	}
+	kernel.Active().ArgMaxRows[dtype.KindFloat64](kernel.View[int64](dst), buf, int(a.cols))
 	return nil
 }
