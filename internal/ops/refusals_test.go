@@ -1,0 +1,257 @@
+package ops
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"fusectl/internal/dtype"
+	"fusectl/internal/graph"
+	"fusectl/internal/graph/graphtest"
+	"fusectl/internal/shape"
+)
+
+// refusal is what can't be built, and what is said of it.
+type refusal struct {
+	what  string
+	err   error
+	input string // the array at fault; "": none
+	msg   string
+	hints []string
+}
+
+func checkRefusals(t *testing.T, all []refusal) {
+	t.Helper()
+	for _, r := range all {
+		var e *graph.Error
+		switch {
+		case !errors.As(r.err, &e):
+			t.Errorf("%s: got %v, want an error that says %q", r.what, r.err, r.msg)
+		case e.Name != r.input || e.Msg != r.msg:
+			t.Errorf("%s:\n got %q: %q\nwant %q: %q", r.what, e.Name, e.Msg, r.input, r.msg)
+		case !slices.Equal(e.Hints, r.hints):
+			t.Errorf("%s: hints %q, want %q", r.what, e.Hints, r.hints)
+		}
+	}
+}
+
+// huge is an array without data, for sizes that no memory holds.
+func huge(name string, t dtype.Type, dims ...int) graph.Array {
+	return &graphtest.Mem{Label: name, Type: t, Dims: dims}
+}
+
+func TestRefusals(t *testing.T) {
+	of := func(name string, t dtype.Type, dims ...int) graph.Array { return huge(name, t, dims...) }
+	f32, i64 := dtype.Float32, dtype.Int64
+	x := of("x.npy", f32, 2, 9, 8, 6)
+	text := of("text.npy", dtype.BytesOf(3), 4)
+	complexes := of("c.npy", dtype.Complex64, 1, 4, 4, 2)
+	number := of("n.npy", f32)
+	err := func(_ graph.Array, err error) error { return err }
+	nhwc := shape.NHWC
+	toFloat := []string{"convert it first: fusectl convert FILE --dtype float32 then ..."}
+	sizes := []string{"concat, add and mul bring feature maps to one height and width with --align crop, pad or resize"}
+	align := func(xs ...graph.Array) error {
+		_, err := Align(xs, "resize", ResizeOptions{Mode: "bilinear", Layout: nhwc})
+		return err
+	}
+	conv := func(x, k graph.Array, o ConvOptions) error {
+		if o.Layout == "" {
+			o.Layout = nhwc
+		}
+		return err(Conv(x, Weights{Kernel: k, Layout: Keras}, o))
+	}
+	torch := func(x, k graph.Array, o ConvOptions) error {
+		o.Layout = shape.NCHW
+		return err(Conv(x, Weights{Kernel: k, Layout: Torch}, o))
+	}
+	linear := func(k graph.Array, l WeightLayout) error {
+		return err(Linear(x, Weights{Kernel: k, Layout: l}, LinearOptions{Axis: -1}))
+	}
+	resize := func(x graph.Array, size []int, o ResizeOptions) error {
+		o.Layout = nhwc
+		return err(Resize(x, size, o))
+	}
+	pool := func(x graph.Array, w Window) error {
+		return err(Pool(x, "max", PoolOptions{Window: w, Layout: nhwc}))
+	}
+	checkRefusals(t, []refusal{
+		{"activate text", err(Activate("relu", text, -1)), "text.npy", "dtype |S3 has no arithmetic", nil},
+		{"activate raw bfloat16", err(Activate("relu", of("raw.npy", dtype.RawOf(2), 4), -1)), "raw.npy", "dtype |V2 has no arithmetic",
+			[]string{"a bfloat16 array is stored as raw 2-byte void: read it with --as bfloat16"}},
+		{"activate raw float8", err(Activate("relu", of("raw.npy", dtype.RawOf(1), 4), -1)), "raw.npy", "dtype |V1 has no arithmetic",
+			[]string{"a float8 or int4 array of ml_dtypes is stored as raw 1-byte void: cast it in Python before it is saved, x.astype('float32')"}},
+		{"activate complex", err(Activate("tanh", complexes, -1)), "c.npy", "dtype complex64: an activation takes real numbers", nil},
+		{"softmax of a number", err(Activate("softmax", number, -1)), "n.npy", "shape () has no channel axis for softmax", nil},
+		{"softmax of no axis", err(Activate("softmax", x, 4)), "x.npy", "axis 4 is out of bounds for an array of 4 dimensions: shape (2,9,8,6)", nil},
+
+		{"add text", err(Add([]graph.Array{x, text}, AddOptions{})), "text.npy", "dtype |S3 has no arithmetic", nil},
+		{"add of too few coefficients", err(Add([]graph.Array{x, x}, AddOptions{Coef: []Coef{{Value: 1}}})), "", "--coef has 1 numbers for 2 inputs: want one each", nil},
+		{"add of a coefficient beyond int8", err(Add([]graph.Array{of("i.npy", dtype.Int8, 2)}, AddOptions{Coef: []Coef{{128, true}}})), "", "coefficient 128 does not fit dtype int8",
+			[]string{"write 128.0 to compute in float64"}},
+		{"add of a negative coefficient of uint8", err(Add([]graph.Array{of("i.npy", dtype.Uint8, 2)}, AddOptions{Coef: []Coef{{-1, true}}})), "", "coefficient -1 does not fit dtype uint8",
+			[]string{"write -1.0 to compute in float64"}},
+		{"add of other sizes", err(Add([]graph.Array{x, of("y.npy", f32, 2, 7, 8, 6)}, AddOptions{})), "y.npy", "shape (2,7,8,6) does not broadcast with (2,9,8,6) of x.npy", sizes},
+		{"add of a third", err(Add([]graph.Array{of("a.npy", f32, 1, 3), of("b.npy", f32, 2, 1), of("y.npy", f32, 5, 3)}, AddOptions{})), "y.npy", "shape (5,3) does not broadcast with (2,3) of the inputs before it", nil},
+		{"add of channels", err(Add([]graph.Array{of("m.npy", f32, 2, 6, 9, 8), of("v.npy", f32, 6)}, AddOptions{})), "v.npy", "shape (6,) does not broadcast with (2,6,9,8) of m.npy",
+			[]string{"a number for each channel of a map with channels first (nchw) broadcasts as (6,1,1)"}},
+		{"add of what has no channels", err(Add([]graph.Array{of("m.npy", f32, 2, 9, 8), of("v.npy", f32, 6)}, AddOptions{})), "v.npy", "shape (6,) does not broadcast with (2,9,8) of m.npy", nil},
+		{"add of too much", err(Add([]graph.Array{of("a.npy", f32, 1<<40, 1), of("b.npy", f32, 1, 1<<40)}, AddOptions{})), "", "the result is too large: " + tooLarge(1<<40, 1<<40), nil},
+		{"add with an activation of complex numbers", err(Add([]graph.Array{complexes}, AddOptions{Activation: "relu"})), "c.npy", "dtype complex64: an activation takes real numbers", nil},
+		{"mul text", err(Mul([]graph.Array{text, x}, MulOptions{})), "text.npy", "dtype |S3 has no arithmetic", nil},
+		{"mul by a gate of complex numbers", err(Mul([]graph.Array{x, complexes}, MulOptions{Gate: "sigmoid"})), "c.npy", "dtype complex64: an activation takes real numbers", nil},
+
+		{"align rank 2", align(of("y.npy", f32, 3, 4)), "y.npy", "shape (3,4): --align takes a feature map of 3, 4 or 5 dimensions, such as nhwc", nil},
+		{"align of other ranks", align(x, of("y.npy", f32, 2, 9, 6)), "y.npy", "shape (2,9,6): --align takes maps of as many dimensions as x.npy, which has (2,9,8,6)", nil},
+		{"align resizing integers", align(x, of("y.npy", i64, 2, 3, 4, 6)), "y.npy", "dtype int64: bilinear resizing takes float16, bfloat16, float32 or float64", toFloat},
+
+		{"argmax of text", err(ArgMax(text)), "text.npy", "dtype |S3 has no arithmetic", nil},
+		{"argmax of complex numbers", err(ArgMax(complexes)), "c.npy", "dtype complex64: classes are ranked by real numbers", nil},
+		{"argmax of no class", err(ArgMax(of("y.npy", f32, 3, 0))), "y.npy", "shape (3,0) has no last axis of classes", nil},
+		{"broadcast to another extent", err(Broadcast(x, shape.Shape{2, 9, 8, 5})), "x.npy", "shape (2,9,8,6) does not broadcast to (2,9,8,5)", nil},
+		{"broadcast to less", err(Broadcast(x, shape.Shape{1, 9, 8, 6})), "x.npy", "shape (2,9,8,6) does not broadcast to (1,9,8,6)", nil},
+		{"cast of text", err(Cast(text, f32)), "text.npy", "dtype |S3 can't be converted to float32", nil},
+
+		{"concat of no axis", err(Concat([]graph.Array{x}, 4)), "x.npy", "axis 4 is out of bounds for an array of 4 dimensions: shape (2,9,8,6)", nil},
+		{"concat of other ranks", err(Concat([]graph.Array{x, text}, 0)), "text.npy", "shape (4,) has 1 dimensions, (2,9,8,6) of x.npy has 4", nil},
+		{"concat of other sizes", err(Concat([]graph.Array{x, of("y.npy", f32, 2, 7, 8, 6)}, -1)), "y.npy", "shape (2,7,8,6) does not join with (2,9,8,6) of x.npy along axis 3: axis 1 differs", sizes},
+		{"concat of text and numbers", err(Concat([]graph.Array{of("y.npy", f32, 4), text}, 0)), "text.npy", "dtype |S3 has no common type with float32 of y.npy", nil},
+		{"concat of raw data and numbers", err(Concat([]graph.Array{of("y.npy", f32, 4), of("raw.npy", dtype.RawOf(2), 4)}, 0)), "raw.npy", "dtype |V2 has no common type with float32 of y.npy",
+			[]string{"a bfloat16 array is stored as raw 2-byte void: read it with --as bfloat16"}},
+
+		{"conv of rank 2", conv(of("y.npy", f32, 3, 3), of("k.npy", f32, 3, 3, 6, 5), ConvOptions{}), "y.npy", "shape (3,3): a convolution takes a feature map of 3, 4 or 5 dimensions, such as nhwc", nil},
+		{"conv without a kernel", err(Conv(x, Weights{}, ConvOptions{Layout: nhwc})), "", "a convolution needs a kernel", nil},
+		{"conv by a kernel of rank 3", conv(x, of("k.npy", f32, 3, 6, 5), ConvOptions{}), "k.npy", "shape (3,6,5): want a kernel of 4 dimensions, (h,w,in/groups,out)", nil},
+		{"conv by Torch's kernel of rank 3", torch(x, of("k.npy", f32, 3, 6, 5), ConvOptions{}), "k.npy", "shape (3,6,5): want a kernel of 4 dimensions, (out,in/groups,h,w)", nil},
+		{"transposed conv by a kernel of rank 3", conv(x, of("k.npy", f32, 3, 6, 5), ConvOptions{Transposed: true}), "k.npy", "shape (3,6,5): want a kernel of 4 dimensions, (h,w,out,in)", nil},
+		{"transposed conv by Torch's kernel of rank 4", torch(of("v.npy", f32, 1, 2, 3, 3, 3), of("k.npy", f32, 3, 6, 5, 2), ConvOptions{Transposed: true}), "k.npy", "shape (3,6,5,2): want a kernel of 5 dimensions, (in,out,d,h,w)", nil},
+		{"conv of integers", conv(of("y.npy", i64, 2, 9, 8, 6), of("k.npy", f32, 3, 3, 6, 5), ConvOptions{}), "y.npy", "dtype int64: a convolution takes float16, bfloat16, float32 or float64", toFloat},
+		{"conv of complex numbers", conv(complexes, of("k.npy", f32, 3, 3, 2, 5), ConvOptions{}), "c.npy", "dtype complex64: a convolution takes float16, bfloat16, float32 or float64", nil},
+		{"conv of other channels", conv(x, of("k.npy", f32, 3, 3, 4, 5), ConvOptions{}), "k.npy",
+			"kernel of shape (3,3,4,5) takes 4 channels in 1 groups: want (3,3,in/groups,out), in being the 6 channels of x.npy, whose shape is (2,9,8,6)",
+			[]string{"kernels are read as (h,w,in/groups,out); --weight-layout says otherwise"}},
+		{"conv by Keras's depthwise kernel", conv(x, of("k.npy", f32, 3, 3, 6, 2), ConvOptions{Groups: 6}), "k.npy",
+			"kernel of shape (3,3,6,2) takes 36 channels in 6 groups: want (3,3,in/groups,out), in being the 6 channels of x.npy, whose shape is (2,9,8,6)",
+			[]string{"Keras's DepthwiseConv2D has (h,w,C,m): reshape it to (3,3,1,12)"}},
+		{"conv of groups that don't split", conv(x, of("k.npy", f32, 3, 3, 3, 5), ConvOptions{Groups: 2}), "k.npy", "5 output channels don't split into 2 groups", nil},
+		{"transposed conv of groups", conv(x, of("k.npy", f32, 3, 3, 4, 6), ConvOptions{Groups: 2, Transposed: true}), "", "a transposed convolution takes no groups and no dilation", nil},
+		{"transposed conv with dilation", conv(x, of("k.npy", f32, 3, 3, 4, 6), ConvOptions{Dilation: []int{1, 2}, Transposed: true}), "", "a transposed convolution takes no groups and no dilation", nil},
+		{"transposed conv with much padding", conv(x, of("k.npy", f32, 3, 3, 4, 6), ConvOptions{Stride: []int{2}, Padding: Pad(3, 0), Transposed: true}), "x.npy",
+			"a transposed convolution of shape (2,9,8,6) by a kernel of 3 by 3 can't take padding 3,0 and output padding 0,0", nil},
+		{"transposed conv with output padding of a stride", conv(x, of("k.npy", f32, 3, 3, 4, 6), ConvOptions{Stride: []int{2}, OutputPadding: []int{0, 2}, Transposed: true}), "x.npy",
+			"a transposed convolution of shape (2,9,8,6) by a kernel of 3 by 3 can't take padding 0,0 and output padding 0,2", nil},
+		{"transposed conv of no position", conv(of("e.npy", f32, 2, 0, 8, 6), of("k.npy", f32, 3, 3, 4, 6), ConvOptions{Transposed: true}), "e.npy",
+			"a transposed convolution of shape (2,0,8,6) by a kernel of 3 by 3 can't take padding 0,0 and output padding 0,0", nil},
+		{"conv of no position", conv(of("e.npy", f32, 2, 0, 8, 6), of("k.npy", f32, 3, 3, 6, 4), ConvOptions{}), "e.npy", "shape (2,0,8,6): there are no positions to move a window over", nil},
+		{"conv of a window too large", torch(of("y.npy", f32, 1, 6, 2, 9), of("k.npy", f32, 5, 6, 3, 3), ConvOptions{Padding: Padding{Each: [][2]int{{0, 0}, {1, 1}}}}), "y.npy", "shape (1,6,2,9): a window that reaches over 3 positions does not fit 2 with 0 of padding", nil},
+		{"depthwise conv of a window too large", conv(of("y.npy", f32, 1, 2, 9, 6), of("k.npy", f32, 3, 3, 1, 6), ConvOptions{Groups: 6}), "y.npy", "shape (1,2,9,6): a window that reaches over 3 positions does not fit 2 with 0 of padding", nil},
+		{"conv of a stride for other axes", conv(x, of("k.npy", f32, 3, 3, 6, 5), ConvOptions{Stride: []int{1, 2, 3}}), "x.npy", "shape (2,9,8,6): a stride for 3 axes: there are 2 spatial ones", nil},
+		{"conv of too much", conv(of("y.npy", f32, 1, 1<<31, 1<<30, 1), of("k.npy", f32, 1, 2, 1, 1<<10), ConvOptions{}), "y.npy", "the result is too large: " + tooLarge(1, 1<<31, 1<<30-1, 1<<10), nil},
+		{"conv of too much, channels first", torch(of("y.npy", f32, 1, 1, 1<<31, 1<<30), of("k.npy", f32, 1<<10, 1, 1, 2), ConvOptions{}), "y.npy", "the result is too large: " + tooLarge(1, 1<<10, 1<<31, 1<<30-1), nil},
+		{"align padding to too much", func() error {
+			_, err := Align([]graph.Array{of("y.npy", f32, 1, 1<<31, 1, 1<<10), of("z.npy", f32, 1, 1, 1<<30, 1<<10)}, "pad", ResizeOptions{Layout: nhwc})
+			return err
+		}(), "y.npy", "the result is too large: " + tooLarge(1, 1<<31, 1<<30, 1<<10), nil},
+
+		{"linear of a number", err(Linear(number, Weights{}, LinearOptions{})), "n.npy", "shape () has no channels to map", nil},
+		{"linear of no axis", err(Linear(x, Weights{}, LinearOptions{Axis: 4})), "x.npy", "axis 4 is out of bounds for an array of 4 dimensions: shape (2,9,8,6)", nil},
+		{"linear of integers", err(Linear(of("i.npy", i64, 3), Weights{}, LinearOptions{Axis: -1})), "i.npy", "dtype int64: a linear map takes float16, bfloat16, float32 or float64", toFloat},
+		{"linear of other channels", linear(of("w.npy", f32, 4, 5), Keras), "w.npy", "weight of shape (4,5) takes 4 channels: want (6,out) for the 6 of x.npy, whose shape is (2,9,8,6)",
+			[]string{"weights are read in keras's order; --weight-layout says otherwise"}},
+		{"linear of other channels, Torch's", linear(of("w.npy", f32, 4, 5, 1, 1), Torch), "w.npy", "weight of shape (4,5,1,1) takes 5 channels: want (out,6) for the 6 of x.npy, whose shape is (2,9,8,6)",
+			[]string{"weights are read in torch's order; --weight-layout says otherwise"}},
+		{"linear by a window", linear(of("w.npy", f32, 3, 3, 6, 5), Keras), "w.npy", "shape (3,3,6,5): want a linear weight, (in,out) or (1,1,in,out)", nil},
+		{"linear by Torch's window", linear(of("w.npy", f32, 5, 6, 3, 3), Torch), "w.npy", "shape (5,6,3,3): want a linear weight, (out,in) or (out,in,1,1)", nil},
+		{"linear with a bias of other outputs", err(Linear(x, Weights{Kernel: of("w.npy", f32, 6, 5), Bias: of("b.npy", f32, 4), Layout: Keras}, LinearOptions{Axis: -1})), "b.npy", "bias of shape (4,): want (5,), a number for each output channel", nil},
+		{"the identity with a bias of other channels", err(Linear(x, Weights{Bias: of("b.npy", f32, 4)}, LinearOptions{Axis: -1})), "b.npy", "bias of shape (4,): want (6,), a number for each output channel", nil},
+		{"linear with a residual of another shape", err(Linear(x, Weights{Kernel: of("w.npy", f32, 6, 5), Layout: Keras}, LinearOptions{Axis: -1, Residual: x})), "x.npy", "shape (2,9,8,6): want (2,9,8,5), the shape of what it is added to", nil},
+		{"linear by a window with a residual", err(Linear(x, Weights{Kernel: of("w.npy", f32, 3, 3, 6, 5), Layout: Keras}, LinearOptions{Axis: -1, Residual: x})), "w.npy", "shape (3,3,6,5): want a linear weight, (in,out) or (1,1,in,out)", nil},
+		{"linear with a norm of other outputs", err(Linear(x, Weights{Kernel: of("w.npy", f32, 6, 5), Layout: Keras, Norm: &BatchNorm{Mean: of("m.npy", f32, 4)}}, LinearOptions{Axis: -1})), "m.npy",
+			"shape (4,): want (5,), a number for each output channel of w.npy, whose shape is (6,5)", nil},
+		{"conv with a norm of other outputs", err(Conv(x, Weights{Kernel: of("w.npy", f32, 3, 3, 6, 5), Layout: Keras, Norm: &BatchNorm{Variance: of("v.npy", f32, 6)}}, ConvOptions{Layout: nhwc})), "v.npy",
+			"shape (6,): want (5,), a number for each output channel of w.npy, whose shape is (3,3,6,5)", nil},
+		{"conv with a bias of other outputs", err(Conv(x, Weights{Kernel: of("w.npy", f32, 3, 3, 6, 5), Bias: of("b.npy", f32, 6), Layout: Keras}, ConvOptions{Layout: nhwc})), "b.npy", "bias of shape (6,): want (5,), a number for each output channel", nil},
+
+		{"fast normalization of a number", err(FastNormalize(number, 1)), "n.npy", "shape () has no axis to normalize", nil},
+		{"power normalization of integers", err(PowerNormalize(of("i.npy", i64, 3))), "i.npy", "dtype int64: power-normalize takes float16, bfloat16, float32 or float64", toFloat},
+
+		{"pool text", pool(text, Window{Size: []int{2}}), "text.npy", "dtype |S3 has no arithmetic", nil},
+		{"pool of rank 2", pool(of("y.npy", f32, 3, 3), Window{Size: []int{2}}), "y.npy", "shape (3,3): pooling takes a feature map of 3, 4 or 5 dimensions, such as nhwc", nil},
+		{"pool complex numbers", pool(complexes, Window{Size: []int{2}}), "c.npy", "dtype complex64: pooling takes real numbers", nil},
+		{"pool by nothing", pool(x, Window{Size: []int{0}}), "x.npy", "shape (2,9,8,6): a window of 0: want at least 1 along each axis", nil},
+		{"pool padding", pool(x, Window{Size: []int{2}, Padding: Padding{Each: [][2]int{{0, 2}, {1, 0}}}}), "", "padding of 2 by 1 beside a window of 2 by 2: a window of nothing but padding has nothing to pool", nil},
+
+		{"random integers", err(Random("normal", shape.Shape{2}, i64, 1)), "", "dtype int64: random draws float16, bfloat16, float32 or float64", nil},
+		{"random of another distribution", err(Random("cauchy", shape.Shape{2}, f32, 1)), "", `unknown distribution "cauchy": want normal or uniform`, nil},
+		{"random of too much", err(Random("normal", shape.Shape{1 << 40, 1 << 40}, f32, 1)), "", tooLarge(1<<40, 1<<40), nil},
+
+		{"gap of text", err(GlobalAvgPool(text, ReduceOptions{})), "text.npy", "dtype |S3 has no arithmetic", nil},
+		{"gmp of text", err(GlobalMaxPool(text, ReduceOptions{})), "text.npy", "dtype |S3 has no arithmetic", nil},
+		{"sum of integers", err(Sum(of("i.npy", i64, 3), ReduceOptions{})), "i.npy", "dtype int64: a sum takes float16, bfloat16, float32 or float64", toFloat},
+		{"gap of vectors", err(GlobalAvgPool(of("v.npy", f32, 2, 6), ReduceOptions{Layout: nhwc})), "v.npy", "shape (2,6) has no axes between batch and channel for gap to pool", []string{"name the axes, such as --axes 0"}},
+		{"gmp of no axis", err(GlobalMaxPool(x, ReduceOptions{Axes: []int{4}})), "x.npy", "axis 4 is out of bounds for an array of 4 dimensions: shape (2,9,8,6)", nil},
+		{"sum of no element", err(Sum(of("e.npy", f32, 2, 0, 3), ReduceOptions{Axes: []int{1}})), "e.npy", "shape (2,0,3): sum over axis 1 pools no element", nil},
+
+		{"reshape", err(Reshape(x, shape.Shape{7})), "x.npy", "shape (2,9,8,6) can't be seen as (7,)", nil},
+		{"resize of rank 2", resize(of("y.npy", f32, 3, 3), []int{2}, ResizeOptions{Mode: "nearest"}), "y.npy", "shape (3,3): resizing takes a feature map of 3, 4 or 5 dimensions, such as nhwc", nil},
+		{"resize to other axes", resize(x, []int{2, 3, 4}, ResizeOptions{Mode: "nearest"}), "x.npy", "shape (2,9,8,6) has 2 spatial axes: 3 extents say their size", nil},
+		{"resize of no pixel", resize(of("e.npy", f32, 1, 0, 8, 6), []int{2, 3}, ResizeOptions{Mode: "nearest"}), "e.npy", "shape (1,0,8,6) has no pixels to resize", nil},
+		{"resize to nothing", resize(x, []int{0, 3}, ResizeOptions{Mode: "nearest"}), "x.npy", "shape (2,9,8,6) would be resized to 0 by 3: want at least 1 by 1", nil},
+		{"resize to too much", resize(x, []int{1 << 40, 1 << 30}, ResizeOptions{Mode: "nearest"}), "x.npy", "the result is too large: " + tooLarge(2, 1<<40, 1<<30, 6), nil},
+		{"resize of integers", resize(of("i.npy", i64, 1, 2, 2, 1), []int{2, 3}, ResizeOptions{Mode: "bicubic"}), "i.npy", "dtype int64: bicubic resizing takes float16, bfloat16, float32 or float64", toFloat},
+		{"resize nearest with corners", resize(x, []int{2, 3}, ResizeOptions{Mode: "nearest", AlignCorners: true}), "", "mode nearest has no corners to align: --align-corners goes with bilinear and bicubic", nil},
+		{"resize bilinear without what is outside", resize(x, []int{2, 3}, ResizeOptions{Mode: "bilinear", ExcludeOutside: true}), "", "mode bilinear has no taps outside: --exclude-outside goes with bicubic", nil},
+
+		{"split", err(SplitPart(x, 0, 3)), "x.npy", "shape (2,9,8,6) doesn't split into 3 parts along its first axis", nil},
+		{"split a number", err(SplitPart(number, 0, 1)), "n.npy", "shape () doesn't split into 1 parts along its first axis", nil},
+		{"rows beyond", err(Rows(x, 1, 2)), "x.npy", "shape (2,9,8,6) has no rows 1 to 2", nil},
+		{"rows before", err(Rows(x, -1, 2)), "x.npy", "shape (2,9,8,6) has no rows -1 to 0", nil},
+		{"transpose twice the same", err(Transpose(x, []int{0, 1, 1, 2})), "x.npy", "shape (2,9,8,6) can't be transposed by [0 1 1 2]", nil},
+		{"transpose too few", err(Transpose(x, []int{0, 1})), "x.npy", "shape (2,9,8,6) can't be transposed by [0 1]", nil},
+	})
+}
+
+// tooLarge is what a shape that is too large says of itself.
+func tooLarge(dims ...int) string {
+	_, err := shape.Shape(dims).Check(4)
+	return err.Error()
+}
+
+func TestAttendRefuses(t *testing.T) {
+	f32 := dtype.Float32
+	of := func(name string, dims ...int) graph.Array { return huge(name, f32, dims...) }
+	attend := func(q, k, v graph.Array, o AttendOptions) error { _, _, err := Attend(q, k, v, o); return err }
+	q, k, v := of("q.npy", 2, 4, 5, 8), of("k.npy", 2, 4, 7, 8), of("v.npy", 2, 4, 7, 3)
+	mask := func(t dtype.Type, dims ...int) AttendOptions { return AttendOptions{Mask: huge("m.npy", t, dims...)} }
+	noSoftmax := func(form string) string {
+		return "form " + form + " has no softmax: --mask and --causal go with gaussian"
+	}
+	checkRefusals(t, []refusal{
+		{"integers", attend(huge("q.npy", dtype.Int8, 5, 8), k, v, AttendOptions{}), "q.npy", "dtype int8: attention takes float16, bfloat16, float32 or float64",
+			[]string{"convert it first: fusectl convert FILE --dtype float32 then ..."}},
+		{"other ranks", attend(of("q.npy", 5, 8), k, v, AttendOptions{}), "k.npy", "shapes (5,8) of queries, (2,4,7,8) of keys and (2,4,7,3) of values differ in dimensions", nil},
+		{"keys without heads", attend(q, of("k.npy", 2, 7, 8), of("v.npy", 2, 7, 3), AttendOptions{}), "k.npy", "shapes (2,4,5,8) of queries, (2,7,8) of keys and (2,7,3) of values differ in dimensions",
+			[]string{"the second of 4 axes has the heads: keys and values of one head have the shape (2,1,7,8)"}},
+		{"values of other positions", attend(q, k, of("v.npy", 2, 4, 6, 3), AttendOptions{}), "v.npy", "values of shape (2,4,6,3) don't go with keys of shape (2,4,7,8): only the last axis may differ", nil},
+		{"other batches", attend(q, of("k.npy", 3, 4, 7, 8), of("v.npy", 3, 4, 7, 8), AttendOptions{}), "k.npy", "keys of shape (3,4,7,8) and queries of shape (2,4,5,8) differ in their leading axes", nil},
+		{"heads that don't share", attend(q, of("k.npy", 2, 3, 7, 8), of("v.npy", 2, 3, 7, 8), AttendOptions{Heads: true}), "k.npy", "keys of shape (2,3,7,8) and queries of shape (2,4,5,8) differ in their leading axes",
+			[]string{"the heads of queries must be a multiple of those of keys and values"}},
+		{"no keys", attend(q, of("k.npy", 2, 4, 0, 8), of("v.npy", 2, 4, 0, 3), AttendOptions{}), "k.npy", "keys of shape (2,4,0,8) leave nothing to attend to", nil},
+		{"dot-product with a mask", attend(q, k, v, AttendOptions{Form: "dot-product", Mask: of("m.npy", 5, 7)}), "", noSoftmax("dot-product"), nil},
+		{"concatenation with what is causal", attend(q, k, v, AttendOptions{Form: "concatenation", Causal: true}), "", noSoftmax("concatenation"), nil},
+		{"gaussian with a weight", attend(q, k, v, AttendOptions{WF: of("wf.npy", 16)}), "", "--wf goes with form concatenation", nil},
+		{"concatenation without a weight", attend(q, k, v, AttendOptions{Form: "concatenation"}), "", "form concatenation needs --wf, the weight of query and key features", nil},
+		{"concatenation with too short a weight", attend(q, k, v, AttendOptions{Form: "concatenation", WF: of("wf.npy", 15)}), "wf.npy", "shape (15,): want 16 numbers, one for each feature of a query and of a key", nil},
+		{"a mask that doesn't broadcast", attend(q, k, v, mask(f32, 5, 6)), "m.npy", "mask of shape (5,6) does not broadcast to the scores, whose shape is (2,4,5,7): [batch..., heads, queries, keys]", nil},
+		{"a mask larger than the scores", attend(of("q.npy", 5, 8), of("k.npy", 7, 8), of("v.npy", 7, 8), mask(f32, 2, 5, 7)), "m.npy", "mask of shape (2,5,7) does not broadcast to the scores, whose shape is (5,7): [batch..., queries, keys]", nil},
+		{"Keras's mask of keys", attend(q, k, v, mask(dtype.Bool, 2, 7)), "m.npy", "mask of shape (2,7) does not broadcast to the scores, whose shape is (2,4,5,7): [batch..., heads, queries, keys]",
+			[]string{"reshape the mask to (2,1,1,7), in NumPy: mask.reshape(2,1,1,7)"}},
+		{"a mask of each batch", attend(q, k, v, mask(dtype.Bool, 2, 5, 7)), "m.npy", "mask of shape (2,5,7) does not broadcast to the scores, whose shape is (2,4,5,7): [batch..., heads, queries, keys]",
+			[]string{"reshape the mask to (2,1,5,7), in NumPy: mask.reshape(2,1,5,7)"}},
+		{"PyTorch's mask of batch and heads", attend(q, k, v, mask(dtype.Bool, 8, 5, 7)), "m.npy", "mask of shape (8,5,7) does not broadcast to the scores, whose shape is (2,4,5,7): [batch..., heads, queries, keys]",
+			[]string{"reshape the mask to (2,4,5,7), in NumPy: mask.reshape(2,4,5,7)"}},
+		{"a mask of integers", attend(q, k, v, mask(dtype.Int64, 5, 7)), "m.npy", "mask of dtype int64: want bool, true where a query attends, or a float that is added to the scores",
+			[]string{"if it is 1 where a query attends: fusectl convert m.npy --dtype bool"}},
+		{"a mask of complex numbers", attend(q, k, v, mask(dtype.Complex64, 5, 7)), "m.npy", "mask of dtype complex64: want bool, true where a query attends, or a float that is added to the scores", nil},
+	})
+}
