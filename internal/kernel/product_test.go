@@ -60,15 +60,16 @@ func productTwin[T Float](c []T, ldc int, a []T, lda int, b []T, m, n, k int, ac
 }
 
 func TestMultiply(t *testing.T) {
-	for _, l := range Levels() {
-		t.Run(l, func(t *testing.T) {
-			t.Run("float32", func(t *testing.T) { testMultiply[float32](t, newTable(l)) })
-			t.Run("float64", func(t *testing.T) { testMultiply[float64](t, newTable(l)) })
-		})
-	}
+	t.Run("float32", testMultiply[float32])
+	t.Run("float64", testMultiply[float64])
 }
 
-func testMultiply[T Float](t *testing.T, table *Table) {
+// testMultiply computes each product once by the twin, and then at every level.
+func testMultiply[T Float](t *testing.T) {
+	var tables []*Table
+	for _, l := range Levels() {
+		tables = append(tables, newTable(l))
+	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	sizes := [][3]int{{600, 5, 7}, {13, 1100, 3}, {25, 70, 600}, {1, 1, 1}, {1, 600, 257}, {600, 1, 257}, {5, 33, 0}, {0, 3, 3}, {3, 0, 3}, {65, 129, 256}}
 	for range 60 {
@@ -81,72 +82,91 @@ func testMultiply[T Float](t *testing.T, table *Table) {
 			if i%5 == 4 { // overlapping rows
 				lda = (k + 1) / 2
 			}
-			a, b := normals[T](rng, m*lda+k), normals[T](rng, k*n)
+			p := productCase[T]{
+				i: i, a: Matrix[T]{normals[T](rng, m*lda+k), lda, m, k}, b: Dense(normals[T](rng, k*n), k, n),
+				before: Matrix[T]{normals[T](rng, max((m-1)*ldc+n, 0)), ldc, m, n}, bias: normals[T](rng, n),
+			}
 			if special {
-				sprinkle(rng, a)
-				sprinkle(rng, b)
+				sprinkle(rng, p.a.Data)
+				sprinkle(rng, p.b.Data)
 			}
-			bias := normals[T](rng, n)
 			if i%4 == 0 {
-				bias = nil
+				p.bias = nil
 			}
-			for _, transposed := range []bool{false, true} {
-				for _, accumulate := range []bool{false, true} {
-					name := fmt.Sprintf("m=%d n=%d k=%d special=%v transposed=%v accumulate=%v", m, n, k, special, transposed, accumulate)
-					src := Dense(b, k, n)
-					if transposed {
-						src = Dense(make([]T, n*k), n, k)
-						for p := range k {
-							for j := range n {
-								src.Data[j*k+p] = b[p*n+j]
-							}
-						}
-					}
-					var one T
-					fill := i%3 == 2 // packed a part at a time
-					packed, packedUnharmed := guarded(PackedLen[T](table, k, n) * int(unsafe.Sizeof(one)))
-					right := Pack(table, View[T](packed), src, transposed)
-					if fill {
-						right = Right[T]{K: k, N: n, Fill: func(buf []T, k0, depth, j, n int) {
-							part := src.Slice(k0, depth)
-							col := &j
-							part.Cols = n
-							if transposed {
-								part, col = src.Slice(j, n), &k0
-								part.Cols = depth
-							}
-							part.Data = part.Data[min(*col, len(part.Data)):]
-							Pack(table, buf, part, transposed)
-						}}
-					}
-					if !transposed && !fill && i%2 == 0 && table.InPlace(kindOf[T]()) {
-						right = src.Right()
-					}
-					got, unharmed := guarded(max((m-1)*ldc+n, 0) * int(unsafe.Sizeof(one)))
-					c := View[T](got)
-					copy(c, normals[T](rng, len(c)))
-					want := append([]T(nil), c...)
-					left := Matrix[T]{a, lda, m, k}.Left()
-					if i%2 == 1 { // gathered, as a convolution does
-						left = Left[T]{Line: 1 + i%20, Begun: i % 3, At: func(buf []T, i, h, k0, k int) ([]T, int) {
-							for r := range h {
-								copy(buf[r*k:(r+1)*k], a[(i+r)*lda+k0:])
-							}
-							return buf[:h*k], k
-						}}
-					}
-					Multiply(table, Matrix[T]{c, ldc, m, n}, left, right, accumulate, Epilogue[T]{Bias: bias})
-					productTwin(want, ldc, a, lda, b, m, n, k, accumulate, bias)
-					if !unharmed() || !packedUnharmed() {
-						t.Fatalf("%s: wrote beyond its operands", name)
-					}
-					for j := range c {
-						if !agree(table, c[j], want[j], k) {
-							t.Fatalf("%s: element %d is %v, want %v", name, j, c[j], want[j])
-						}
+			for _, accumulate := range []bool{false, true} {
+				want := append([]T(nil), p.before.Data...)
+				productTwin(want, ldc, p.a.Data, lda, p.b.Data, m, n, k, accumulate, p.bias)
+				for _, transposed := range []bool{false, true} {
+					for _, table := range tables {
+						name := fmt.Sprintf("%s m=%d n=%d k=%d special=%v transposed=%v accumulate=%v", table.Name, m, n, k, special, transposed, accumulate)
+						p.check(t, table, name, transposed, accumulate, want)
 					}
 				}
 			}
+		}
+	}
+}
+
+// productCase is a product, c = a·b + bias; c holds before, which may be accumulated
+// to. i is its number, which decides how its operands are given.
+type productCase[T Float] struct {
+	i            int
+	a, b, before Matrix[T]
+	bias         []T
+}
+
+// check multiplies by a table, from b or its transpose, and compares with want.
+func (p productCase[T]) check(t *testing.T, table *Table, name string, transposed, accumulate bool, want []T) {
+	t.Helper()
+	k, n, i := p.b.Rows, p.b.Cols, p.i
+	src := p.b
+	if transposed {
+		src = Dense(make([]T, n*k), n, k)
+		for r := range k {
+			for j := range n {
+				src.Data[j*k+r] = p.b.Data[r*n+j]
+			}
+		}
+	}
+	var one T
+	fill := i%3 == 2 // packed a part at a time
+	packed, packedUnharmed := guarded(PackedLen[T](table, k, n) * int(unsafe.Sizeof(one)))
+	right := Pack(table, View[T](packed), src, transposed)
+	if fill {
+		right = Right[T]{K: k, N: n, Fill: func(buf []T, k0, depth, j, n int) {
+			part := src.Slice(k0, depth)
+			col := &j
+			part.Cols = n
+			if transposed {
+				part, col = src.Slice(j, n), &k0
+				part.Cols = depth
+			}
+			part.Data = part.Data[min(*col, len(part.Data)):]
+			Pack(table, buf, part, transposed)
+		}}
+	}
+	if !transposed && !fill && i%2 == 0 && table.InPlace(kindOf[T]()) {
+		right = src.Right()
+	}
+	got, unharmed := guarded(len(p.before.Data) * int(unsafe.Sizeof(one)))
+	c := Matrix[T]{View[T](got), p.before.Stride, p.before.Rows, p.before.Cols}
+	copy(c.Data, p.before.Data)
+	left := p.a.Left()
+	if i%2 == 1 { // gathered, as a convolution does
+		left = Left[T]{Line: 1 + i%20, Begun: i % 3, At: func(buf []T, i, h, k0, k int) ([]T, int) {
+			for r := range h {
+				copy(buf[r*k:(r+1)*k], p.a.Data[(i+r)*p.a.Stride+k0:])
+			}
+			return buf[:h*k], k
+		}}
+	}
+	Multiply(table, c, left, right, accumulate, Epilogue[T]{Bias: p.bias})
+	if !unharmed() || !packedUnharmed() {
+		t.Fatalf("%s: wrote beyond its operands", name)
+	}
+	for j := range c.Data {
+		if !agree(table, c.Data[j], want[j], k) {
+			t.Fatalf("%s: element %d is %v, want %v", name, j, c.Data[j], want[j])
 		}
 	}
 }

@@ -237,16 +237,20 @@ func clearSpecials(k dtype.Type, b []byte) {
 	if !k.IsFloat() && !k.IsComplex() {
 		return
 	}
-	for i := range len(b) / k.Size() {
-		v := load(k, b, i)
-		one := fromFloat64(1)
-		if v.re.f == nil {
-			v.re = one
+	part, one := k, fromFloat64(1)
+	switch k {
+	case dtype.Complex64:
+		part = dtype.Float32
+	case dtype.Complex128:
+		part = dtype.Float64
+	}
+	exponent := map[dtype.Type]uint64{dtype.Float16: 0x7c00, dtype.BFloat16: 0x7f80, dtype.Float32: 0x7f800000, dtype.Float64: 0x7ff0000000000000}[part]
+	for i := range len(b) / part.Size() {
+		var w [8]byte
+		copy(w[:], b[i*part.Size():(i+1)*part.Size()])
+		if binary.LittleEndian.Uint64(w[:])&exponent == exponent {
+			store(part, b, i, value{re: one})
 		}
-		if v.im.f == nil {
-			v.im = one
-		}
-		store(k, b, i, v)
 	}
 }
 

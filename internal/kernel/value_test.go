@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"sync"
 
 	"github.com/x448/float16"
 
@@ -200,10 +201,12 @@ func roundTo16(t dtype.Type, a number) uint16 {
 	return sign | lo
 }
 
-// sample returns n elements of type t: the awkward values of the type, in
-// random order and combination, and random ones of all magnitudes.
-func sample(rng *rand.Rand, t dtype.Type, n int) []byte {
-	b := Alloc(n * t.Size())
+// floatPool is elements of a float type: awkward ones, and normal ones with a
+// deviation of 3.
+type floatPool struct{ special, normal [][]byte }
+
+// floatPools makes the pools once: rounding to a type by big numbers takes long.
+var floatPools = sync.OnceValue(func() map[dtype.Type]floatPool {
 	specials := []float64{
 		0, math.Copysign(0, -1), 1, -1, math.NaN(), math.Inf(1), math.Inf(-1), 0.5, -0.5, 2.5, 6, 7,
 		127.9, 128, -128.5, -129, 255.5, 32767.5, 65519.99, 65520, -65520, 1 << 31, -1<<31 - 1, 1 << 32,
@@ -211,6 +214,30 @@ func sample(rng *rand.Rand, t dtype.Type, n int) []byte {
 		0x1.0100000000001p0, 0x1p-133, 0x1p-134, 0x1.8p-134, 0x1p-149, 0x1p-150, math.MaxFloat32,
 		math.SmallestNonzeroFloat64, math.MaxFloat64, 0x1.fffffefffffffp127, 0x1.ffp127,
 	}
+	rng := rand.New(rand.NewPCG(11, 12))
+	pools := map[dtype.Type]floatPool{}
+	for _, t := range []dtype.Type{dtype.Float16, dtype.BFloat16, dtype.Float32, dtype.Float64} {
+		stored := func(v float64) []byte {
+			e := make([]byte, t.Size())
+			store(t, e, 0, value{re: fromFloat64(v)})
+			return e
+		}
+		var p floatPool
+		for _, v := range specials {
+			p.special = append(p.special, stored(v))
+		}
+		for range 2000 {
+			p.normal = append(p.normal, stored(3*rng.NormFloat64()))
+		}
+		pools[t] = p
+	}
+	return pools
+})
+
+// sample returns n elements of type t: the awkward values of the type, in
+// random order and combination, and random ones of all magnitudes.
+func sample(rng *rand.Rand, t dtype.Type, n int) []byte {
+	b := Alloc(n * t.Size())
 	part, parts := t, 1
 	if t.IsComplex() {
 		part, parts = dtype.Float32, 2
@@ -218,15 +245,19 @@ func sample(rng *rand.Rand, t dtype.Type, n int) []byte {
 			part = dtype.Float64
 		}
 	}
+	var p floatPool
+	if part.IsFloat() {
+		p = floatPools()[part]
+	}
 	for i := range n * parts {
 		e := b[i*part.Size() : (i+1)*part.Size()]
 		switch {
 		case t == dtype.Bool:
 			e[0] = byte(rng.IntN(2))
 		case part.IsFloat() && rng.IntN(2) == 0:
-			store(part, e, 0, value{re: fromFloat64(specials[rng.IntN(len(specials))])})
+			copy(e, p.special[rng.IntN(len(p.special))])
 		case part.IsFloat() && rng.IntN(2) == 0:
-			store(part, e, 0, value{re: fromFloat64(3 * rng.NormFloat64())})
+			copy(e, p.normal[rng.IntN(len(p.normal))])
 		default: // random bits, a random number of them
 			var w [8]byte
 			bits := rng.Uint64()
