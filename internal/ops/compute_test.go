@@ -14,32 +14,8 @@ import (
 	"fusectl/internal/shape"
 )
 
-// floats is the elements of a result in float64.
-func floats(x graph.Array, data []byte) []float64 {
-	out := kernel.Alloc(int(x.Shape().Len()) * 8)
-	kernel.Active().Convert[x.DType().Kind()][dtype.KindFloat64](out, data)
-	return kernel.View[float64](out)
-}
-
-func values(x *graphtest.Mem) []float64 { return floats(x, x.Data) }
-
-// within fails unless got is within rel of want, relative to the largest of
-// want: sums cancel, so a single small element says nothing of the error.
-func within(t *testing.T, got, want []float64, rel float64) {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Fatalf("%d elements: want %d", len(got), len(want))
-	}
-	largest := 0.0
-	for _, w := range want {
-		largest = max(largest, math.Abs(w))
-	}
-	for i := range want {
-		if d := math.Abs(got[i] - want[i]); !(d <= rel*largest) {
-			t.Fatalf("element %d: got %v, want %v; off by %.3g of the largest, allowed %.3g", i, got[i], want[i], d/largest, rel)
-		}
-	}
-}
+// What tests compare, in float64.
+var floats, values, within = graphtest.Floats, graphtest.Values, graphtest.Within
 
 func TestAddAndMulBroadcast(t *testing.T) {
 	for _, c := range []struct{ a, b shape.Shape }{

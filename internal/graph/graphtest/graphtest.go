@@ -238,3 +238,31 @@ func Permuted(x *Mem, perm []int) *Mem {
 	})
 	return &Mem{x.Label, x.Type, s, data}
 }
+
+// Floats is the elements of a result in float64.
+func Floats(x graph.Array, data []byte) []float64 {
+	out := kernel.Alloc(int(x.Shape().Len()) * 8)
+	kernel.Active().Convert[x.DType().Kind()][dtype.KindFloat64](out, data)
+	return kernel.View[float64](out)
+}
+
+// Values is the elements of x in float64.
+func Values(x *Mem) []float64 { return Floats(x, x.Data) }
+
+// Within fails unless got is within rel of want, relative to the largest of
+// want: sums cancel, so a single small element says nothing of the error.
+func Within(t testing.TB, got, want []float64, rel float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d elements: want %d", len(got), len(want))
+	}
+	largest := 0.0
+	for _, w := range want {
+		largest = max(largest, math.Abs(w))
+	}
+	for i := range want {
+		if d := math.Abs(got[i] - want[i]); !(d <= rel*largest) {
+			t.Fatalf("element %d: got %v, want %v; off by %.3g of the largest, allowed %.3g", i, got[i], want[i], d/largest, rel)
+		}
+	}
+}
