@@ -6,13 +6,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"fusectl/internal/dtype"
@@ -21,6 +24,10 @@ import (
 )
 
 const golden = "../../testdata/golden"
+
+// goldenUnpacked is the environment variable that names the folder where another
+// process has unpacked the golden arrays.
+const goldenUnpacked = "FUSECTL_GOLDEN_UNPACKED"
 
 // goldenCase is a command line and the array that a framework gave for it. See
 // testdata/make/README.md.
@@ -34,52 +41,17 @@ type goldenCase struct {
 		Why  string
 	}
 
-	dir string // where the files are that Args and Want name
+	dir     string // where the files are that Args and Want name
+	threads string // a flag; their number changes from case to case
 }
 
-var goldenInput = regexp.MustCompile(`\bin/[^,=:]+\.np[yz]`)
-
-// args are the case's arguments with each input replaced by the path that
-// replace gives for its absolute path; nil: by that path.
-func (c goldenCase) args(replace func(path string) string) []string {
-	args := slices.Clone(c.Args)
-	for i, a := range args {
-		args[i] = goldenInput.ReplaceAllStringFunc(a, func(name string) string {
-			path := filepath.Join(c.dir, name)
-			if replace != nil {
-				path = replace(path)
-			}
-			return path
-		})
-	}
-	return args
-}
-
-// goldenCases unpacks the golden arrays into files and gives the cases.
+// goldenCases gives the golden cases. Their arrays are unpacked into files once
+// for all tests.
 func goldenCases(t testing.TB) []goldenCase {
 	t.Helper()
-	dir := t.TempDir()
-	folders, err := os.ReadDir(golden)
+	cases, err := readGoldenCases()
 	if err != nil {
 		t.Fatal(err)
-	}
-	var cases []goldenCase
-	for _, f := range folders {
-		from, to := filepath.Join(golden, f.Name()), filepath.Join(dir, f.Name())
-		unpack(t, filepath.Join(from, "in.zip"), filepath.Join(to, "in"))
-		unpack(t, filepath.Join(from, "want.npz"), filepath.Join(to, "want"))
-		text, err := os.ReadFile(filepath.Join(from, "cases.jsonl"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for lines := json.NewDecoder(bytes.NewReader(text)); lines.More(); {
-			var c goldenCase
-			if err := lines.Decode(&c); err != nil {
-				t.Fatal(err)
-			}
-			c.dir = to
-			cases = append(cases, c)
-		}
 	}
 	if len(cases) < 1000 {
 		t.Fatalf("only %d cases", len(cases))
@@ -87,52 +59,128 @@ func goldenCases(t testing.TB) []goldenCase {
 	return cases
 }
 
+var readGoldenCases = sync.OnceValues(func() (cases []goldenCase, err error) {
+	dir, unpacked := os.LookupEnv(goldenUnpacked)
+	if !unpacked {
+		dir = filepath.Join(sharedFolder, "golden")
+	}
+	folders, err := os.ReadDir(golden)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range folders {
+		from, to := filepath.Join(golden, f.Name()), filepath.Join(dir, f.Name())
+		if !unpacked {
+			err = errors.Join(unpack(filepath.Join(from, "in.zip"), filepath.Join(to, "in")), unpack(filepath.Join(from, "want.npz"), filepath.Join(to, "want")))
+			if err != nil {
+				return nil, err
+			}
+		}
+		text, err := os.ReadFile(filepath.Join(from, "cases.jsonl"))
+		if err != nil {
+			return nil, err
+		}
+		for lines := json.NewDecoder(bytes.NewReader(text)); lines.More(); {
+			c := goldenCase{dir: to, threads: fmt.Sprintf("--threads=%d", 1+len(cases)%3)}
+			if err := lines.Decode(&c); err != nil {
+				return nil, err
+			}
+			cases = append(cases, c)
+		}
+	}
+	return cases, nil
+})
+
 // unpack writes the members of an archive to files in a new folder.
-func unpack(t testing.TB, archive, dir string) {
-	t.Helper()
+func unpack(archive, dir string) error {
 	z, err := zip.OpenReader(archive)
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	return os.CopyFS(dir, z)
+}
+
+var goldenInput = regexp.MustCompile(`\bin/[^,=:]+\.np[yz]`)
+
+// args are the case's arguments, which name each input as rename does, given its
+// path.
+func (c goldenCase) args(rename func(path string) string) []string {
+	args := slices.Clone(c.Args)
+	for i, a := range args {
+		args[i] = goldenInput.ReplaceAllStringFunc(a, func(name string) string { return rename(filepath.Join(c.dir, name)) })
+	}
+	return args
+}
+
+// goldenSums holds the sum of what each golden case, by its name, gave by files.
+var goldenSums sync.Map
+
+// byFiles runs the case as a user would run it, by files in and a file out, which
+// it writes in dir.
+func (c goldenCase) byFiles(t *testing.T, dir string) (out string) {
+	t.Helper()
+	args := c.args(func(path string) string { return path })
+	if c.Out == "" {
+		out = filepath.Join(dir, "out.npy")
+		args = append(args, "-o", out)
+	} else {
+		dir = t.TempDir()
+		out = filepath.Join(dir, c.Out)
+		for i, a := range args {
+			args[i] = strings.ReplaceAll(a, "{dir}", dir)
+		}
+	}
+	if status, stderr := fusectl(t, append(args, c.threads)...); status != 0 {
+		t.Fatalf("%v: status %d\n%s", c, status, stderr)
+	}
+	goldenSums.Store(c.Name, sum(t, out))
+	return out
+}
+
+// sum is that of what the case gives by files. It is run unless it has been.
+func (c goldenCase) sum(t *testing.T) string {
+	t.Helper()
+	if _, ok := goldenSums.Load(c.Name); !ok {
+		c.byFiles(t, t.TempDir())
+	}
+	s, _ := goldenSums.Load(c.Name)
+	return s.(string)
+}
+
+// String is the command line, to be run where the golden arrays are unpacked.
+func (c goldenCase) String() string { return "fusectl " + strings.Join(c.Args, " ") }
+
+// sum is the hash of a file, in hexadecimal.
+func sum(t testing.TB, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer z.Close()
-	if err := os.CopyFS(dir, z); err != nil {
-		t.Fatal(err)
-	}
+	return fmt.Sprintf("%x", sha256.Sum256(data))
 }
 
-// Each case is run as a user would run it, by files in and a file out, with
-// threads that change from case to case.
 func TestGolden(t *testing.T) {
-	out := filepath.Join(t.TempDir(), "out.npy")
-	sums := map[string][sha256.Size]byte{} // of what came out
-	for i, c := range goldenCases(t) {
+	dir := t.TempDir()
+	for _, c := range goldenCases(t) {
 		t.Run(c.Name, func(t *testing.T) {
-			args, out := c.args(nil), out
-			if c.Out == "" {
-				args = append(args, "-o", out)
-			} else {
-				dir := t.TempDir()
-				for j, a := range args {
-					args[j] = strings.ReplaceAll(a, "{dir}", dir)
-				}
-				out = filepath.Join(dir, c.Out)
+			if err := compare(c.byFiles(t, dir), c); err != nil {
+				t.Errorf("%v: %v\nwanted by %s", c, err, c.By)
 			}
-			args = append(args, fmt.Sprintf("--threads=%d", 1+i%3))
-			if status, stderr := fusectl(t, args...); status != 0 {
-				t.Fatalf("fusectl %s: status %d\n%s", strings.Join(c.Args, " "), status, stderr)
-			}
-			if err := compare(out, c); err != nil {
-				t.Errorf("fusectl %s: %v\nwanted by %s", strings.Join(c.Args, " "), err, c.By)
-			}
-			data, err := os.ReadFile(out)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sums[c.Name] = sha256.Sum256(data)
 		})
 	}
-	if path := os.Getenv(goldenSums); path != "" {
-		if err := os.WriteFile(path, fmt.Appendln(nil, sums), 0o600); err != nil {
+	if path := os.Getenv(goldenSumsPath); path != "" {
+		sums := map[string]string{}
+		goldenSums.Range(func(name, sum any) bool {
+			sums[name.(string)] = sum.(string)
+			return true
+		})
+		text, err := json.Marshal(sums)
+		if err == nil {
+			err = os.WriteFile(path, text, 0o600)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -147,17 +195,19 @@ func fusectl(t testing.TB, args ...string) (status int, stderr string) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	errs, err := os.CreateTemp(t.TempDir(), "stderr")
+	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer errs.Close()
-	status = run(args, null, null, errs)
-	text, err := os.ReadFile(errs.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return status, string(text)
+	said := make(chan []byte)
+	go func() {
+		defer r.Close()
+		text, _ := io.ReadAll(r)
+		said <- text
+	}()
+	status = run(args, null, null, w)
+	w.Close()
+	return status, string(<-said)
 }
 
 // load reads a C-order array whole.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,9 +12,9 @@ import (
 	"fusectl/internal/kernel"
 )
 
-// goldenSums is the environment variable that has TestGolden write the sums of
-// its results to a file.
-const goldenSums = "FUSECTL_GOLDEN_SUMS"
+// goldenSumsPath is the environment variable that names the file to which
+// TestGolden writes goldenSums.
+const goldenSumsPath = "FUSECTL_GOLDEN_SUMS"
 
 // fused are the levels that fuse multiply and add, and therefore give the same
 // bytes.
@@ -32,23 +33,37 @@ func TestGoldenAtEveryLevel(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the golden cases once more for each instruction set")
 	}
-	sums := map[string][]byte{}
+	cases, own := goldenCases(t), kernel.Active().Name
+	sums := map[string]map[string]string{own: {}}
+	for _, c := range cases {
+		sums[own][c.Name] = c.sum(t)
+	}
 	for _, level := range kernel.Levels() {
+		if level == own {
+			continue // TestGolden holds it
+		}
 		path := filepath.Join(t.TempDir(), "sums")
 		cmd := exec.Command(os.Args[0], "-test.run=^TestGolden$")
-		cmd.Env = append(os.Environ(), kernel.CPUVariable+"="+level, goldenSums+"="+path)
+		cmd.Env = append(os.Environ(), kernel.CPUVariable+"="+level, goldenUnpacked+"="+filepath.Join(sharedFolder, "golden"), goldenSumsPath+"="+path)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", level, err, out)
 		}
-		var err error
-		if sums[level], err = os.ReadFile(path); err != nil {
+		text, err := os.ReadFile(path)
+		if err != nil {
 			t.Fatal(err)
 		}
+		var made map[string]string
+		if err := json.Unmarshal(text, &made); err != nil || len(made) != len(cases) {
+			t.Fatalf("%s: %d sums, %v", level, len(made), err)
+		}
+		sums[level] = made
 	}
 	levels := fused(t)
 	for _, level := range levels[1:] {
-		if !bytes.Equal(sums[level], sums[levels[0]]) {
-			t.Errorf("%s and %s give other bytes", level, levels[0])
+		for _, c := range cases {
+			if sums[level][c.Name] != sums[levels[0]][c.Name] {
+				t.Errorf("%s: %s and %s give other bytes: %v", c.Name, level, levels[0], c)
+			}
 		}
 	}
 }
@@ -56,10 +71,10 @@ func TestGoldenAtEveryLevel(t *testing.T) {
 // Shapes that take several blocks, and edges, of every kernel.
 func TestSameBytesFromEveryInstructionSet(t *testing.T) {
 	levels := fused(t)
-	dir, program := t.TempDir(), build(t)
+	dir := t.TempDir()
 	fusectl := func(level, args string) {
 		t.Helper()
-		cmd := exec.Command(program, strings.Fields(args)...)
+		cmd := exec.Command("fusectl", strings.Fields(args)...)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), kernel.CPUVariable+"="+level)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s %s: %v\n%s", level, args, err, out)

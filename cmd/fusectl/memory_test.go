@@ -2,9 +2,12 @@ package main
 
 import (
 	"archive/zip"
+	"bytes"
+	"compress/flate"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -113,10 +116,21 @@ func deflate(t *testing.T, dir, file, archive string, times int) {
 		t.Fatal(err)
 	}
 	z := zip.NewWriter(f)
+	var deflated bytes.Buffer
+	d, err := flate.NewWriter(&deflated, flate.DefaultCompression)
+	if err == nil {
+		_, err = d.Write(data)
+	}
+	if err = errors.Join(err, d.Close()); err != nil {
+		t.Fatal(err)
+	}
 	for i := range times {
-		w, err := z.Create(fmt.Sprintf("m%02d.npy", i))
+		w, err := z.CreateRaw(&zip.FileHeader{
+			Name: fmt.Sprintf("m%02d.npy", i), Method: zip.Deflate, CRC32: crc32.ChecksumIEEE(data),
+			UncompressedSize64: uint64(len(data)), CompressedSize64: uint64(deflated.Len()),
+		})
 		if err == nil {
-			_, err = w.Write(data)
+			_, err = w.Write(deflated.Bytes())
 		}
 		if err != nil {
 			t.Fatal(err)

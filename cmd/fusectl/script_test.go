@@ -23,7 +23,22 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"fusectl": main}) }
+func TestMain(m *testing.M) { testscript.Main(sharing{m}, map[string]func(){"fusectl": main}) }
+
+// sharedFolder is for what one test makes and others use, too.
+var sharedFolder string
+
+// sharing are the tests, with their shared folder.
+type sharing struct{ *testing.M }
+
+func (s sharing) Run() int {
+	var err error
+	if sharedFolder, err = os.MkdirTemp("", "fusectl-shared"); err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(sharedFolder)
+	return s.M.Run()
+}
 
 // Each script in testdata/script is one theme of the command line. Besides
 // testscript's own commands they have:
