@@ -11,10 +11,40 @@ import (
 	"testing"
 )
 
-// The cookbook's commands run as they stand and draw the pictures that stand
-// beside it.
-func TestCookbook(t *testing.T) {
-	text, dir := cookbook(t)
+// The cookbook's commands run as they stand. They draw the pictures that stand
+// beside it, and give what its Python gives.
+func TestInteropCookbook(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../../docs/cookbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(filepath.Join(root, "testdata"), filepath.Join(dir, "testdata")); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range sessions(string(data)) {
+		cmd := exec.Command("sh", "-e", "-c", s.command)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", s.command, err, out)
+		}
+		if string(out) != s.prints {
+			t.Errorf("%s\nprinted\n%sthe cookbook shows\n%s", s.command, out, s.prints)
+		}
+	}
+	t.Run("Pictures", func(t *testing.T) { samePictures(t, string(data), dir) })
+	t.Run("PyTorch", func(t *testing.T) { sameAsPyTorch(t, string(data), dir) })
+}
+
+// samePictures compares the pictures that the cookbook's commands have drawn in
+// dir with those that stand beside its text.
+func samePictures(t *testing.T, text, dir string) {
 	pictures, err := filepath.Glob("../../docs/pictures/*.png")
 	if err != nil || len(pictures) < 8 {
 		t.Fatalf("%d pictures, %v", len(pictures), err)
@@ -35,16 +65,17 @@ func TestCookbook(t *testing.T) {
 	}
 }
 
-// The cookbook's Python gives what its commands give: 1e-4 of the values, since
-// PyTorch computes in float32 as fusectl does, in other orders.
-func TestInteropCookbookIsPyTorchs(t *testing.T) {
-	if exec.Command("/usr/bin/python3", "-c", "import torch").Run() != nil {
+// sameAsPyTorch runs the cookbook's Python in dir and compares what it gives with
+// what the commands have left there: to 1e-4 of the values, since PyTorch computes
+// in float32 as fusectl does, in other orders.
+func sameAsPyTorch(t *testing.T, text, dir string) {
+	// To find the module is enough: to import it takes seconds.
+	if exec.Command("/usr/bin/python3", "-c", "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)").Run() != nil {
 		if os.Getenv("FUSECTL_INTEROP") == "1" {
 			t.Fatal("no PyTorch")
 		}
 		t.Skip("no PyTorch")
 	}
-	text, dir := cookbook(t)
 	var program strings.Builder
 	for _, block := range regexp.MustCompile("(?s)```python\n(.*?)```").FindAllStringSubmatch(text, -1) {
 		program.WriteString(block[1])
@@ -65,35 +96,6 @@ func TestInteropCookbookIsPyTorchs(t *testing.T) {
 			t.Errorf("%s: %v\n%s", filepath.Base(ours), err, out)
 		}
 	}
-}
-
-// cookbook runs the cookbook's commands in a folder and returns its text and
-// that folder.
-func cookbook(t *testing.T) (text, dir string) {
-	data, err := os.ReadFile("../../docs/cookbook.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir = t.TempDir()
-	if err := os.Symlink(filepath.Join(root, "testdata"), filepath.Join(dir, "testdata")); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range sessions(string(data)) {
-		cmd := exec.Command("sh", "-e", "-c", s.command)
-		cmd.Dir = dir
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s: %v\n%s", s.command, err, out)
-		}
-		if string(out) != s.prints {
-			t.Errorf("%s\nprinted\n%sthe cookbook shows\n%s", s.command, out, s.prints)
-		}
-	}
-	return string(data), dir
 }
 
 // samePicture tells how two pictures differ. A colour may be off by 2 of 255:

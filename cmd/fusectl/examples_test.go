@@ -42,6 +42,7 @@ var exampleOutput = regexp.MustCompile(`-o '?([\w.{}-]+)'?`)
 
 // What the help shows must run as it stands, and leave the files it names.
 func TestExamplesRun(t *testing.T) {
+	t.Parallel()
 	root := newRootCommand(unbound(), "")
 	var all []*cobra.Command
 	var walk func(*cobra.Command)

@@ -33,6 +33,7 @@ func TestGoldenAtEveryLevel(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the golden cases once more for each instruction set")
 	}
+	t.Parallel()
 	cases, own := goldenCases(t), kernel.Active().Name
 	sums := map[string]map[string]string{own: {}}
 	for _, c := range cases {
@@ -70,6 +71,7 @@ func TestGoldenAtEveryLevel(t *testing.T) {
 
 // Shapes that take several blocks, and edges, of every kernel.
 func TestSameBytesFromEveryInstructionSet(t *testing.T) {
+	t.Parallel()
 	levels := fused(t)
 	dir := t.TempDir()
 	fusectl := func(level, args string) {

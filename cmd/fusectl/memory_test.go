@@ -36,6 +36,7 @@ func TestMemoryIsPredicted(t *testing.T) {
 	if runtime.GOOS != "linux" || testing.Short() {
 		t.Skip("the peak is read from Linux's /proc, of a program built without the race detector")
 	}
+	t.Parallel()
 	dir := t.TempDir()
 	program := build(t)
 	fusectl := func(args string, more ...string) string {

@@ -10,6 +10,7 @@ import (
 // The README's command lines must run as they stand, one after the other in
 // one folder, and print what it shows. Those with Python in them need NumPy.
 func TestInteropReadme(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
