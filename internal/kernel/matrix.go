@@ -64,17 +64,5 @@ func (m Matrix[T]) Right() Right[T] {
 	return Right[T]{Data: m.Data, K: m.Rows, N: m.Cols, Stride: m.Stride}
 }
 
-// operand is a matrix as assembly takes it: its first element, and the bytes from
-// one row to the next.
-type operand struct {
-	at                 unsafe.Pointer
-	stride, rows, cols int
-}
-
-func (m Matrix[T]) operand() operand {
-	var one T
-	return operand{unsafe.Pointer(unsafe.SliceData(m.Data)), m.Stride * int(unsafe.Sizeof(one)), m.Rows, m.Cols}
-}
-
 // least is the elements that Data has at least.
 func (m Matrix[T]) least() int { return (m.Rows-1)*m.Stride + m.Cols }

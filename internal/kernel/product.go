@@ -41,6 +41,13 @@ type multiplier struct {
 	peakFlops int
 }
 
+// operand is a matrix as assembly takes it: its first element, and the bytes from
+// one row to the next.
+type operand struct {
+	at                 unsafe.Pointer
+	stride, rows, cols int
+}
+
 // Peak runs about flops floating-point operations of kind k, which is float32
 // or float64, on normal numbers in registers alone, and returns how many they
 // were: what products can be held against. The generic level has none, and
@@ -106,13 +113,12 @@ func Multiply[T Float](t *Table, c Matrix[T], a Left[T], b Right[T], accumulate 
 					}
 					for _, r := range right {
 						if r.n > 0 {
-							left, right := Matrix[T]{rows, lda, h, k}, Matrix[T]{r.data[(k0-p)*r.stride:], r.stride, k, r.n}
-							result := Matrix[T]{out[r.j:], c.Stride, h, r.n}
-							mul.multiply(&work.edge, result.operand(), left.operand(), right.operand(), r.next*size, accumulate || k0 > 0)
+							mul.multiply(&work.edge, operand{unsafe.Pointer(&out[r.j]), c.Stride * size, h, r.n}, operand{unsafe.Pointer(unsafe.SliceData(rows)), lda * size, h, k},
+								operand{unsafe.Pointer(unsafe.SliceData(r.data[(k0-p)*r.stride:])), r.stride * size, k, r.n}, r.next*size, accumulate || k0 > 0)
 						}
 					}
 				}
-				if end == b.K {
+				if end == b.K && (e.Bias != nil || e.Activation != nil) {
 					e.apply(t, Matrix[T]{out, c.Stride, h, n}, j)
 				}
 			}
@@ -122,9 +128,6 @@ func Multiply[T Float](t *Table, c Matrix[T], a Left[T], b Right[T], accumulate 
 
 // apply is e for c, whose first column is number j.
 func (e *Epilogue[T]) apply(t *Table, c Matrix[T], j int) {
-	if e.Bias == nil && e.Activation == nil {
-		return
-	}
 	for i := range c.Rows {
 		row := Bytes(c.Row(i))
 		if e.Bias != nil {
