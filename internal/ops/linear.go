@@ -245,21 +245,13 @@ func addBias(x, bias graph.Array, axis int) (graph.Array, error) {
 	if err := checkBias(bias, s[axis]); err != nil {
 		return nil, err
 	}
-	add := kernel.Active().Add[x.DType().Kind()]
-	if axis == len(s)-1 {
-		return eachRowWith("bias", x, []graph.Array{bias}, 1, func(dst, src []byte, _ int, columns [][]byte) {
-			for row := columns[0]; len(src) > 0; dst, src = dst[len(row):], src[len(row):] {
-				add(dst[:len(row)], src[:len(row)], row)
-			}
-		}), nil
-	}
 	along := make(shape.Shape, len(s))
 	for i := range along {
 		along[i] = 1
 	}
 	along[axis] = s[axis]
 	each := repeat(reshape(cast(bias, x.DType()), along), s)
-	return &nary{computed{op: "bias", dt: x.DType(), sh: s}, []graph.Array{x, each}, add}, nil
+	return &nary{computed{op: "bias", dt: x.DType(), sh: s}, []graph.Array{x, each}, kernel.Active().Add[x.DType().Kind()]}, nil
 }
 
 // checkBias refuses a bias that isn't one number for each of n channels.
