@@ -27,14 +27,16 @@
 // A loop is a field of [Table], by the kind of its elements; there is no other
 // form. Lerp, the blend of two rows, shows each part:
 //
-//   - the definition: the field's comment in table.go says what is computed, to the
+//   - the definition: the comment of Lerp in table.go says what is computed, to the
 //     last bit, for which kinds, and which operands may be one;
-//   - the loop in Go: lerp in lerp.go, put in the table by fillBlends, which generic
-//     calls;
+//   - the loop in Go: lerp in lerp.go, put in the table by fillBlends in lerp.go, which
+//     generic in table.go calls;
 //   - the case: blendCases in cases_test.go computes the result by another way. All
 //     cases run over all lengths around a vector, misaligned, in place, with canaries,
-//     NaN, infinities and denormals, at every instruction set, and as benchmarks.
-//     TestEveryLoopHasACase names a field without one;
+//     NaN, infinities and denormals, at every instruction set, and as benchmarks. A loop
+//     of a form that no case has, such as LerpCols, has a test of its own, listed by
+//     ownTests in table_test.go. TestEveryLoopHasACase in table_test.go names a field
+//     without either;
 //   - the generator, where assembly is worth it: lerp in _generate/blend.go is given
 //     vectors, and loop in _generate/loops.go writes the loop around them. make generate
 //     writes the assembly and its declarations, the stubs;
@@ -42,8 +44,9 @@
 //     vectors to the assembly and the rest to the loop before it.
 //
 // Functions that are made of loops take the table ([Multiply], [AttentionBlock],
-// [Pack]); those that move bytes and know no kind are plain ones ([CopyRows], [Fill],
-// [Gather]).
+// [Pack]), and matrices as [Matrix]; those that move bytes and know no kind are plain
+// ones ([CopyRows], [Fill], [Gather]). Where a caller has a function for each of the two
+// kinds of float, [Instance] chooses.
 //
 // # Products
 //
