@@ -23,11 +23,10 @@ func CBAM(x graph.Array, fc1, fc2, spatial ops.Weights, l shape.Layout) (graph.A
 	if err != nil {
 		return nil, err
 	}
-	if mean, err = bottleneck(mean, fc1, fc2, l); err != nil {
-		return nil, err
-	}
-	if top, err = bottleneck(top, fc1, fc2, l); err != nil {
-		return nil, err
+	for _, pooled := range []*graph.Array{&mean, &top} {
+		if *pooled, err = bottleneck(*pooled, fc1, fc2, l); err != nil {
+			return nil, err
+		}
 	}
 	gate, err := ops.Add([]graph.Array{mean, top}, ops.AddOptions{})
 	if err != nil {

@@ -292,10 +292,10 @@ func (p *pyramid) weighted(flag string, weights graph.Array, i int, x, y graph.A
 	var terms [2]graph.Array
 	for k, v := range []graph.Array{x, y} {
 		share, err := ops.Rows(w, 2*i+k, 1)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			terms[k], err = ops.Mul([]graph.Array{v, share}, ops.MulOptions{})
 		}
-		if terms[k], err = ops.Mul([]graph.Array{v, share}, ops.MulOptions{}); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -72,6 +72,7 @@ func TestGatesRefuseByName(t *testing.T) {
 		{"se to other channels", se(x, fc1, keras("fc2.npy", 3, 5)), "fc2.npy", "shape (3,5): gives 5 channels: want the 6 of x.npy, whose shape is (2,9,8,6), which they scale", nil},
 		{"se by maps that don't follow", se(x, fc1, keras("fc2.npy", 4, 6)), "fc2.npy", "weight of shape (4,6) takes 4 channels: want (3,out) for the 3 of what is computed from x.npy, whose shape is (2,1,1,3)", inKeras},
 		{"se with a bias of other channels", se(x, biased(fc1), fc2), "b.npy", "bias of shape (9,): want (3,), a number for each output channel", nil},
+		{"cbam of no channels", cbam(array("x.npy", 2, 9, 8, 0), ops.Weights{}, ops.Weights{}, s), "x.npy", "shape (2,9,8,0): gap over axis 3 pools no element", nil},
 		{"cbam with a bias of other channels", cbam(x, biased(fc1), fc2, s), "b.npy", "bias of shape (9,): want (3,), a number for each output channel", nil},
 		{"cbam from other channels", cbam(x, keras("fc1.npy", 5, 3), fc2, s), "fc1.npy", "weight of shape (5,3) takes 5 channels: want (6,out) for the 6 of x.npy, whose shape is (2,9,8,6)", inKeras},
 		{"cbam by a window of one map", cbam(x, fc1, fc2, keras("s.npy", 7, 7, 1, 1)), "s.npy",
