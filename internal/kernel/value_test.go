@@ -94,6 +94,9 @@ func (a number) cmp(b number) int {
 	return 0
 }
 
+// zero is +0. Numbers are never written to, so that all may share it.
+var zero = fromFloat64(0)
+
 // load reads element i.
 func load(t dtype.Type, b []byte, i int) value {
 	b = b[i*t.Size():]
@@ -102,7 +105,6 @@ func load(t dtype.Type, b []byte, i int) value {
 		copy(w[:], b[:min(8, t.Size())])
 		return binary.LittleEndian.Uint64(w[:])
 	}
-	zero := fromFloat64(0)
 	switch t {
 	case dtype.Float16:
 		return value{fromFloat64(float64(float16.Frombits(uint16(bits())).Float32())), zero}
@@ -159,13 +161,30 @@ func store(t dtype.Type, b []byte, i int, v value) {
 	}
 }
 
+// positive16 gives the values of a 16-bit float from 0 up, at their bits. Infinity is
+// what it stands for in rounding, limit.
+func positive16(t dtype.Type, inf uint16, limit float64) []*big.Float {
+	all := make([]*big.Float, inf+1)
+	for h := range inf {
+		all[h] = load(t, []byte{byte(h), byte(h >> 8)}, 0).re.f
+	}
+	all[inf] = fromFloat64(limit).f
+	return all
+}
+
+var (
+	positiveFloat16  = sync.OnceValue(func() []*big.Float { return positive16(dtype.Float16, 0x7c00, 0x1p16) })
+	positiveBFloat16 = sync.OnceValue(func() []*big.Float { return positive16(dtype.BFloat16, 0x7f80, 0x1p128) })
+)
+
 // roundTo16 searches the values of a 16-bit float, which rise with their bits,
 // for the nearest one, of two for the one whose last bit is 0.
 func roundTo16(t dtype.Type, a number) uint16 {
-	inf, limit := uint16(0x7c00), 0x1p16
+	at := positiveFloat16()
 	if t == dtype.BFloat16 {
-		inf, limit = 0x7f80, 0x1p128
+		at = positiveBFloat16()
 	}
+	inf := uint16(len(at) - 1)
 	if a.isNaN() {
 		return inf | inf>>1
 	}
@@ -177,24 +196,16 @@ func roundTo16(t dtype.Type, a number) uint16 {
 	if a.f == nil {
 		return sign | inf
 	}
-	at := func(h uint16) *big.Float {
-		if h == inf {
-			return fromFloat64(limit).f // what infinity stands for in rounding
-		}
-		var b [2]byte
-		binary.LittleEndian.PutUint16(b[:], h)
-		return load(t, b[:], 0).re.f
-	}
-	lo, hi := uint16(0), inf // at(lo) <= a, or hi is nearest
+	lo, hi := uint16(0), inf // at[lo] <= a, or hi is nearest
 	for hi-lo > 1 {
-		if mid := lo + (hi-lo)/2; at(mid).Cmp(a.f) <= 0 {
+		if mid := lo + (hi-lo)/2; at[mid].Cmp(a.f) <= 0 {
 			lo = mid
 		} else {
 			hi = mid
 		}
 	}
-	below := new(big.Float).SetPrec(exact).Sub(a.f, at(lo))
-	above := new(big.Float).SetPrec(exact).Sub(at(hi), a.f)
+	below := new(big.Float).SetPrec(exact).Sub(a.f, at[lo])
+	above := new(big.Float).SetPrec(exact).Sub(at[hi], a.f)
 	if c := below.Cmp(above); c > 0 || c == 0 && hi&1 == 0 {
 		lo = hi
 	}
