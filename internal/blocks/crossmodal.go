@@ -56,7 +56,7 @@ func CrossModal(xs []graph.Array, mode string, o CrossModalOptions) (graph.Array
 	if err := o.check(xs, mode); err != nil {
 		return nil, err
 	}
-	if xs, err = vectorsBeside(xs, mode, o); err != nil {
+	if xs, err = vectorsBeside(xs, mode, o.Axis, o.Layout); err != nil {
 		return nil, err
 	}
 	switch mode {
@@ -156,14 +156,6 @@ func projected(xs []graph.Array, o CrossModalOptions) ([]graph.Array, error) {
 		}
 	}
 	return xs, nil
-}
-
-// featureAxis is the axis that weights of modalities map.
-func featureAxis(ndim int, l shape.Layout) int {
-	if ndim <= 3 {
-		return ndim - 1
-	}
-	return l.Channel(ndim)
 }
 
 // project maps the features of x, rounded to the dtype of x and w.

@@ -75,8 +75,8 @@ func (m modal) extent(axis int, what string) (int, error) {
 
 // vectorsBeside gives xs to a mode, with vectors that count for all positions of
 // the maps or sequences beside them.
-func vectorsBeside(xs []graph.Array, mode string, o CrossModalOptions) ([]graph.Array, error) {
-	m, found, err := spread(xs, mode, o.Layout)
+func vectorsBeside(xs []graph.Array, mode string, axis int, l shape.Layout) ([]graph.Array, error) {
+	m, found, err := spread(xs, mode, l)
 	if err != nil || !found {
 		return xs, err
 	}
@@ -88,7 +88,7 @@ func vectorsBeside(xs []graph.Array, mode string, o CrossModalOptions) ([]graph.
 	case "add", "mul", "gate":
 		_, err = m.extent(m.features, "%d features")
 	case "concat":
-		err = m.fill(batch, o.Axis)
+		err = m.fill(batch, axis)
 	}
 	return m.xs, err
 }
@@ -138,4 +138,12 @@ func asSequences(xs []graph.Array) ([]graph.Array, error) {
 		}
 	}
 	return out, nil
+}
+
+// featureAxis is the axis that weights of modalities map.
+func featureAxis(ndim int, l shape.Layout) int {
+	if ndim <= 3 {
+		return ndim - 1
+	}
+	return l.Channel(ndim)
 }

@@ -233,3 +233,47 @@ func ReadRuns(ctx context.Context, x Array, dst []byte, r Region) error {
 	}
 	return nil
 }
+
+// Tiling is the form of tile a node prefers. The zero value leaves it to the
+// engine.
+type Tiling struct {
+	// Unit is a run that is cheapest computed whole, such as a row of pixels
+	// or a block of queries: tiles are multiples of it where they can be.
+	Unit int64
+	// Size is the elements a tile should have at least; the engine makes tiles
+	// larger than its own aim only for this.
+	Size int64
+	// Most, where it isn't 0, is the elements a tile should have at most: its
+	// elements take much input each.
+	Most int64
+	// Rows > 1 says that the array is blocks of Rows runs, Stride apart, of
+	// which a tile best takes TileRows by TileCols: a feature map with its
+	// channels first, say, computed for some positions and all channels.
+	Rows, Stride, TileRows, TileCols int64
+}
+
+// Keeper is a source that can't be read at any place at any time, such as a pipe,
+// and so keeps some of what it has read in memory, and more of it elsewhere.
+type Keeper interface {
+	Array
+	// ReadOnce says that from now on no element is read twice, and that readers
+	// go forward: what has been read need not be kept.
+	ReadOnce()
+	// Keeps is the bytes of memory that it takes at most while it is read, and
+	// before that.
+	Keeps() (reading, before int64)
+	// Release lets go of what is kept: it isn't read any more.
+	Release()
+}
+
+// OnceReader is a node that reads an operand once, from front to back, where it
+// is itself read so.
+type OnceReader interface {
+	// ReadsOnce says which operands those are, if every element of the node is read
+	// once, in runs from one multiple of unit to another, and of what the operand's
+	// runs are then multiples.
+	ReadsOnce(unit int64, say func(operand *Array, unit int64))
+}
+
+// Sequential is a node that may read its operands one after the other.
+type Sequential interface{ ReadsInTurn() bool }

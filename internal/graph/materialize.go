@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"fusectl/internal/dtype"
-	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
 
@@ -78,22 +77,6 @@ func (*Materialized) Flops() int64 { return 0 }
 // Memory is 0: what is materialised is counted once, by the plan.
 func (h *Materialized) Memory(int64) int64 { return 0 }
 
-func (h *Materialized) fill(ctx context.Context, p *Plan) error {
-	compute := func() ([]byte, error) {
-		data := kernel.Alloc(int(SizeOf(h)))
-		return data, p.compute(ctx, h.of, &memoryTarget{data, int64(h.DType().Size())}, false)
-	}
-	if h.kept != nil {
-		fill := compute
-		compute = func() ([]byte, error) { return h.kept.fill(fill) }
-	}
-	data, err := compute()
-	if err == nil {
-		h.data = data
-	}
-	return err
-}
-
 // Bytes makes Materialized a Resident.
 func (h *Materialized) Bytes() []byte { return h.data }
 
@@ -163,4 +146,25 @@ func materializeScattered(xs []Array) {
 	for _, x := range xs {
 		walk(x)
 	}
+}
+
+// nodesUnder calls f for each node that computing x runs, down to held arrays.
+func nodesUnder(x Array, f func(Node)) {
+	seen := map[Array]bool{}
+	var walk func(Array)
+	walk = func(x Array) {
+		n, ok := x.(Node)
+		if !ok || seen[x] {
+			return
+		}
+		seen[x] = true
+		f(n)
+		if _, held := x.(*Materialized); held {
+			return
+		}
+		for _, in := range Operands(n) {
+			walk(in)
+		}
+	}
+	walk(x)
 }

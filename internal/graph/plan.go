@@ -3,32 +3,15 @@ package graph
 import (
 	"context"
 	"fmt"
+	"fusectl/internal/kernel"
 	"io"
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 )
-
-// Options say how a graph is computed. No byte of the result depends on them.
-type Options struct {
-	Threads  int                  // workers; at least 1
-	Memory   int64                // ceiling for what Plan.Memory counts; 0: none
-	Base     int64                // bytes that the program takes by itself
-	Tile     int64                // bytes a tile aims at; 0: DefaultTile
-	InOrder  bool                 // results are written by WriteTo
-	Only     bool                 // no other plan reads the sources after this one, but those that the store shares
-	Store    *Store               // keeps arrays from plan to plan; may be nil
-	Progress func(done, all Cost) // told at the beginning and after each tile, in turn; may be nil
-}
-
-// DefaultTile is the bytes a tile aims at: small enough to stay in the
-// second-level cache with what it is computed from, large enough that the
-// system calls that move it cost little.
-const DefaultTile = 512 << 10
 
 // Plan is a graph laid out for computing: which arrays are held in memory, in
 // which order they are filled and let go, and what all that takes.
@@ -43,14 +26,6 @@ type Plan struct {
 	kept    int64 // bytes of arrays that the store keeps
 	garbage int64 // bytes let go of and not collected
 	work    *progress
-}
-
-// stage is an array that is computed as a whole: into memory, or as a result.
-type stage struct {
-	x     Array
-	into  *Materialized   // nil: it is a result
-	frees []*Materialized // what no later stage reads
-	done  []Keeper        // likewise
 }
 
 // pipe is a source that is read ahead, with the last stage that reads it.
@@ -156,27 +131,6 @@ func (p *Plan) findStages() {
 	if p.o.Only && keeping {
 		p.once = readOnce(p.stages, p.o)
 	}
-}
-
-// nodesUnder calls f for each node that computing x runs, down to held arrays.
-func nodesUnder(x Array, f func(Node)) {
-	seen := map[Array]bool{}
-	var walk func(Array)
-	walk = func(x Array) {
-		n, ok := x.(Node)
-		if !ok || seen[x] {
-			return
-		}
-		seen[x] = true
-		f(n)
-		if _, held := x.(*Materialized); held {
-			return
-		}
-		for _, in := range Operands(n) {
-			walk(in)
-		}
-	}
-	walk(x)
 }
 
 // Outs are the results, in the order in which they are written.
@@ -303,19 +257,6 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("internal error: %v", e.Value) }
 
-// Target takes tiles. Its methods are called by several workers at once, but for
-// Begin.
-type Target interface {
-	// Begin tells how many tiles come.
-	Begin(tiles int64)
-	// Place is where the tile is best computed; nil: in the worker's buffer.
-	Place(r Region) []byte
-	// Put takes tile number i. Tiles are begun in order and may end in any.
-	Put(i int64, r Region, tile []byte) error
-	// Fail tells why a worker gave up, so that no other waits for its tile.
-	Fail(error)
-}
-
 // Give computes the next result and gives its tiles to a target, in no certain order.
 func (p *Plan) Give(ctx context.Context, to Target) error {
 	return p.write(ctx, false, func(x Array) error { return p.compute(ctx, x, to, false) })
@@ -375,79 +316,100 @@ func (p *Plan) compute(ctx context.Context, x Array, to Target, inOrder bool) er
 	return g.Wait()
 }
 
-// fileTarget writes each tile at its place.
-type fileTarget struct {
-	w    io.WriterAt
-	size int64
+// keeping is the bytes that the sources of x keep while it is computed.
+func (p *Plan) keeping(x Array) int64 {
+	seen := map[Array]bool{}
+	var walk func(Array) (bytes int64, once bool)
+	walk = func(x Array) (bytes int64, once bool) {
+		if seen[x] {
+			return 0, true
+		}
+		seen[x] = true
+		if k, ok := x.(Keeper); ok {
+			bytes, _ = k.Keeps()
+			return bytes, p.once[k]
+		}
+		n, ok := x.(Node)
+		if _, held := x.(*Materialized); held || !ok {
+			return 0, true
+		}
+		once = true
+		most := int64(0)
+		for _, in := range Operands(n) {
+			b, o := walk(in)
+			bytes, most, once = bytes+b, max(most, b), once && o
+		}
+		if t, ok := x.(Sequential); ok && once && t.ReadsInTurn() {
+			bytes = min(bytes, 2*int64(p.o.Threads)*most)
+		}
+		return bytes, once
+	}
+	bytes, _ := walk(x)
+	return bytes
 }
 
-func (t *fileTarget) Begin(int64)         {}
-func (t *fileTarget) Place(Region) []byte { return nil }
-func (t *fileTarget) Fail(error)          {}
-func (t *fileTarget) Put(_ int64, r Region, tile []byte) error {
-	run := r.Len * t.size
-	for i := range r.Runs {
-		if _, err := t.w.WriteAt(tile[i*run:(i+1)*run], (r.Off+i*r.Stride)*t.size); err != nil {
-			return err
+// ahead is the bytes that pipes keep before or between the stages that read
+// them: where there are several they are read ahead.
+func (p *Plan) ahead(i int) (bytes int64) {
+	if len(p.pipes) < 2 {
+		return 0
+	}
+	for _, f := range p.pipes {
+		reads := false
+		sourcesUnder(p.stages[i].x, func(x Array) { reads = reads || x == Array(f.Keeper) })
+		if i <= f.last && !reads {
+			_, before := f.Keeps()
+			bytes += before
 		}
 	}
-	return nil
+	return bytes
 }
 
-// memoryTarget computes tiles where they stay.
-type memoryTarget struct {
-	data []byte
-	size int64
-}
-
-func (t *memoryTarget) Fail(error)  {}
-func (t *memoryTarget) Begin(int64) {}
-func (t *memoryTarget) Place(r Region) []byte {
-	if r.Runs > 1 {
-		return nil
-	}
-	return t.data[r.Off*t.size : (r.Off+r.Len)*t.size]
-}
-func (t *memoryTarget) Put(_ int64, r Region, tile []byte) error {
-	if r.Runs > 1 {
-		run := r.Len * t.size
-		for i := range r.Runs {
-			copy(t.data[(r.Off+i*r.Stride)*t.size:], tile[i*run:(i+1)*run])
+// keep finds which arrays of the plan the store keeps, and takes those that it has.
+func (p *Plan) keep() {
+	has := int64(0)
+	seen := map[Node]bool{}
+	var walk func(Array)
+	walk = func(x Array) {
+		n, ok := x.(Node)
+		if !ok || seen[n] {
+			return
+		}
+		seen[n] = true
+		n.Operands(func(x *Array) { walk(*x) })
+		h, ok := n.(*Materialized)
+		if !ok {
+			return
+		}
+		h.kept = p.o.Store.entry(h.of)
+		if h.kept == nil {
+			return
+		}
+		p.kept += SizeOf(h)
+		h.kept.mu.Lock()
+		defer h.kept.mu.Unlock()
+		if h.data = h.kept.data; h.data != nil {
+			has += SizeOf(h)
 		}
 	}
-	return nil
+	for _, x := range p.outs {
+		walk(x)
+	}
+	p.o.Base += p.o.Store.bytes() - has // what other plans have left there
 }
 
-// streamTarget writes tiles in order: a worker that is early waits its turn.
-type streamTarget struct {
-	w     io.Writer
-	mu    sync.Mutex
-	moved sync.Cond
-	turn  int64
-	err   error // why a worker gave up
-}
-
-func (t *streamTarget) Begin(int64)         {}
-func (t *streamTarget) Place(Region) []byte { return nil }
-func (t *streamTarget) Fail(err error) {
-	t.mu.Lock()
-	t.err = err
-	t.mu.Unlock()
-	t.moved.Broadcast()
-}
-func (t *streamTarget) Put(i int64, _ Region, tile []byte) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for t.turn != i && t.err == nil {
-		t.moved.Wait()
+func (h *Materialized) fill(ctx context.Context, p *Plan) error {
+	compute := func() ([]byte, error) {
+		data := kernel.Alloc(int(SizeOf(h)))
+		return data, p.compute(ctx, h.of, &memoryTarget{data, int64(h.DType().Size())}, false)
 	}
-	if t.err != nil {
-		return t.err
+	if h.kept != nil {
+		fill := compute
+		compute = func() ([]byte, error) { return h.kept.fill(fill) }
 	}
-	if _, err := t.w.Write(tile); err != nil {
-		return err
+	data, err := compute()
+	if err == nil {
+		h.data = data
 	}
-	t.turn++
-	t.moved.Broadcast()
-	return nil
+	return err
 }

@@ -44,14 +44,14 @@ func (s *Store) Share(source Array) {
 	s.shared[source] = true
 }
 
-// entry is where the store keeps h; nil where it doesn't.
-func (s *Store) entry(h *Materialized) *kept {
+// entry is where the store keeps x; nil where it doesn't.
+func (s *Store) entry(x Array) *kept {
 	if s == nil {
 		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d, ok := h.of.(Derived)
+	d, ok := x.(Derived)
 	if !ok || len(s.shared) == 0 {
 		return nil
 	}
@@ -92,37 +92,4 @@ func (k *kept) fill(compute func() ([]byte, error)) ([]byte, error) {
 	defer k.store.mu.Unlock()
 	k.store.size += int64(len(data))
 	return data, nil
-}
-
-// keep finds which arrays of the plan the store keeps, and takes those that it has.
-func (p *Plan) keep() {
-	has := int64(0)
-	seen := map[Node]bool{}
-	var walk func(Array)
-	walk = func(x Array) {
-		n, ok := x.(Node)
-		if !ok || seen[n] {
-			return
-		}
-		seen[n] = true
-		n.Operands(func(x *Array) { walk(*x) })
-		h, ok := n.(*Materialized)
-		if !ok {
-			return
-		}
-		h.kept = p.o.Store.entry(h)
-		if h.kept == nil {
-			return
-		}
-		p.kept += SizeOf(h)
-		h.kept.mu.Lock()
-		defer h.kept.mu.Unlock()
-		if h.data = h.kept.data; h.data != nil {
-			has += SizeOf(h)
-		}
-	}
-	for _, x := range p.outs {
-		walk(x)
-	}
-	p.o.Base += p.o.Store.bytes() - has // what other plans have left there
 }

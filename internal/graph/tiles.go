@@ -2,24 +2,6 @@ package graph
 
 import "fusectl/internal/shape"
 
-// Tiling is the form of tile a node prefers. The zero value leaves it to the
-// engine.
-type Tiling struct {
-	// Unit is a run that is cheapest computed whole, such as a row of pixels
-	// or a block of queries: tiles are multiples of it where they can be.
-	Unit int64
-	// Size is the elements a tile should have at least; the engine makes tiles
-	// larger than its own aim only for this.
-	Size int64
-	// Most, where it isn't 0, is the elements a tile should have at most: its
-	// elements take much input each.
-	Most int64
-	// Rows > 1 says that the array is blocks of Rows runs, Stride apart, of
-	// which a tile best takes TileRows by TileCols: a feature map with its
-	// channels first, say, computed for some positions and all channels.
-	Rows, Stride, TileRows, TileCols int64
-}
-
 // tiles cuts an array into tiles.
 type tiles struct {
 	Tiling

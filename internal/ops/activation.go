@@ -1,9 +1,6 @@
 package ops
 
 import (
-	"slices"
-	"strings"
-
 	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
@@ -60,16 +57,4 @@ func activate(name string, x graph.Array, axis int) (graph.Array, error) {
 // zeros.
 func softmax(x graph.Array) graph.Array {
 	return eachRow(softmaxName, x, kernel.Active().SoftmaxRows[x.DType().Kind()])
-}
-
-// elementary is the operations that an exponential or the like counts for.
-const elementary = 10
-
-// activationFlops is the operations an element that a map or an activation of
-// that name counts for.
-func activationFlops(name string) int64 {
-	if slices.Contains(kernel.Activations(), name) && !strings.HasPrefix(name, "relu") {
-		return elementary
-	}
-	return 1
 }

@@ -69,14 +69,6 @@ func spatialSize(x graph.Array, l shape.Layout) []int {
 	return size
 }
 
-// hintAlign adds what to do about sizes that differ.
-func hintAlign(e *graph.Error, x graph.Array) *graph.Error {
-	if len(x.Shape()) != 4 {
-		return e
-	}
-	return e.Hint("concat, add and mul bring feature maps to one height and width with --align crop, pad or resize")
-}
-
 // withSize is x's shape with other spatial extents, and the first of these axes.
 func withSize(x graph.Array, to []int, l shape.Layout) (shape.Shape, int) {
 	s := x.Shape().Clone()

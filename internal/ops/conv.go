@@ -7,18 +7,6 @@ import (
 	"fusectl/internal/shape"
 )
 
-// ConvOptions refine Conv. A list has a number for each spatial axis, outermost
-// first, or one for all.
-type ConvOptions struct {
-	Stride, Dilation []int // empty is 1
-	Padding          Padding
-	Groups           int // 0 is 1
-	Transposed       bool
-	Activation       string // applied to the result; "": none
-	OutputPadding    []int  // Transposed: positions added after, as PyTorch's output_padding; empty is 0
-	Layout           shape.Layout
-}
-
 // Conv is the convolution of a map of 1, 2 or 3 spatial axes with a kernel,
 // [k..., in/groups, out] for Keras's layout or [out, in/groups, k...] for
 // PyTorch's, plus a bias: cross-correlation, as tf.nn.convolution and
@@ -48,46 +36,6 @@ func Conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 		return nil, err
 	}
 	return activateAndCast(out, after, t, o.Layout.Channel(n+2))
-}
-
-// spatialNames names n spatial axes as PyTorch does.
-func spatialNames(n int) string { return []string{"l", "h,w", "d,h,w"}[n-1] }
-
-// kernelAxes is a kernel's shape in words, its spatial axes being called along.
-func kernelAxes(l WeightLayout, transposed bool, along string) string {
-	switch {
-	case l == Torch && transposed:
-		return "(in,out," + along + ")"
-	case l == Torch:
-		return "(out,in/groups," + along + ")"
-	case transposed:
-		return "(" + along + ",out,in)"
-	}
-	return "(" + along + ",in/groups,out)"
-}
-
-// kernelOrder lists the axes of a kernel of n spatial ones: these, then the
-// channels that it sums over, then those that it gives.
-func kernelOrder(l WeightLayout, transposed bool, n int) []int {
-	first, in, out := 0, n, n+1
-	if l == Torch {
-		first, in, out = 2, 1, 0
-	}
-	if transposed {
-		in, out = out, in
-	}
-	order := make([]int, 0, n+2)
-	for i := range n {
-		order = append(order, first+i)
-	}
-	return append(order, in, out)
-}
-
-// channelsFirst is an order of axes, the last two of which are channels that are
-// summed over and given, with these in front, the given ones first.
-func channelsFirst(order []int) []int {
-	n := len(order) - 2
-	return append([]int{order[n+1], order[n]}, order[:n]...)
 }
 
 // conv is Conv in x's dtype, which is float32 or float64, unrounded, with an
@@ -149,11 +97,3 @@ func conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 // vector: for fewer, as in a depthwise convolution, positions do, with the
 // channels first.
 const narrowGroup = 16
-
-// checkSize refuses a result of shape out, of x's dtype, that no array can have.
-func checkSize(x graph.Array, out shape.Shape) error {
-	if _, err := out.Check(x.DType().Size()); err != nil {
-		return graph.Errorf(x, "the result is too large: %v", err)
-	}
-	return nil
-}

@@ -288,3 +288,8 @@ func (s *patchColumns[T]) line(row []T, at, x int) {
 		x += stride
 	}
 }
+
+// convDepth is the most elements of a patch that are summed in a row. Patches are
+// long, and the error of a sum grows with its length: sums of so many are as
+// exact as oneDNN's, of twice as many they aren't.
+const convDepth = 128

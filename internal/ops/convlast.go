@@ -106,11 +106,6 @@ func convPlaneLast[T kernel.Float](c *channelsLastConv, dst []byte, src source, 
 // map.
 func (c *channelsLastConv) joined() bool { return c.cn == c.ch && c.x.dilation == 1 }
 
-// convDepth is the most elements of a patch that are summed in a row. Patches are
-// long, and the error of a sum grows with its length: sums of so many are as
-// exact as oneDNN's, of twice as many they aren't.
-const convDepth = 128
-
 // depth is the blocks in which patches are summed: such that each lies in line
 // in the map, unless that would make them short.
 func (c *channelsLastConv) depth() int {

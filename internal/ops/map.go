@@ -114,30 +114,6 @@ func Promote(xs []graph.Array) ([]graph.Array, dtype.Type, error) {
 	return out, t, nil
 }
 
-// hintRaw adds what to do about raw data that may be numbers of a type that NumPy
-// doesn't have.
-func hintRaw(e *graph.Error, types ...dtype.Type) *graph.Error {
-	for _, t := range types {
-		switch t {
-		case dtype.Opaque("|V2", 2):
-			return e.Hint("a bfloat16 array is stored as raw 2-byte void: read it with --as bfloat16")
-		case dtype.Opaque("|V1", 1):
-			return e.Hint("a float8 or int4 array of ml_dtypes is stored as raw 1-byte void: cast it in Python before it is saved, x.astype('float32')")
-		}
-	}
-	return e
-}
-
-// NeedArithmetic refuses opaque types.
-func NeedArithmetic(xs []graph.Array) error {
-	for _, x := range xs {
-		if t := x.DType(); t.IsOpaque() {
-			return hintRaw(graph.Errorf(x, "dtype %v has no arithmetic", t), t)
-		}
-	}
-	return nil
-}
-
 // needFloat refuses all but the real floating-point types, and gives the type
 // they promote to.
 func needFloat(op string, xs []graph.Array) ([]graph.Array, dtype.Type, error) {
@@ -161,18 +137,4 @@ func needFloat(op string, xs []graph.Array) ([]graph.Array, dtype.Type, error) {
 func FloatType(op string, xs ...graph.Array) (dtype.Type, error) {
 	_, t, err := needFloat(op, xs)
 	return t, err
-}
-
-// floatWork is x in the dtype that it and its weights are computed in, and the
-// dtype that the result is rounded to.
-func floatWork(op string, x graph.Array, weights ...Weights) (graph.Array, dtype.Type, error) {
-	all := []graph.Array{x}
-	for _, w := range weights {
-		all = append(all, w.Arrays()...)
-	}
-	_, t, err := needFloat(op, all)
-	if err != nil {
-		return nil, t, err
-	}
-	return cast(x, t.Compute()), t, nil
 }

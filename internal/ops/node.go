@@ -3,7 +3,10 @@ package ops
 import (
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
+	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
+	"slices"
+	"strings"
 )
 
 // computed is the part that all nodes have: an operation, a dtype and a shape.
@@ -40,3 +43,15 @@ func OpOf(x graph.Array) string {
 		x = graph.Operands(n)[0]
 	}
 }
+
+// activationFlops is the operations an element that a map or an activation of
+// that name counts for.
+func activationFlops(name string) int64 {
+	if slices.Contains(kernel.Activations(), name) && !strings.HasPrefix(name, "relu") {
+		return elementary
+	}
+	return 1
+}
+
+// elementary is the operations that an exponential or the like counts for.
+const elementary = 10

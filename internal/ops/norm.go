@@ -7,15 +7,6 @@ import (
 	"fusectl/internal/shape"
 )
 
-// BatchNorm is a batch normalisation with the statistics of training, as
-// torch.nn.BatchNorm2d in eval mode: (y - Mean) / sqrt(Variance + Epsilon) ·
-// Weight + Bias (Ioffe & Szegedy 2015). Each array is [channels].
-type BatchNorm struct {
-	Weight, Bias   graph.Array // nil: ones, zeros
-	Mean, Variance graph.Array
-	Epsilon        float64
-}
-
 // folded is w with its normalisation folded into its kernel and its bias, which
 // costs no pass over the result: scale·(W·x + b - mean) + bias is another map of
 // x. The fold is computed in float64 and rounded once, to t. transposed says

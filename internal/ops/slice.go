@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"fusectl/internal/graph"
-	"fusectl/internal/shape"
 )
 
 // SplitPart is part i of x cut into n equal parts along its first axis.
@@ -42,21 +41,4 @@ func (*slice) Flops() int64 { return 0 }
 func (p *slice) Memory(n int64) int64 { return graph.MemoryOf(p.x, n) }
 func (p *slice) Read(ctx context.Context, dst []byte, off int64) error {
 	return p.x.Read(ctx, dst, p.from+off)
-}
-
-// flip reverses the order of x along an axis, as numpy.flip: it joins its
-// slices.
-func flip(x graph.Array, axis int) graph.Array {
-	n := len(x.Shape())
-	perm := append([]int{axis}, shape.MoveToLast(axis, n)[:n-1]...)
-	front := transpose(x, perm)
-	parts := make([]graph.Array, 0, front.Shape()[0])
-	for i := front.Shape()[0] - 1; i >= 0; i-- {
-		parts = append(parts, rowsOf(front, i, 1))
-	}
-	out, err := Concat(parts, 0)
-	if err != nil {
-		panic(err) // parts of one array fit one another
-	}
-	return transpose(out, shape.Inverse(perm))
 }
