@@ -160,6 +160,16 @@ func nodes() []node {
 		{"attention without softmax", qkv, attend(AttendOptions{Scale: 1, Form: "dot-product"}, false), rows * 9 * (2*(8+4) + 10), "12"},
 		// Queries and keys become pairs of numbers, a product of 8 and a one.
 		{"attention by concatenation", append(qkv[:2:2], shape.Shape{16}), attend(AttendOptions{Form: "concatenation"}, false), 16*rows + 16*2*6*9 + rows*9*(2*(2+4)+10), "12"},
+		// Tiles of a join cut rows and groups, which are then read twice or not in order.
+		{"join of softmaxes", []shape.Shape{{2, 6, 5, 3}}, func(x ...graph.Array) (graph.Array, error) {
+			return Concat([]graph.Array{softmax(x[0]), x[1]}, -1)
+		}, 10 * 480, "01"},
+		{"join of maxima", []shape.Shape{{2, 1, 1, 8}}, func(x ...graph.Array) (graph.Array, error) {
+			return Concat([]graph.Array{graphtest.Must(GlobalMaxPool(x[0], ReduceOptions{Axes: []int{1, 2}, KeepDims: true})), x[1]}, 1)
+		}, 480, "01"},
+		{"join of products", []shape.Shape{{8, 7}, {2, 6, 5, 7}}, func(x ...graph.Array) (graph.Array, error) {
+			return Concat([]graph.Array{graphtest.Must(Linear(x[0], keras(x[1]), LinearOptions{Axis: -1})), x[2]}, 0)
+		}, 2 * 8 * 7 * rows, "02"},
 	}
 }
 
