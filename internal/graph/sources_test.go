@@ -19,36 +19,6 @@ import (
 	"fusectl/internal/shape"
 )
 
-// pipe is a source that keeps what it has read. It counts how often each element is read.
-type pipe struct {
-	graphtest.Mem
-	reading, before int64
-	once, released  bool
-	mu              sync.Mutex
-	times           []int
-	last            int64 // the end of the last read
-	back            bool  // a read began before that
-}
-
-func newPipe(x *graphtest.Mem, reading, before int64) *pipe {
-	return &pipe{Mem: *x, reading: reading, before: before, times: make([]int, x.Dims.Len())}
-}
-
-func (p *pipe) ReadOnce()                      { p.once = true }
-func (p *pipe) Release()                       { p.released = true }
-func (p *pipe) Keeps() (reading, before int64) { return p.reading, p.before }
-func (p *pipe) Read(ctx context.Context, dst []byte, off int64) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := int64(len(dst) / p.Type.Size())
-	for i := range n {
-		p.times[off+i]++
-	}
-	p.back = p.back || off < p.last
-	p.last = off + n
-	return p.Mem.Read(ctx, dst, off)
-}
-
 // A source is told that it is read once where it is: that is what is counted here.
 func TestReadOnceIsTrue(t *testing.T) {
 	relu := func(x graph.Array) graph.Array { return graphtest.Must(ops.Activate("relu", x, -1)) }
@@ -75,7 +45,7 @@ func TestReadOnceIsTrue(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			for _, o := range []graph.Options{{Only: true}, {Only: true, Tile: 100}, {Only: true, InOrder: true, Tile: 100}, {}} {
-				p := newPipe(graphtest.Randn(1, 40, 6), 100, 0)
+				p := graphtest.NewPipe(graphtest.Randn(1, 40, 6), 100, 0)
 				plan, err := graph.NewPlan(o, c.build(p)...)
 				if err != nil {
 					t.Fatal(err)
@@ -90,14 +60,14 @@ func TestReadOnceIsTrue(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if p.once != (c.once && o.Only) {
-					t.Errorf("%+v: told %v that it is read once, want %v", o, p.once, c.once && o.Only)
+				if p.Once != (c.once && o.Only) {
+					t.Errorf("%+v: told %v that it is read once, want %v", o, p.Once, c.once && o.Only)
 				}
-				if p.released != o.Only {
-					t.Errorf("%+v: let go %v", o, p.released)
+				if p.Released != o.Only {
+					t.Errorf("%+v: let go %v", o, p.Released)
 				}
-				if more := slices.Max(p.times) > 1; p.once && (more || p.back) {
-					t.Errorf("%+v: told that it is read once, and was read %d times, back %v", o, slices.Max(p.times), p.back)
+				if more := slices.Max(p.Times) > 1; p.Once && (more || p.Back) {
+					t.Errorf("%+v: told that it is read once, and was read %d times, back %v", o, slices.Max(p.Times), p.Back)
 				}
 			}
 		})
@@ -106,7 +76,7 @@ func TestReadOnceIsTrue(t *testing.T) {
 
 // A source is let go after the last stage that reads it.
 func TestSourcesAreReleasedAfterTheirLastStage(t *testing.T) {
-	a, b := newPipe(graphtest.Randn(1, 30), 8, 0), newPipe(graphtest.Randn(2, 30), 8, 0)
+	a, b := graphtest.NewPipe(graphtest.Randn(1, 30), 8, 0), graphtest.NewPipe(graphtest.Randn(2, 30), 8, 0)
 	sum := graphtest.Must(ops.Add([]graph.Array{a, b}, ops.AddOptions{}))
 	p, err := graph.NewPlan(graph.Options{Only: true}, a, sum, b)
 	if err != nil {
@@ -119,7 +89,7 @@ func TestSourcesAreReleasedAfterTheirLastStage(t *testing.T) {
 		if err := p.WriteAt(t.Context(), discardAt{}); err != nil {
 			t.Fatal(err)
 		}
-		if got := [2]bool{a.released, b.released}; got != want {
+		if got := [2]bool{a.Released, b.Released}; got != want {
 			t.Errorf("after result %d: released %v, want %v", i, got, want)
 		}
 	}
@@ -132,7 +102,7 @@ func TestMemoryOfKeptSources(t *testing.T) {
 	need := func(o graph.Options, axis int, keeps int64) int64 {
 		var xs []graph.Array
 		for i := range 10 {
-			xs = append(xs, newPipe(graphtest.Randn(uint64(i), 20, 30), keeps, 0))
+			xs = append(xs, graphtest.NewPipe(graphtest.Randn(uint64(i), 20, 30), keeps, 0))
 		}
 		p, err := graph.NewPlan(o, graphtest.Must(ops.Concat(xs, axis)))
 		if err != nil {
@@ -169,9 +139,9 @@ func TestMemoryOfPipesReadAhead(t *testing.T) {
 		b     graph.Array
 		ahead int64
 	}{
-		{"two pipes", newPipe(graphtest.Randn(2, 30), 1, second), second}, {"one pipe", graphtest.Randn(2, 30), 0},
+		{"two pipes", graphtest.NewPipe(graphtest.Randn(2, 30), 1, second), second}, {"one pipe", graphtest.Randn(2, 30), 0},
 	} {
-		p, err := graph.NewPlan(graph.Options{}, build(newPipe(graphtest.Randn(1, 30), 1, first), c.b))
+		p, err := graph.NewPlan(graph.Options{}, build(graphtest.NewPipe(graphtest.Randn(1, 30), 1, first), c.b))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -206,28 +206,6 @@ func TestFlopsAreTheCount(t *testing.T) {
 	}
 }
 
-// tap is a source, such as a pipe, that is told whether it is read once, and counts.
-type tap struct {
-	graphtest.Mem
-	once  bool
-	times []int
-	last  int64 // where the last read ended
-	back  bool  // a read began before that
-}
-
-func (p *tap) ReadOnce()                    { p.once = true }
-func (*tap) Release()                       {}
-func (*tap) Keeps() (reading, before int64) { return 1, 0 }
-func (p *tap) Read(ctx context.Context, dst []byte, off int64) error {
-	n := int64(len(dst) / p.Type.Size())
-	for i := range n {
-		p.times[off+i]++
-	}
-	p.back = p.back || off < p.last
-	p.last = off + n
-	return p.Mem.Read(ctx, dst, off)
-}
-
 // A node says of an operand that it is read once where it is, by whatever tiles.
 func TestReadsOnceIsTrue(t *testing.T) {
 	for _, n := range nodes() {
@@ -235,9 +213,9 @@ func TestReadsOnceIsTrue(t *testing.T) {
 			want := bytes.ContainsRune([]byte(n.once), rune('0'+i))
 			for _, o := range []graph.Options{{}, {Tile: 1}, {Tile: 400}, {Tile: 400, InOrder: true}, {InOrder: true}} {
 				o.Only = true
-				var in *tap
+				var in *graphtest.Pipe
 				x, err := n.of(i, func(x *graphtest.Mem) graph.Array {
-					in = &tap{Mem: *x, times: make([]int, x.Dims.Len())}
+					in = graphtest.NewPipe(x, 1, 0)
 					return in
 				})
 				if err != nil {
@@ -249,11 +227,11 @@ func TestReadsOnceIsTrue(t *testing.T) {
 					graphtest.WriteAt(t, x, o)
 				}
 				what := fmt.Sprintf("%s, operand %d, tiles of %d bytes", n.name, i, o.Tile)
-				if in.once && (slices.Max(in.times) > 1 || in.back) {
-					t.Errorf("%s: is said to be read once, and is read %d times, back %v", what, slices.Max(in.times), in.back)
+				if in.Once && (slices.Max(in.Times) > 1 || in.Back) {
+					t.Errorf("%s: is said to be read once, and is read %d times, back %v", what, slices.Max(in.Times), in.Back)
 				}
-				if o.Tile == 0 && !o.InOrder && in.once != want {
-					t.Errorf("%s: is said to be read once: %v, want %v", what, in.once, want)
+				if o.Tile == 0 && !o.InOrder && in.Once != want {
+					t.Errorf("%s: is said to be read once: %v, want %v", what, in.Once, want)
 				}
 			}
 		}

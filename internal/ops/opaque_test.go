@@ -109,9 +109,9 @@ func TestOpaqueTypesPromoteAsNumPyHasIt(t *testing.T) {
 			if got := graphtest.Result(t, columns); !bytes.Equal(got, want) {
 				t.Errorf("as columns, got\n%q, want\n%q", got, want)
 			}
-			in := &tap{Mem: *x, times: make([]int, x.Dims[0])}
+			in := graphtest.NewPipe(x, 1, 0)
 			graphtest.WriteTo(t, graphtest.Must(Concat([]graph.Array{in, y}, 0)), graph.Options{Only: true})
-			if !in.once {
+			if !in.Once {
 				t.Error("isn't said to be read once")
 			}
 			bad := graphtest.Must(Concat([]graph.Array{&torn{*x}, y}, 0))

@@ -1,8 +1,6 @@
 package ops
 
 import (
-	"errors"
-	"slices"
 	"testing"
 
 	"fusectl/internal/dtype"
@@ -23,15 +21,7 @@ type refusal struct {
 func checkRefusals(t *testing.T, all []refusal) {
 	t.Helper()
 	for _, r := range all {
-		var e *graph.Error
-		switch {
-		case !errors.As(r.err, &e):
-			t.Errorf("%s: got %v, want an error that says %q", r.what, r.err, r.msg)
-		case e.Name != r.input || e.Msg != r.msg:
-			t.Errorf("%s:\n got %q: %q\nwant %q: %q", r.what, e.Name, e.Msg, r.input, r.msg)
-		case !slices.Equal(e.Hints, r.hints):
-			t.Errorf("%s: hints %q, want %q", r.what, e.Hints, r.hints)
-		}
+		graphtest.Refused(t, r.what, r.err, r.input, r.msg, r.hints)
 	}
 }
 

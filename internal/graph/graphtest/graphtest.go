@@ -5,9 +5,11 @@ package graphtest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -264,5 +266,51 @@ func Within(t testing.TB, got, want []float64, rel float64) {
 		if d := math.Abs(got[i] - want[i]); !(d <= rel*largest) {
 			t.Fatalf("element %d: got %v, want %v; off by %.3g of the largest, allowed %.3g", i, got[i], want[i], d/largest, rel)
 		}
+	}
+}
+
+// Pipe is a source that keeps what it has read, is told whether it is read once, and
+// counts what is read.
+type Pipe struct {
+	Mem
+	Reading, Before int64 // what it keeps
+	Once, Released  bool  // what it was told
+	Times           []int // how often each element was read
+	Back            bool  // a read began before the end of the one before it
+	mu              sync.Mutex
+	last            int64
+}
+
+func NewPipe(x *Mem, reading, before int64) *Pipe {
+	return &Pipe{Mem: *x, Reading: reading, Before: before, Times: make([]int, x.Dims.Len())}
+}
+
+func (p *Pipe) ReadOnce()                      { p.Once = true }
+func (p *Pipe) Release()                       { p.Released = true }
+func (p *Pipe) Keeps() (reading, before int64) { return p.Reading, p.Before }
+func (p *Pipe) Read(ctx context.Context, dst []byte, off int64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := int64(len(dst) / p.Type.Size())
+	for i := range n {
+		p.Times[off+i]++
+	}
+	p.Back = p.Back || off < p.last
+	p.last = off + n
+	return p.Mem.Read(ctx, dst, off)
+}
+
+// Refused fails unless err is a *graph.Error about an input, "" being none, that says
+// msg and has these hints.
+func Refused(t testing.TB, what string, err error, input, msg string, hints []string) {
+	t.Helper()
+	var e *graph.Error
+	switch {
+	case !errors.As(err, &e):
+		t.Errorf("%s: got %v, want an error that says %q", what, err, msg)
+	case e.Name != input || e.Msg != msg:
+		t.Errorf("%s:\n got %q: %q\nwant %q: %q", what, e.Name, e.Msg, input, msg)
+	case !slices.Equal(e.Hints, hints):
+		t.Errorf("%s: hints %q, want %q", what, e.Hints, hints)
 	}
 }
