@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io/fs"
 	"path"
 	"path/filepath"
@@ -177,5 +178,92 @@ func TestCommentsNameTheirThing(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// noImports gives empty packages: what a package's files name of one another is
+// found without knowing others.
+type noImports struct{}
+
+func (noImports) Import(p string) (*types.Package, error) {
+	pkg := types.NewPackage(p, path.Base(p))
+	pkg.MarkComplete()
+	return pkg, nil
+}
+
+// filesNamedBy are, for each file of a package, the others that declare what it names.
+func filesNamedBy(t *testing.T, pkg string) map[string][]string {
+	t.Helper()
+	fset := token.NewFileSet()
+	paths, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(pkg), "*.go"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%s: %d files, %v", pkg, len(paths), err)
+	}
+	var files []*ast.File
+	for _, p := range paths {
+		if strings.HasSuffix(p, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(fset, p, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	uses := map[*ast.Ident]types.Object{}
+	conf := types.Config{Importer: noImports{}, Error: func(error) {}} // of names in the packages that are empty
+	checked, _ := conf.Check(pkg, fset, files, &types.Info{Uses: uses})
+	named := map[string][]string{}
+	for id, o := range uses {
+		from, to := filepath.Base(fset.Position(id.Pos()).Filename), filepath.Base(fset.Position(o.Pos()).Filename)
+		if o.Pkg() == checked && from != to && !slices.Contains(named[from], to) {
+			named[from] = append(named[from], to)
+		}
+	}
+	return named
+}
+
+// circle is a way from a file back to itself; nil if there is none.
+func circle(named map[string][]string) []string {
+	done := map[string]bool{}
+	var way []string
+	var walk func(string) []string
+	walk = func(f string) []string {
+		if i := slices.Index(way, f); i >= 0 {
+			return append(slices.Clone(way[i:]), f)
+		}
+		if done[f] {
+			return nil
+		}
+		way = append(way, f)
+		for _, next := range named[f] {
+			if c := walk(next); c != nil {
+				return c
+			}
+		}
+		way, done[f] = way[:len(way)-1], true
+		return nil
+	}
+	for f := range named {
+		if c := walk(f); c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
+// The files of a package stand on floors, too: none names what one above it declares.
+func TestFilesPointDown(t *testing.T) {
+	for _, pkg := range []string{"internal/graph", "internal/ops", "internal/blocks", "internal/measure"} {
+		named := filesNamedBy(t, pkg)
+		if c := circle(named); c != nil {
+			t.Errorf("%s: files name each other in a circle: %s", pkg, strings.Join(c, " -> "))
+		}
+		if pkg == "internal/ops" && (len(named) < 20 || !slices.Contains(named["conv.go"], "window.go")) {
+			t.Errorf("%s: found the names of only %d files", pkg, len(named))
+		}
+	}
+	if c := circle(map[string][]string{"a": {"b"}, "b": {"c"}, "c": {"b"}}); len(c) != 3 {
+		t.Errorf("of a circle of two: %v", c)
 	}
 }
