@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"fusectl/internal/dtype"
@@ -21,15 +22,24 @@ import (
 
 // zipped is a member of an archive that is put together by hand.
 type zipped struct {
-	name  string
-	data  []byte
-	lie   func(h *zip.FileHeader) // changes what the archive says about it
-	store bool
+	name     string
+	data     []byte
+	deflated []byte                  // of data, where that has been done
+	lie      func(h *zip.FileHeader) // changes what the archive says about it
+	store    bool
 }
+
+// deflaters are used again: each is of a megabyte.
+var deflaters = sync.Pool{New: func() any {
+	w, _ := flate.NewWriter(nil, flate.BestSpeed)
+	return w
+}}
 
 func deflate(b []byte) []byte {
 	var z bytes.Buffer
-	w, _ := flate.NewWriter(&z, flate.BestSpeed)
+	w := deflaters.Get().(*flate.Writer)
+	defer deflaters.Put(w)
+	w.Reset(&z)
 	w.Write(b)
 	w.Close()
 	return z.Bytes()
@@ -42,7 +52,9 @@ func archiveOf(entries ...zipped) []byte {
 		h := &zip.FileHeader{Name: e.name, Method: zip.Store, CRC32: crc32.ChecksumIEEE(e.data), UncompressedSize64: uint64(len(e.data))}
 		body := e.data
 		if !e.store {
-			h.Method, body = zip.Deflate, deflate(e.data)
+			if h.Method, body = zip.Deflate, e.deflated; body == nil {
+				body = deflate(e.data)
+			}
 		}
 		h.CompressedSize64 = uint64(len(body))
 		if e.lie != nil {

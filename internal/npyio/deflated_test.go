@@ -12,7 +12,7 @@ import (
 
 // large is an array beyond what is kept in memory, of bytes that never repeat
 // at any distance a window could be wrong by.
-func large() (npy, data []byte) {
+var large = sync.OnceValues(func() (npy, data []byte) {
 	const n = 3*inflateWindow + 12345
 	data = make([]byte, n)
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -20,12 +20,17 @@ func large() (npy, data []byte) {
 		data[i] = byte(rng.Uint32() & 7)
 	}
 	return raw(1, text("'|u1'", "False", fmt.Sprintf("(%d,)", n)), data), data
-}
+})
+
+var largeDeflated = sync.OnceValue(func() []byte {
+	npy, _ := large()
+	return deflate(npy)
+})
 
 func openLarge(t *testing.T, lie func(h *zip.FileHeader)) (f *File, data []byte) {
 	t.Helper()
 	npy, data := large()
-	f, err := Open(writeArchive(t, archiveOf(zipped{name: "a.npy", data: npy, lie: lie})), Options{})
+	f, err := Open(writeArchive(t, archiveOf(zipped{name: "a.npy", data: npy, deflated: largeDeflated(), lie: lie})), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +140,7 @@ func TestInflateCancelled(t *testing.T) {
 
 func TestInflateAfterClose(t *testing.T) {
 	npy, _ := large()
-	a, err := OpenArchive(writeArchive(t, archiveOf(zipped{name: "a.npy", data: npy}, zipped{name: "b.npy", data: vector(10), store: true})), Options{})
+	a, err := OpenArchive(writeArchive(t, archiveOf(zipped{name: "a.npy", data: npy, deflated: largeDeflated()}, zipped{name: "b.npy", data: vector(10), store: true})), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

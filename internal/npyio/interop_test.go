@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/kshedden/gonpy"
@@ -18,15 +20,23 @@ import (
 	"fusectl/internal/shape"
 )
 
+const interpreter = "/usr/bin/python3"
+
+var noNumPy = sync.OnceValue(func() error {
+	if out, err := exec.Command(interpreter, "-c", "import numpy").CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+})
+
 // python runs a script under a Python that has NumPy, the independent judge of
 // these tests. Without one they are skipped, unless FUSECTL_INTEROP=1 demands
 // them.
 func python(t *testing.T, script string, args ...string) []byte {
 	t.Helper()
-	const interpreter = "/usr/bin/python3"
-	if out, err := exec.Command(interpreter, "-c", "import numpy").CombinedOutput(); err != nil {
+	if err := noNumPy(); err != nil {
 		if os.Getenv("FUSECTL_INTEROP") == "1" {
-			t.Fatalf("no NumPy: %v: %s", err, out)
+			t.Fatalf("no NumPy: %v", err)
 		}
 		t.Skip("no NumPy")
 	}
