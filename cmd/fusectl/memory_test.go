@@ -118,7 +118,7 @@ func deflate(t *testing.T, dir, file, archive string, times int) {
 	}
 	z := zip.NewWriter(f)
 	var deflated bytes.Buffer
-	d, err := flate.NewWriter(&deflated, flate.DefaultCompression)
+	d, err := flate.NewWriter(&deflated, flate.BestSpeed)
 	if err == nil {
 		_, err = d.Write(data)
 	}
