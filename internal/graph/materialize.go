@@ -85,7 +85,8 @@ func (h *Materialized) Read(_ context.Context, dst []byte, off int64) error {
 	return nil
 }
 
-// restore takes out of a graph what an earlier plan materialised in it.
+// restore takes out of a graph what an earlier plan materialised in it, and leaves
+// nothing to that plan's store.
 func restore(xs []Array) {
 	seen := map[Node]bool{}
 	var walk func(Array)
@@ -95,6 +96,9 @@ func restore(xs []Array) {
 			return
 		}
 		seen[n] = true
+		if h, ok := n.(*Materialized); ok {
+			h.kept = nil
+		}
 		n.Operands(func(x *Array) {
 			for h, ok := (*x).(*Materialized); ok && h.byPlan; h, ok = (*x).(*Materialized) {
 				*x = h.of

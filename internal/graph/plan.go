@@ -367,6 +367,9 @@ func (p *Plan) ahead(i int) (bytes int64) {
 
 // keep finds which arrays of the plan the store keeps, and takes those that it has.
 func (p *Plan) keep() {
+	if p.o.Store == nil {
+		return
+	}
 	has := int64(0)
 	seen := map[Node]bool{}
 	var walk func(Array)
