@@ -10,6 +10,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -94,15 +95,15 @@ func WriteAt(t testing.TB, x graph.Array, o graph.Options) []byte {
 	t.Helper()
 	p, err := graph.NewPlan(o, x)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v", formula(x, 3), err)
 	}
 	f := &File{Data: make([]byte, graph.SizeOf(x)), Written: make([]byte, graph.SizeOf(x))}
 	if err := p.WriteAt(context.Background(), f); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v", formula(x, 3), err)
 	}
 	for i, n := range f.Written {
 		if n != 1 {
-			t.Fatalf("byte %d was written %d times", i, n)
+			t.Fatalf("%s: byte %d was written %d times", formula(x, 3), i, n)
 		}
 	}
 	return f.Data
@@ -113,11 +114,11 @@ func WriteTo(t testing.TB, x graph.Array, o graph.Options) []byte {
 	o.InOrder = true
 	p, err := graph.NewPlan(o, x)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v", formula(x, 3), err)
 	}
 	var b bytes.Buffer
 	if err := p.WriteTo(context.Background(), &b); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v", formula(x, 3), err)
 	}
 	return b.Bytes()
 }
@@ -133,14 +134,32 @@ func Result(t testing.TB, build func() graph.Array) []byte {
 		{Threads: 3, Tile: least}, {Threads: 1, Tile: 40}, {Threads: 2, Tile: 1000}, {Threads: 3, Tile: 1 << 20},
 	} {
 		if got := WriteAt(t, build(), o); !bytes.Equal(got, want) {
-			t.Fatalf("%d threads and tiles of %d bytes give other bytes, at %d", o.Threads, o.Tile, Differ(got, want))
+			t.Fatalf("%s: %d threads and tiles of %d bytes give other bytes, at %d", formula(build(), 3), o.Threads, o.Tile, Differ(got, want))
 		}
 		if got := WriteTo(t, build(), o); !bytes.Equal(got, want) {
-			t.Fatalf("%d threads and tiles of %d bytes give other bytes in order, at %d", o.Threads, o.Tile, Differ(got, want))
+			t.Fatalf("%s: %d threads and tiles of %d bytes give other bytes in order, at %d", formula(build(), 3), o.Threads, o.Tile, Differ(got, want))
 		}
 	}
 	WriteAt(t, &probe{build(), func(x graph.Array) error { return checkRuns(x, want) }}, graph.Options{})
 	return want
+}
+
+// formula says what computes x, for messages: add(conv(x1.npy, x2.npy), x3.npy). What
+// is deeper than depth is left out.
+func formula(x graph.Array, depth int) string {
+	n, ok := x.(graph.Node)
+	if !ok {
+		return graph.NameOf(x)
+	}
+	var of []string
+	for _, operand := range graph.Operands(n) {
+		if depth > 0 {
+			of = append(of, formula(operand, depth-1))
+		} else {
+			of = []string{"..."}
+		}
+	}
+	return fmt.Sprintf("%s(%s)", n.Op(), strings.Join(of, ", "))
 }
 
 // probe is a node that looks at its operand when it is read.
