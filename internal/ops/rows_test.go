@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"fmt"
 	"testing"
 
 	"fusectl/internal/graph"
@@ -38,18 +39,20 @@ func TestBiasOfTheIdentity(t *testing.T) {
 	last := graphtest.Randn(3, 6)
 	xv := values(x)
 	for axis, bias := range map[int]*graphtest.Mem{1: b, 2: last} {
-		bv := values(bias)
-		build := func() graph.Array {
-			return graphtest.Must(Linear(x, Weights{Bias: bias, Layout: Torch}, LinearOptions{Axis: axis}))
-		}
-		var want []float64
-		for i, v := range xv {
-			at := i % 6
-			if axis == 1 {
-				at = i / 6 % 5
+		t.Run(fmt.Sprintf("axis %d", axis), func(t *testing.T) {
+			bv := values(bias)
+			build := func() graph.Array {
+				return graphtest.Must(Linear(x, Weights{Bias: bias, Layout: Torch}, LinearOptions{Axis: axis}))
 			}
-			want = append(want, v+bv[at])
-		}
-		within(t, floats(build(), graphtest.Result(t, build)), want, 6e-8) // one rounding
+			var want []float64
+			for i, v := range xv {
+				at := i % 6
+				if axis == 1 {
+					at = i / 6 % 5
+				}
+				want = append(want, v+bv[at])
+			}
+			within(t, floats(build(), graphtest.Result(t, build)), want, 6e-8) // one rounding
+		})
 	}
 }

@@ -275,53 +275,57 @@ func TestReductionsOfOtherTypes(t *testing.T) {
 	parts := graphtest.Randn(1, 3, 4, 5, 2)
 	pv := values(parts)
 	for _, typ := range []dtype.Type{dtype.Complex64, dtype.Complex128} {
-		work := graph.Array(parts)
-		if typ == dtype.Complex128 {
-			work = graphtest.Of(dtype.Float64, parts)
-		}
-		data := work.(*graphtest.Mem).Data
-		x := &graphtest.Mem{Label: "c.npy", Type: typ, Dims: s, Data: data}
-		var want []float64
-		for i := range 3 {
-			for c := range 5 {
-				for part := range 2 {
-					sum := 0.0
-					for j := range 4 {
-						sum += pv[((i*4+j)*5+c)*2+part]
+		t.Run("mean of "+typ.String(), func(t *testing.T) {
+			work := graph.Array(parts)
+			if typ == dtype.Complex128 {
+				work = graphtest.Of(dtype.Float64, parts)
+			}
+			data := work.(*graphtest.Mem).Data
+			x := &graphtest.Mem{Label: "c.npy", Type: typ, Dims: s, Data: data}
+			var want []float64
+			for i := range 3 {
+				for c := range 5 {
+					for part := range 2 {
+						sum := 0.0
+						for j := range 4 {
+							sum += pv[((i*4+j)*5+c)*2+part]
+						}
+						want = append(want, sum/4)
 					}
-					want = append(want, sum/4)
 				}
 			}
-		}
-		y, got := resultOf(t, func() (graph.Array, error) { return GlobalAvgPool(x, ReduceOptions{Axes: []int{1}, KeepDims: true}) })
-		if y.DType() != typ || !y.Shape().Equal(shape.Shape{3, 1, 5}) {
-			t.Errorf("the mean of %v has dtype %v and shape %v", typ, y.DType(), y.Shape())
-		}
-		real := &graphtest.Mem{Type: dtype.Float32, Dims: shape.Shape{30}}
-		if typ == dtype.Complex128 {
-			real.Type = dtype.Float64
-		}
-		within(t, floats(real, got), want, 6e-8) // one rounding to float32
+			y, got := resultOf(t, func() (graph.Array, error) { return GlobalAvgPool(x, ReduceOptions{Axes: []int{1}, KeepDims: true}) })
+			if y.DType() != typ || !y.Shape().Equal(shape.Shape{3, 1, 5}) {
+				t.Errorf("the mean of %v has dtype %v and shape %v", typ, y.DType(), y.Shape())
+			}
+			real := &graphtest.Mem{Type: dtype.Float32, Dims: shape.Shape{30}}
+			if typ == dtype.Complex128 {
+				real.Type = dtype.Float64
+			}
+			within(t, floats(real, got), want, 6e-8) // one rounding to float32
+		})
 	}
 	x := graphtest.Randn(2, 3, 4, 5)
 	xv := values(x)
 	for _, typ := range []dtype.Type{dtype.Float16, dtype.BFloat16, dtype.Float32, dtype.Float64} {
-		z := graphtest.Of(typ, x)
-		zv := values(z)
-		var want []float64
-		for i := range 3 {
-			sum := 0.0
-			for j := range 20 {
-				sum += zv[i*20+j]
+		t.Run("sum of "+typ.String(), func(t *testing.T) {
+			z := graphtest.Of(typ, x)
+			zv := values(z)
+			var want []float64
+			for i := range 3 {
+				sum := 0.0
+				for j := range 20 {
+					sum += zv[i*20+j]
+				}
+				want = append(want, sum)
 			}
-			want = append(want, sum)
-		}
-		y, got := resultOf(t, func() (graph.Array, error) { return Sum(z, ReduceOptions{Axes: []int{-1, 1}}) })
-		if y.DType() != typ {
-			t.Errorf("the sum of %v has dtype %v", typ, y.DType())
-		}
-		ulp := typ.ULP(1)
-		within(t, floats(y, got), want, max(ulp, 1e-15)) // one rounding, by less than an ulp; the sum in float64 is in another order
+			y, got := resultOf(t, func() (graph.Array, error) { return Sum(z, ReduceOptions{Axes: []int{-1, 1}}) })
+			if y.DType() != typ {
+				t.Errorf("the sum of %v has dtype %v", typ, y.DType())
+			}
+			ulp := typ.ULP(1)
+			within(t, floats(y, got), want, max(ulp, 1e-15)) // one rounding, by less than an ulp; the sum in float64 is in another order
+		})
 	}
 	// Axes of one position leave nothing to sum.
 	y, got := resultOf(t, func() (graph.Array, error) {
@@ -347,24 +351,26 @@ func TestNormalizations(t *testing.T) {
 	x := graphtest.Randn(1, 7, 6)
 	copy(kernel.View[float32](x.Data), []float32{0, 0, 0, 0, 0, 0, -1, -2, -3, -4, -5, -6})
 	for _, typ := range []dtype.Type{dtype.Float16, dtype.Float32, dtype.Float64} {
-		z := graphtest.Of(typ, x)
-		v := values(z)
-		var fast, power []float64
-		for row := 0; row < len(v); row += 6 {
-			sum, length := 0.0, 0.0
-			for _, e := range v[row : row+6] {
-				sum += max(e, 0)
-				length += math.Abs(e) // √|e| squared
+		t.Run(typ.String(), func(t *testing.T) {
+			z := graphtest.Of(typ, x)
+			v := values(z)
+			var fast, power []float64
+			for row := 0; row < len(v); row += 6 {
+				sum, length := 0.0, 0.0
+				for _, e := range v[row : row+6] {
+					sum += max(e, 0)
+					length += math.Abs(e) // √|e| squared
+				}
+				for _, e := range v[row : row+6] {
+					fast = append(fast, max(e, 0)/(sum+1e-3))
+					power = append(power, math.Copysign(math.Sqrt(math.Abs(e)), e)/max(math.Sqrt(length), 1e-12))
+				}
 			}
-			for _, e := range v[row : row+6] {
-				fast = append(fast, max(e, 0)/(sum+1e-3))
-				power = append(power, math.Copysign(math.Sqrt(math.Abs(e)), e)/max(math.Sqrt(length), 1e-12))
-			}
-		}
-		y, got := resultOf(t, func() (graph.Array, error) { return FastNormalize(z, 1e-3) })
-		within(t, floats(y, got), fast, typ.ULP(1)) // one rounding, of numbers up to 1
-		y, got = resultOf(t, func() (graph.Array, error) { return PowerNormalize(z) })
-		within(t, floats(y, got), power, typ.ULP(1))
+			y, got := resultOf(t, func() (graph.Array, error) { return FastNormalize(z, 1e-3) })
+			within(t, floats(y, got), fast, typ.ULP(1)) // one rounding, of numbers up to 1
+			y, got = resultOf(t, func() (graph.Array, error) { return PowerNormalize(z) })
+			within(t, floats(y, got), power, typ.ULP(1))
+		})
 	}
 }
 
