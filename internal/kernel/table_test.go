@@ -75,8 +75,9 @@ func guarded(n int) ([]byte, func() bool) { return guardedAt(n, 0) }
 func guardedAt(n, skip int) ([]byte, func() bool) {
 	const guard, canary = 64, 0xa5
 	all := Alloc(n + skip + 2*guard)
-	for i := range all {
-		all[i] = canary
+	all[0] = canary
+	for n := 1; n < len(all); n *= 2 {
+		copy(all[n:], all[:n])
 	}
 	start := guard + skip
 	return all[start : start+n : start+n], func() bool {

@@ -107,9 +107,9 @@ func load(t dtype.Type, b []byte, i int) value {
 	}
 	switch t {
 	case dtype.Float16:
-		return value{fromFloat64(float64(float16.Frombits(uint16(bits())).Float32())), zero}
+		return value{float16s()[bits()], zero}
 	case dtype.BFloat16:
-		return value{fromFloat64(float64(math.Float32frombits(uint32(bits()) << 16))), zero}
+		return value{bfloat16s()[bits()], zero}
 	case dtype.Float32:
 		return value{fromFloat64(float64(math.Float32frombits(uint32(bits())))), zero}
 	case dtype.Float64:
@@ -161,30 +161,29 @@ func store(t dtype.Type, b []byte, i int, v value) {
 	}
 }
 
-// positive16 gives the values of a 16-bit float from 0 up, at their bits. Infinity is
-// what it stands for in rounding, limit.
-func positive16(t dtype.Type, inf uint16, limit float64) []*big.Float {
-	all := make([]*big.Float, inf+1)
-	for h := range inf {
-		all[h] = load(t, []byte{byte(h), byte(h >> 8)}, 0).re.f
+// float16s and bfloat16s are the values of 16 bits, at those.
+var (
+	float16s  = sync.OnceValue(func() []number { return values16(func(h uint16) float32 { return float16.Frombits(h).Float32() }) })
+	bfloat16s = sync.OnceValue(func() []number {
+		return values16(func(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) })
+	})
+)
+
+func values16(of func(bits uint16) float32) []number {
+	all := make([]number, 1<<16)
+	for h := range all {
+		all[h] = fromFloat64(float64(of(uint16(h))))
 	}
-	all[inf] = fromFloat64(limit).f
 	return all
 }
-
-var (
-	positiveFloat16  = sync.OnceValue(func() []*big.Float { return positive16(dtype.Float16, 0x7c00, 0x1p16) })
-	positiveBFloat16 = sync.OnceValue(func() []*big.Float { return positive16(dtype.BFloat16, 0x7f80, 0x1p128) })
-)
 
 // roundTo16 searches the values of a 16-bit float, which rise with their bits,
 // for the nearest one, of two for the one whose last bit is 0.
 func roundTo16(t dtype.Type, a number) uint16 {
-	at := positiveFloat16()
+	all, inf, limit := float16s(), uint16(0x7c00), 0x1p16
 	if t == dtype.BFloat16 {
-		at = positiveBFloat16()
+		all, inf, limit = bfloat16s(), 0x7f80, 0x1p128
 	}
-	inf := uint16(len(at) - 1)
 	if a.isNaN() {
 		return inf | inf>>1
 	}
@@ -196,16 +195,22 @@ func roundTo16(t dtype.Type, a number) uint16 {
 	if a.f == nil {
 		return sign | inf
 	}
-	lo, hi := uint16(0), inf // at[lo] <= a, or hi is nearest
+	at := func(h uint16) *big.Float {
+		if h == inf {
+			return fromFloat64(limit).f // what infinity stands for in rounding
+		}
+		return all[h].f
+	}
+	lo, hi := uint16(0), inf // at(lo) <= a, or hi is nearest
 	for hi-lo > 1 {
-		if mid := lo + (hi-lo)/2; at[mid].Cmp(a.f) <= 0 {
+		if mid := lo + (hi-lo)/2; at(mid).Cmp(a.f) <= 0 {
 			lo = mid
 		} else {
 			hi = mid
 		}
 	}
-	below := new(big.Float).SetPrec(exact).Sub(a.f, at[lo])
-	above := new(big.Float).SetPrec(exact).Sub(at[hi], a.f)
+	below := new(big.Float).SetPrec(exact).Sub(a.f, at(lo))
+	above := new(big.Float).SetPrec(exact).Sub(at(hi), a.f)
 	if c := below.Cmp(above); c > 0 || c == 0 && hi&1 == 0 {
 		lo = hi
 	}
