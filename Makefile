@@ -14,8 +14,9 @@ build:
 demo: build
 	./testdata/demo.sh
 
+# Tests make more garbage than programs do: collecting it less often takes a quarter off their time.
 test:
-	$(GO) test ./...
+	GOGC=400 $(GO) test ./...
 
 # A program built with -race sleeps a second at its end: the scripts run a thousand.
 race:

@@ -41,6 +41,7 @@ func TestMemoryIsPredicted(t *testing.T) {
 	program := build(t)
 	fusectl := func(args string, more ...string) string {
 		cmd := exec.Command(program, append(strings.Fields(args), more...)...)
+		cmd.Env = append(os.Environ(), "GOGC=100") // as users run it, whatever the tests have
 		cmd.Dir = dir
 		out, err := cmd.CombinedOutput()
 		if err != nil {
