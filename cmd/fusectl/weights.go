@@ -263,8 +263,8 @@ func padding(words list) (p ops.Padding, err error) {
 	return ops.Pad(n...), nil
 }
 
-// twoSpatial refuses arrays that aren't maps of two spatial axes, which what says
-// a command takes.
+// twoSpatial refuses arrays that aren't maps of two spatial axes. takes begins the
+// message: "pooling takes a feature map".
 func (st *step) twoSpatial(takes string, xs ...graph.Array) error {
 	for _, x := range xs {
 		if len(x.Shape()) != 4 {

@@ -131,6 +131,25 @@ func Operands(n Node) (xs []Array) {
 	return xs
 }
 
+// eachNode calls f once for each node of a graph, after those that it reads. f may
+// put other arrays in the place of the node's operands.
+func eachNode(xs []Array, f func(Node)) {
+	seen := map[Node]bool{}
+	var walk func(Array)
+	walk = func(x Array) {
+		n, ok := x.(Node)
+		if !ok || seen[n] {
+			return
+		}
+		seen[n] = true
+		n.Operands(func(x *Array) { walk(*x) })
+		f(n)
+	}
+	for _, x := range xs {
+		walk(x)
+	}
+}
+
 // MemoryOf is the bytes that a read of n elements of x holds.
 func MemoryOf(x Array, n int64) int64 {
 	if nd, ok := x.(Node); ok {

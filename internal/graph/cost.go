@@ -66,8 +66,6 @@ func (c Cost) share(n, all int64) Cost {
 	return Cost{of(c.Flops), of(c.Moved)}
 }
 
-func isMaterialized(x Array) bool { _, ok := x.(*Materialized); return ok }
-
 const (
 	// commonFlops is the operations an element from which on a value comes from
 	// memory for less than it is computed again.

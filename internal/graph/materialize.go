@@ -88,14 +88,7 @@ func (h *Materialized) Read(_ context.Context, dst []byte, off int64) error {
 // restore takes out of a graph what an earlier plan materialised in it, and leaves
 // nothing to that plan's store.
 func restore(xs []Array) {
-	seen := map[Node]bool{}
-	var walk func(Array)
-	walk = func(x Array) {
-		n, ok := x.(Node)
-		if !ok || seen[n] {
-			return
-		}
-		seen[n] = true
+	eachNode(xs, func(n Node) {
 		if h, ok := n.(*Materialized); ok {
 			h.kept = nil
 		}
@@ -103,12 +96,8 @@ func restore(xs []Array) {
 			for h, ok := (*x).(*Materialized); ok && h.byPlan; h, ok = (*x).(*Materialized) {
 				*x = h.of
 			}
-			walk(*x)
 		})
-	}
-	for _, x := range xs {
-		walk(x)
-	}
+	})
 }
 
 // Regional is a node that reads its operands by the regions that it is itself
@@ -130,26 +119,17 @@ func scattered(x Array) bool {
 // materializeScattered materialises what is scattered below nodes that read by
 // other regions than they are read by.
 func materializeScattered(xs []Array) {
-	seen := map[Node]bool{}
-	var walk func(Array)
-	walk = func(x Array) {
-		n, ok := x.(Node)
-		if !ok || seen[n] {
+	eachNode(xs, func(n Node) {
+		r, regions := n.(Regional)
+		if isMaterialized(n) || regions && r.ReadsByRegion() {
 			return
 		}
-		seen[n] = true
-		r, regions := n.(Regional)
-		_, held := n.(*Materialized)
 		n.Operands(func(x *Array) {
-			walk(*x)
-			if !held && (!regions || !r.ReadsByRegion()) && scattered(*x) {
+			if scattered(*x) {
 				*x = &Materialized{of: *x, byPlan: true}
 			}
 		})
-	}
-	for _, x := range xs {
-		walk(x)
-	}
+	})
 }
 
 // nodesUnder calls f for each node that computing x runs, down to held arrays.
@@ -172,3 +152,5 @@ func nodesUnder(x Array, f func(Node)) {
 	}
 	walk(x)
 }
+
+func isMaterialized(x Array) bool { _, ok := x.(*Materialized); return ok }

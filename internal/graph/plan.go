@@ -371,15 +371,7 @@ func (p *Plan) keep() {
 		return
 	}
 	has := int64(0)
-	seen := map[Node]bool{}
-	var walk func(Array)
-	walk = func(x Array) {
-		n, ok := x.(Node)
-		if !ok || seen[n] {
-			return
-		}
-		seen[n] = true
-		n.Operands(func(x *Array) { walk(*x) })
+	eachNode(p.outs, func(n Node) {
 		h, ok := n.(*Materialized)
 		if !ok {
 			return
@@ -394,10 +386,7 @@ func (p *Plan) keep() {
 		if h.data = h.kept.data; h.data != nil {
 			has += SizeOf(h)
 		}
-	}
-	for _, x := range p.outs {
-		walk(x)
-	}
+	})
 	p.o.Base += p.o.Store.bytes() - has // what other plans have left there
 }
 

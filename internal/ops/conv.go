@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"cmp"
 	"slices"
 
 	"fusectl/internal/graph"
@@ -53,6 +54,9 @@ func conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 	axis := o.Layout.Channel(n + 2)
 	groups, channels := max(o.Groups, 1), x.Shape()[axis]
 	win := Window{size, o.Stride, o.Dilation, o.Padding}
+	if err := cmp.Or(win.check(x, n), checkList(x, "output padding", o.OutputPadding, n)); err != nil {
+		return nil, err
+	}
 	switch {
 	case o.Transposed && (groups > 1 || slices.Max(append([]int{1}, o.Dilation...)) > 1):
 		return nil, &graph.Error{Msg: "a transposed convolution takes no groups and no dilation"}

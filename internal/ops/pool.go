@@ -37,6 +37,9 @@ func Pool(x graph.Array, mode string, o PoolOptions) (graph.Array, error) {
 	if t.IsComplex() {
 		return nil, graph.Errorf(x, "dtype %v: pooling takes real numbers", t)
 	}
+	if err := o.check(x, n); err != nil {
+		return nil, err
+	}
 	for i := range n {
 		size, pad := pick(o.Size, i, 0), pick(o.Padding.Each, i, [2]int{})
 		if max(pad[0], pad[1]) >= size && size > 0 {

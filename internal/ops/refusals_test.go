@@ -135,7 +135,7 @@ func TestRefusals(t *testing.T) {
 		{"conv of no position", conv(of("e.npy", f32, 2, 0, 8, 6), of("k.npy", f32, 3, 3, 6, 4), ConvOptions{}), "e.npy", "shape (2,0,8,6): there are no positions to move a window over", nil},
 		{"conv of a window too large", torch(of("y.npy", f32, 1, 6, 2, 9), of("k.npy", f32, 5, 6, 3, 3), ConvOptions{Padding: Padding{Each: [][2]int{{0, 0}, {1, 1}}}}), "y.npy", "shape (1,6,2,9): a window that reaches over 3 positions does not fit 2 with 0 of padding", nil},
 		{"depthwise conv of a window too large", conv(of("y.npy", f32, 1, 2, 9, 6), of("k.npy", f32, 3, 3, 1, 6), ConvOptions{Groups: 6}), "y.npy", "shape (1,2,9,6): a window that reaches over 3 positions does not fit 2 with 0 of padding", nil},
-		{"conv of a stride for other axes", conv(x, of("k.npy", f32, 3, 3, 6, 5), ConvOptions{Stride: []int{1, 2, 3}}), "x.npy", "shape (2,9,8,6): a stride for 3 axes: there are 2 spatial ones", nil},
+		{"conv of a stride for other axes", conv(x, of("k.npy", f32, 3, 3, 6, 5), ConvOptions{Stride: []int{1, 2, 3}}), "x.npy", "shape (2,9,8,6) has 2 spatial axes: 3 numbers say the stride", nil},
 		{"conv of too much", conv(of("y.npy", f32, 1, 1<<31, 1<<30, 1), of("k.npy", f32, 1, 2, 1, 1<<10), ConvOptions{}), "y.npy", "the result is too large: " + tooLarge(1, 1<<31, 1<<30-1, 1<<10), nil},
 		{"conv of too much, channels first", torch(of("y.npy", f32, 1, 1, 1<<31, 1<<30), of("k.npy", f32, 1<<10, 1, 1, 2), ConvOptions{}), "y.npy", "the result is too large: " + tooLarge(1, 1<<10, 1<<31, 1<<30-1), nil},
 		{"align padding to too much", func() error {
@@ -184,7 +184,7 @@ func TestRefusals(t *testing.T) {
 
 		{"reshape", err(Reshape(x, shape.Shape{7})), "x.npy", "shape (2,9,8,6) can't be seen as (7,)", nil},
 		{"resize of rank 2", resize(of("y.npy", f32, 3, 3), []int{2}, ResizeOptions{Mode: "nearest"}), "y.npy", "shape (3,3): resizing takes a feature map of 3, 4 or 5 dimensions, such as nhwc", nil},
-		{"resize to other axes", resize(x, []int{2, 3, 4}, ResizeOptions{Mode: "nearest"}), "x.npy", "shape (2,9,8,6) has 2 spatial axes: 3 extents say their size", nil},
+		{"resize to other axes", resize(x, []int{2, 3, 4}, ResizeOptions{Mode: "nearest"}), "x.npy", "shape (2,9,8,6) has 2 spatial axes: 3 numbers say the size", nil},
 		{"resize of no pixel", resize(of("e.npy", f32, 1, 0, 8, 6), []int{2, 3}, ResizeOptions{Mode: "nearest"}), "e.npy", "shape (1,0,8,6) has no pixels to resize", nil},
 		{"resize to nothing", resize(x, []int{0, 3}, ResizeOptions{Mode: "nearest"}), "x.npy", "shape (2,9,8,6) would be resized to 0 by 3: want at least 1 by 1", nil},
 		{"resize to too much", resize(x, []int{1 << 40, 1 << 30}, ResizeOptions{Mode: "nearest"}), "x.npy", "the result is too large: " + tooLarge(2, 1<<40, 1<<30, 6), nil},

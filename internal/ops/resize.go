@@ -48,13 +48,16 @@ func Resize(x graph.Array, size []int, o ResizeOptions) (graph.Array, error) {
 	if len(size) == 1 {
 		size = slices.Repeat(size, n)
 	}
+	if err := checkList(x, "scale", o.Scale, n); err != nil {
+		return nil, err
+	}
 	s := x.Shape()
 	first := o.Layout.Spatial(len(s))[0]
 	out := s.Clone()
 	copy(out[first:], size)
 	switch spatial := s[first : first+n]; {
 	case len(size) != n:
-		return nil, graph.Errorf(x, "shape %v has %d spatial axes: %d extents say their size", s, n, len(size))
+		return nil, graph.Errorf(x, "shape %v has %d spatial axes: %d numbers say the size", s, n, len(size))
 	case slices.Min(spatial) == 0:
 		return nil, graph.Errorf(x, "shape %v has no pixels to resize", s)
 	case slices.Min(size) < 1:

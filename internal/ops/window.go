@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -61,17 +62,18 @@ func joined(n []int, by string) string {
 	return strings.Join(words, by)
 }
 
-// fits refuses lists that have neither one element nor one for each of n axes.
-func (w Window) fits(n int) error {
-	for _, l := range []struct {
-		what string
-		len  int
-	}{{"size", len(w.Size)}, {"stride", len(w.Stride)}, {"dilation", len(w.Dilation)}, {"padding", len(w.Padding.Each)}} {
-		if l.len > 1 && l.len != n {
-			return fmt.Errorf("a %s for %d axes: there are %d spatial ones", l.what, l.len, n)
-		}
+// checkList refuses a list for an operation on x that has neither one element for
+// all of n spatial axes nor one for each; an empty one stands for a default.
+func checkList[T any](x graph.Array, what string, list []T, n int) error {
+	if len(list) <= 1 || len(list) == n {
+		return nil
 	}
-	return nil
+	return graph.Errorf(x, "shape %v has %d spatial axes: %d numbers say the %s", x.Shape(), n, len(list), what)
+}
+
+// check refuses lists that don't fit n spatial axes of x.
+func (w Window) check(x graph.Array, n int) error {
+	return cmp.Or(checkList(x, "size", w.Size, n), checkList(x, "stride", w.Stride, n), checkList(x, "dilation", w.Dilation, n), checkList(x, "padding", w.Padding.Each, n))
 }
 
 // plain reports whether the window visits every position and none beyond.
@@ -166,8 +168,8 @@ type windows struct {
 	ch      int
 }
 
-// resolve resolves the window on a map whose spatial axes begin with axis first:
-// 1 for [N,...,C], 2 for [N,C,...].
+// resolve resolves the window, which has been checked, on a map whose spatial axes
+// begin with axis first: 1 for [N,...,C], 2 for [N,C,...].
 func (w Window) resolve(x graph.Array, first int) (windows, error) {
 	s := x.Shape()
 	n := len(s) - 2
@@ -175,14 +177,11 @@ func (w Window) resolve(x graph.Array, first int) (windows, error) {
 	if first == 1 {
 		on.ch = s.Last()
 	}
-	err := w.fits(n)
 	for i, a := range []*axisWindow{&on.z, &on.y, &on.x}[maxSpatial-n:] {
-		if err == nil {
-			*a, err = w.resolveAxis(i, s[first+i])
+		var err error
+		if *a, err = w.resolveAxis(i, s[first+i]); err != nil {
+			return on, graph.Errorf(x, "shape %v: %v", s, err)
 		}
-	}
-	if err != nil {
-		return on, graph.Errorf(x, "shape %v: %v", s, err)
 	}
 	return on, nil
 }

@@ -68,6 +68,21 @@ func TestPartsRefuse(t *testing.T) {
 		"no groups and no dilation": func() (graph.Array, error) {
 			return Conv(x, Weights{Kernel: graphtest.Randn(1, 2, 2, 4, 3), Layout: Keras}, ConvOptions{Groups: 2, Transposed: true, Layout: shape.NHWC})
 		},
+		"has 2 spatial axes: 3 numbers say the stride": func() (graph.Array, error) {
+			return Conv(x, w, ConvOptions{Stride: []int{1, 2, 1}, Layout: shape.NHWC})
+		},
+		"has 2 spatial axes: 3 numbers say the output padding": func() (graph.Array, error) {
+			return Conv(x, Weights{Kernel: graphtest.Randn(1, 2, 2, 5, 6), Layout: Keras}, ConvOptions{OutputPadding: []int{0, 0, 0}, Transposed: true, Layout: shape.NHWC})
+		},
+		"has 2 spatial axes: 3 numbers say the size": func() (graph.Array, error) {
+			return Pool(x, "max", PoolOptions{Window: Window{Size: []int{2, 2, 2}}, Layout: shape.NHWC})
+		},
+		"has 2 spatial axes: 3 numbers say the padding": func() (graph.Array, error) {
+			return Pool(x, "max", PoolOptions{Window: Window{Size: []int{2}, Padding: Pad(1, 1, 1)}, Layout: shape.NHWC})
+		},
+		"has 2 spatial axes: 3 numbers say the scale": func() (graph.Array, error) {
+			return Resize(x, []int{4, 4}, ResizeOptions{Mode: "bilinear", Scale: []float64{1, 2, 3}, Layout: shape.NHWC})
+		},
 		"nothing but padding": func() (graph.Array, error) {
 			return Pool(x, "max", PoolOptions{Window: Window{Size: []int{2}, Padding: Pad(2, 0)}, Layout: shape.NHWC})
 		},
