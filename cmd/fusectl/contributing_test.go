@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// documents is where commands have to be named: see CONTRIBUTING.md.
+// documents holds the texts that must name each command: see CONTRIBUTING.md.
 type documents struct {
 	readme, reference string
 	scripts           string   // all of testdata/script

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// names is what documents may name in code font: the paths of the tree, and what its
+// names holds all that documents may name in code font: the paths of the tree, and what its
 // packages declare, as pkg.Name, pkg.Type.Method, Type.Method and Name.
 type names struct{ paths, declared map[string]bool }
 

@@ -138,7 +138,7 @@ func (c goldenCase) byFiles(t *testing.T, dir string) (out string) {
 	return out
 }
 
-// sum is that of what the case gives by files. It is run unless it has been.
+// sum gives the sum of the case's result by files, and runs it unless it has been.
 func (c goldenCase) sum(t *testing.T) string {
 	t.Helper()
 	if _, ok := goldenSums.Load(c.Name); !ok {

@@ -62,7 +62,7 @@ func goFiles(t *testing.T) (files []goFile) {
 		case d.IsDir() || filepath.Ext(p) != ".go":
 			return nil
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), p, nil, 0)
+		f, err := parser.ParseFile(token.NewFileSet(), p, nil, parser.ParseComments)
 		if err != nil {
 			return err
 		}
@@ -156,28 +156,45 @@ func TestOnlyMainExits(t *testing.T) {
 
 var pronoun = regexp.MustCompile(`^\w+ (is|are) (what|how|that|those|where|which|whether|when)\b`)
 
+// vagueComments lists the first lines of a file's comments on declarations that say
+// no noun: "x is what ...".
+func vagueComments(f *ast.File) (all []string) {
+	ast.Inspect(f, func(n ast.Node) bool {
+		var doc *ast.CommentGroup
+		switch d := n.(type) {
+		case *ast.FuncDecl:
+			doc = d.Doc
+		case *ast.GenDecl:
+			doc = d.Doc
+		case *ast.TypeSpec:
+			doc = d.Doc
+		case *ast.ValueSpec:
+			doc = d.Doc
+		}
+		if text := doc.Text(); pronoun.MatchString(text) {
+			line, _, _ := strings.Cut(text, "\n")
+			all = append(all, line)
+		}
+		return true
+	})
+	return all
+}
+
 // A comment says what kind of thing is declared, by a noun or a verb: "x is what ..."
 // says nothing to hold on to.
 func TestCommentsNameTheirThing(t *testing.T) {
 	for _, f := range goFiles(t) {
-		ast.Inspect(f.ast, func(n ast.Node) bool {
-			var doc *ast.CommentGroup
-			switch d := n.(type) {
-			case *ast.FuncDecl:
-				doc = d.Doc
-			case *ast.GenDecl:
-				doc = d.Doc
-			case *ast.TypeSpec:
-				doc = d.Doc
-			case *ast.ValueSpec:
-				doc = d.Doc
-			}
-			if text := doc.Text(); pronoun.MatchString(text) {
-				line, _, _ := strings.Cut(text, "\n")
-				t.Errorf("%s: %q: say what it is or does, by a noun or a verb", f.path, line)
-			}
-			return true
-		})
+		for _, line := range vagueComments(f.ast) {
+			t.Errorf("%s: %q: say what it is or does, by a noun or a verb", f.path, line)
+		}
+	}
+	const source = "package p\n\n// f is what g calls.\nfunc f() {}\n\n// c is how it goes.\nconst c = 1\n\n// t is a type that is what it is.\ntype t int\n"
+	f, err := parser.ParseFile(token.NewFileSet(), "p.go", source, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := vagueComments(f); len(all) != 2 {
+		t.Errorf("of three comments, two of which say nothing: %q", all)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"fusectl/internal/npyio"
 )
 
-// shared is what jobs of a session have in common: files that are opened once for
+// shared holds the things that jobs of a session have in common: files that are opened once for
 // all of them, such as weights, and what their plans have packed of these. The
 // session's mu guards all but packed.
 type shared struct {

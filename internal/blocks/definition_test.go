@@ -182,7 +182,7 @@ func (t tensor) mean(axes ...int) tensor {
 }
 func (t tensor) top(axes ...int) tensor { return t.pooled(axes, math.Inf(-1), math.Max) }
 
-// spatialAxes are those of a map of n axes with the channels last.
+// spatialAxes lists the spatial axes of a map of n axes with the channels last.
 func spatialAxes(n int) (axes []int) {
 	for a := 1; a < n-1; a++ {
 		axes = append(axes, a)

@@ -10,7 +10,7 @@ import (
 	"fusectl/internal/shape"
 )
 
-// refusal is what can't be built, and what is said of it.
+// refusal is the error of something that can't be built, and all it must say.
 type refusal struct {
 	what  string
 	err   error

@@ -44,7 +44,7 @@ func (s *Store) Share(source Array) {
 	s.shared[source] = true
 }
 
-// entry is where the store keeps x; nil where it doesn't.
+// entry is the place where the store keeps x; nil where it doesn't.
 func (s *Store) entry(x Array) *kept {
 	if s == nil {
 		return nil
@@ -66,7 +66,7 @@ func (s *Store) entry(x Array) *kept {
 	return s.kept[key]
 }
 
-// bytes is how much the store holds.
+// bytes is the size of all that the store holds.
 func (s *Store) bytes() int64 {
 	if s == nil {
 		return 0

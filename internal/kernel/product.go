@@ -18,7 +18,7 @@ import (
 // and add.
 
 const (
-	// maxDepth is how many k a tile takes: rows of A and a panel of B fit the
+	// maxDepth is the most k that a tile takes: rows of A and a panel of B fit the
 	// first-level cache.
 	maxDepth = 256
 	// breadth is the most bytes of a row of B that are multiplied at once.

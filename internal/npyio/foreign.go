@@ -14,10 +14,10 @@ import (
 const (
 	anArray   = "a .npy array"
 	anArchive = "a .npz archive"
-	// peekBytes is what is looked at to tell what a file is: the magic of tar, the
+	// peekBytes is the bytes that are looked at to tell what a file is: the magic of tar, the
 	// last of all, stands at 257.
 	peekBytes = 512
-	// loads is what a hint has in which an array is read.
+	// loads is the part of a hint that reads an array.
 	loads = "np.load(FILE"
 )
 

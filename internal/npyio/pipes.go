@@ -23,7 +23,7 @@ type Pipes struct {
 const (
 	// ahead is the bytes that a pipe is read ahead of what is asked of it.
 	ahead = 2 << 20
-	// mostPatience is how long another pipe is waited for before this one is read
+	// mostPatience is the time for which another pipe is waited for before this one is read
 	// further ahead: producers that work side by side have their turns.
 	mostPatience  = 50 * time.Millisecond
 	leastPatience = 100 * time.Microsecond

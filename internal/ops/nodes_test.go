@@ -173,7 +173,7 @@ func nodes() []node {
 	}
 }
 
-// arrays are those that a node is built of.
+// arrays holds the arrays that a node is built of.
 func (n node) arrays() (xs []*graphtest.Mem) {
 	for i, s := range append([]shape.Shape{{2, 6, 5, 8}}, n.more...) {
 		xs = append(xs, graphtest.Randn(uint64(i+1), s...))

@@ -9,7 +9,7 @@ import (
 	"fusectl/internal/shape"
 )
 
-// refusal is what can't be built, and what is said of it.
+// refusal is the error of something that can't be built, and all it must say.
 type refusal struct {
 	what  string
 	err   error
@@ -201,7 +201,7 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// tooLarge is what a shape that is too large says of itself.
+// tooLarge is the message about a shape that is too large.
 func tooLarge(dims ...int) string {
 	_, err := shape.Shape(dims).Check(4)
 	return err.Error()

@@ -11,7 +11,7 @@ import (
 	"fusectl/internal/shape"
 )
 
-// placeOf is where position i of out lies among in, by the definitions of PyTorch's
+// placeOf is the place of position i of out among in, by the definitions of PyTorch's
 // interpolate with align_corners and scale_factor.
 func placeOf(i, in, out int, scale float64, corners bool) float64 {
 	step := float64(in) / float64(out)

@@ -14,7 +14,7 @@ import (
 	"fusectl/internal/shape"
 )
 
-// resultOf is what build gives, and its bytes, however it is cut.
+// resultOf gives the array of build, and its bytes, however it is cut.
 func resultOf(t *testing.T, build func() (graph.Array, error)) (graph.Array, []byte) {
 	t.Helper()
 	return graphtest.Must(build()), graphtest.Result(t, func() graph.Array { return graphtest.Must(build()) })
