@@ -32,6 +32,7 @@ func (st *step) align(a alignFlags, xs []graph.Array) ([]graph.Array, error) {
 		if err := st.twoSpatial("--align takes feature maps", xs...); err != nil {
 			return nil, err
 		}
+		st.takesMaps(0, xs...)
 	}
 	return ops.Align(xs, a.how, ops.ResizeOptions{Mode: a.mode, Layout: shape.Layout(st.layout)})
 }

@@ -87,6 +87,9 @@ reads is an error, unless --ignore-unused is given.`,
 				}
 				x = xs[0]
 			}
+			if a.spatial && x != nil {
+				st.takesMaps(0, x)
+			}
 			out, scores, err := blocks.AttentionScores(x, o)
 			if err != nil {
 				return err

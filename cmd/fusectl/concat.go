@@ -9,15 +9,17 @@ import (
 
 func newConcatCommand(st *step) *cobra.Command {
 	var axis int
+	var given func(string) bool
 	var align alignFlags
 	cmd := &cobra.Command{
 		Use:   "concat A B...",
 		Short: "join arrays along one axis (U-Net, inception)",
-		Long: `Joins arrays along one axis, as numpy.concatenate does: all other axes must
-agree, and dtypes promote as NumPy 2 has it; texts, dates and records do so
-among their kind.
+		Long: `Joins arrays along one axis, as numpy.concatenate does: the channels of maps,
+wherever --layout has them, the last axis of other arrays, or --axis. All other
+axes must agree, and dtypes promote as NumPy 2 has it; texts, dates and records
+do so among their kind.
 
---align brings feature maps of unequal heights and widths to one size first:
+--align brings feature maps of unequal sizes to one first:
 crop takes the centre, to the smallest; pad surrounds by zeros and resize
 scales, to the largest.`,
 		Example: `  # U-Net: a decoder's features beside the encoder's, along the channels
@@ -29,10 +31,14 @@ scales, to the largest.`,
 			if xs, err = st.align(align, xs); err != nil {
 				return nil, err
 			}
+			if !given("axis") {
+				axis = st.channel(xs[0])
+			}
 			return ops.Concat(xs, axis)
 		}),
 	}
-	cmd.Flags().IntVar(&axis, "axis", -1, "join along axis `N`; negative ones count from the end")
+	cmd.Flags().IntVar(&axis, "axis", -1, "join along axis `N`; negative ones count from the end (default the channels of maps, the last axis of others)")
+	given = cmd.Flags().Changed
 	align.addTo(cmd)
 	return cmd
 }

@@ -55,6 +55,7 @@ side. --transpose is conv_transpose2d, with kernels [h,w,out,in] or
 			if err := st.twoSpatial("a convolution takes a feature map", xs[0]); err != nil {
 				return nil, err
 			}
+			st.takesMaps(ws[0].Spatial(), xs[0])
 			return ops.Conv(xs[0], ws[0], o)
 		}),
 	}

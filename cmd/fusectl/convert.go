@@ -36,8 +36,8 @@ integer's range give its nearest end, NaN gives 0. Integers wrap. Floats beyond
 float16's range become infinite. bfloat16, which NumPy has no name for, is
 written as raw 2-byte void and read back by --as bfloat16.
 
---to-layout moves the channels of a map of 3 or more dimensions from where
---layout has them. An output in .npz takes all inputs, named as their files; an
+--to-layout orders the axes of a map, which --layout names, in another way:
+nhwc and nchw move the channels of any map. An output in .npz takes all inputs, named as their files; an
 input in .npz gives all its arrays, to an output with {} in its name.`,
 		Example: `  fusectl convert map.npy --dtype float16 -o half.npy
   # for PyTorch, channels first
@@ -49,7 +49,7 @@ input in .npz gives all its arrays, to an output with {} in its name.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return st.convert(cmd.Context(), c, args) },
 	}
 	f := cmd.Flags()
-	f.Var(&c.to, "to-layout", "move the channels: nhwc or nchw")
+	f.Var(&c.to, "to-layout", "order the axes of a map as this layout has them: nhwc, nchw, chw, ...")
 	f.Var(&c.byteOrder, "byte-order", "of the result's elements: little or big")
 	f.Var(&c.order, "order", "of the result in memory: C, the last axis runs fastest, or F, the first")
 	complete(cmd, "byte-order", c.byteOrder.of)
@@ -65,6 +65,9 @@ func (st *step) convert(ctx context.Context, c convertFlags, paths []string) err
 	xs, names, err := st.openMembers(paths)
 	if err != nil {
 		return err
+	}
+	if c.to != "" {
+		st.takesMaps(0, xs...)
 	}
 	for i, x := range xs {
 		if xs[i], err = toLayout(x, shape.Layout(st.layout), shape.Layout(c.to)); err != nil {
@@ -160,18 +163,35 @@ func (st *step) openMembers(paths []string) (xs []graph.Array, names []string, e
 	return xs, names, nil
 }
 
-// toLayout moves the channels of x to where layout to has them; "" leaves them.
+// toLayout orders the axes of x, a map as from has it, as to has them; "" leaves
+// them. Of families the channels are moved.
 func toLayout(x graph.Array, from, to shape.Layout) (graph.Array, error) {
-	n := len(x.Shape())
+	s := x.Shape()
 	switch {
 	case to == "" || from == to:
 		return x, nil
-	case n < 3:
-		return nil, &graph.Error{Name: graph.NameOf(x), Msg: "shape " + x.Shape().String() + ": --to-layout takes maps of at least 3 dimensions, batch and channels among them"}
+	case len(s) < 2:
+		return nil, graph.Errorf(x, "shape %v: --to-layout takes maps, which have channels and spatial axes", s)
 	}
-	perm := shape.MoveToLast(1, n) // from channels first
-	if to == shape.NCHW {
-		perm = shape.Inverse(perm)
+	form, err := ops.MapForm("--to-layout", x, from, 0)
+	if exact := len(to) == len(s) && len(from) != len(s); exact && len(to.Spatial()) > 0 { // the word sought has x's letters
+		form, err = from.Reordered(to), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(form.Spatial()) == 0 {
+		return nil, graph.Errorf(x, "shape %v: --to-layout takes maps of at least 3 dimensions, batch and channels among them", s).
+			Hint("--layout tc, or hwc, says that a map has no batch")
+	}
+	want := to
+	if to.Family() {
+		want = to.Reordered(form)
+	}
+	perm, ok := form.Permutation(want)
+	if !ok {
+		return nil, graph.Errorf(x, "shape %v is %s: --to-layout %s has other axes", s, form.Sized(s), to).
+			Hint("--to-layout %s moves the channels", to.Reordered(form))
 	}
 	return ops.Transpose(x, perm)
 }

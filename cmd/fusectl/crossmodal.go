@@ -30,7 +30,7 @@ func newCrossModalCommand(st *step) *cobra.Command {
 		Short: "fuse modalities (VQA)",
 		Long: `Fuses arrays of several modalities, such as image and text features:
 
-  concat     joins them along --axis
+  concat     joins them along --axis: the channels of maps, axis 1 of others
   add        sums them element by element
   mul        multiplies them element by element
   gate       A·sigmoid(B): each input after the first gates it
@@ -43,8 +43,8 @@ func newCrossModalCommand(st *step) *cobra.Command {
 Shapes broadcast and dtypes promote as for the commands of these names, but
 vectors [N,D] beside maps or sequences count for all their positions; mode
 concat joins such vectors to the features alone. --project I=W maps input I by
-a matrix first. Weights map the last axis of arrays of up to 3
-dimensions, and the channels of larger ones; an absent one is the identity.`,
+a matrix first. Weights map the channels of maps and the last axis of sequences
+and vectors; an absent one is the identity.`,
 		Example: `  # VQA: question features gate image features
   fusectl crossmodal image.npy question.npy --mode gate -o fused.npy
   # the question scales and shifts the channels of a map
@@ -63,6 +63,9 @@ dimensions, and the channels of larger ones; an absent one is the identity.`,
 			o, err := st.crossModal(c)
 			if err != nil {
 				return err
+			}
+			if !cmd.Flags().Changed("axis") {
+				o.Axis = blocks.JoinAxis(xs, o.Layout)
 			}
 			if c.mode != "attention" {
 				out, err := blocks.CrossModal(xs, c.mode, o)
@@ -83,7 +86,7 @@ dimensions, and the channels of larger ones; an absent one is the identity.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&c.mode, "mode", "concat", "how to fuse, `MODE`: "+strings.Join(blocks.CrossModalModes, ", "))
-	f.IntVar(&c.axis, "axis", 1, "join along axis `N`, in mode concat")
+	f.IntVar(&c.axis, "axis", 1, "join along axis `N`, in mode concat (default the channels of maps, axis 1 of others)")
 	f.StringArrayVar(&c.project, "project", nil, "map input I by a matrix first, `I=W`; may be repeated")
 	f.StringArrayVar(&c.projectBias, "project-bias", nil, "the bias of a projection, `I=B`")
 	c.gamma.addTo(cmd, "gamma", "film: the `MATRIX` of what scales")

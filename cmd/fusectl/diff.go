@@ -116,7 +116,9 @@ type diffReport struct {
 // diff compares, reports, and gives errDiffer where the arrays differ.
 func (st *step) diff(ctx context.Context, names []string, xs []graph.Array, o measure.CompareOptions, classes bool) error {
 	report := func(i int) arrayReport {
-		return arrayReport{names[i], xs[i].DType().String(), append([]int{}, xs[i].Shape()...)}
+		r := st.newArrayReport(xs[i])
+		r.Name = names[i]
+		return r
 	}
 	r := diffReport{A: report(0), B: report(1)}
 	var c measure.Comparison

@@ -56,7 +56,7 @@ func (c *common) addFlags(f *pflag.FlagSet) {
 	f.Var(&c.memory, "memory", "refuse work that needs more than `SIZE`, such as 512M; 0: no ceiling")
 	f.Var(&c.dtype, "dtype", "convert the result to dtype `T`")
 	f.Var(&c.as, "as", "read raw 2-byte void inputs as dtype `T`: bfloat16")
-	f.Var(&c.layout, "layout", "where the channels are: nhwc or nchw")
+	f.Var(&c.layout, "layout", "axes of maps, a letter each: nhwc (any map with its channels last), nchw, ntc, chw, ...")
 	f.Var(&c.maxHeader, "max-header", "refuse inputs whose header is longer than `SIZE`")
 	f.BoolVar(&c.dryRun, "dry-run", c.dryRun, "print what would be computed, from the headers alone")
 	f.BoolVar(&c.json, "json", c.json, "print errors, plans and reports as JSON")
@@ -97,17 +97,15 @@ func (f *typeFlag) Set(name string) (err error) {
 	return err
 }
 
-// layoutFlag is nhwc or nchw.
+// layoutFlag is a layout's word.
 type layoutFlag shape.Layout
 
 func (l *layoutFlag) Type() string   { return "LAYOUT" }
 func (l *layoutFlag) String() string { return string(*l) }
-func (l *layoutFlag) Set(name string) error {
-	if name != string(shape.NHWC) && name != string(shape.NCHW) {
-		return fmt.Errorf("want nhwc or nchw")
-	}
-	*l = layoutFlag(name)
-	return nil
+func (l *layoutFlag) Set(word string) error {
+	parsed, err := shape.ParseLayout(word)
+	*l = layoutFlag(parsed)
+	return err
 }
 
 // choice is one word of several.

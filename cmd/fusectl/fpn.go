@@ -83,6 +83,7 @@ by --down-conv or by taking every second position, and convolved by
 			if err != nil {
 				return err
 			}
+			st.takesMaps(o.Spatial(), levels...)
 			fused, err := blocks.FPN(levels, o)
 			if err != nil {
 				return err

@@ -44,6 +44,9 @@ func newPoolCommand(st *step, cmd *cobra.Command, pool func(graph.Array, ops.Red
 		if err != nil {
 			return nil, err
 		}
+		if over == nil {
+			st.takesMaps(0, xs[0])
+		}
 		return pool(xs[0], ops.ReduceOptions{Axes: over, KeepDims: keepdims, Layout: shape.Layout(st.layout)})
 	})
 	cmd.Flags().Var(&axes, "axes", "pool over these axes, such as 1,2; default all but batch and channel")

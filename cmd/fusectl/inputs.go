@@ -11,6 +11,7 @@ import (
 	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/recipe"
+	"fusectl/internal/shape"
 )
 
 // openOperands is openAll for an operation.
@@ -23,8 +24,32 @@ func (st *step) openOperands(paths []string) ([]graph.Array, error) {
 		if xs[i], err = st.operand(x); err != nil {
 			return nil, err
 		}
+		form := st.features(len(x.Shape()))
+		st.forms[x], st.forms[xs[i]] = &form, &form
 	}
 	return xs, nil
+}
+
+// features names the axes of an array of ndim as operations on features read it: one of
+// 3 axes is a sequence unless the layout names it exactly.
+func (c common) features(ndim int) shape.Layout {
+	l := shape.Layout(c.layout)
+	if !l.Maps(ndim) {
+		l = shape.NHWC
+	}
+	form, _ := l.Of(ndim, 0)
+	return form
+}
+
+// takesMaps notes how an operation on maps reads inputs. told is the number of spatial axes
+// where a kernel or a size tells it, and 0 where nothing does.
+func (st *step) takesMaps(told int, xs ...graph.Array) {
+	for _, x := range xs {
+		if st.forms[x] == nil {
+			st.forms[x] = new(shape.Layout)
+		}
+		*st.forms[x], _ = shape.Layout(st.layout).Of(len(x.Shape()), told)
+	}
 }
 
 // operand is x as an operation takes it: in a dtype from which its result can be

@@ -3,7 +3,9 @@ package main
 import (
 	"time"
 
+	"fusectl/internal/graph"
 	"fusectl/internal/npyio"
+	"fusectl/internal/shape"
 )
 
 // job is one graph with its inputs and outputs: what all steps of a command line
@@ -18,7 +20,8 @@ type job struct {
 	begun    []*npyio.Outputs  // guarded by the session's mu, for abandon
 	first    string            // the path of the first input
 	recipes  recipeCount
-	reports  []stepReport // of a chain's or a recipe's steps, for --dry-run
+	reports  []stepReport                  // of a chain's or a recipe's steps, for --dry-run
+	forms    map[graph.Array]*shape.Layout // of the inputs of operations, a letter an axis
 	started  time.Time
 }
 
@@ -26,7 +29,7 @@ type job struct {
 type recipeCount struct{ depth, steps int }
 
 func (s *session) newJob() *job {
-	j := &job{session: s, files: map[fileKey]*input{}, archives: map[fileKey]*npyio.Archive{}, pipes: npyio.NewPipes(), drawn: map[string]*drawn{}, started: time.Now()}
+	j := &job{session: s, files: map[fileKey]*input{}, archives: map[fileKey]*npyio.Archive{}, pipes: npyio.NewPipes(), drawn: map[string]*drawn{}, forms: map[graph.Array]*shape.Layout{}, started: time.Now()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.jobs[j] = true

@@ -13,8 +13,8 @@ func newLinearCommand(st *step) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "linear X --weight W",
 		Short: "linear map of the channels (Dense, 1x1 convolution)",
-		Long: `Maps the channels of X by a matrix: Keras's Dense, torch.nn.Linear, a 1x1
-convolution. Weights are [in,out] or [1,1,in,out] under nhwc, [out,in] or
+		Long: `Maps the channels of maps, and the last axis of sequences and vectors, by a
+matrix: Keras's Dense, torch.nn.Linear, a 1x1 convolution. Weights are [in,out] or [1,1,in,out] under nhwc, [out,in] or
 [out,in,1,1] under nchw, unless --weight-layout says otherwise.`,
 		Example: `  # GoogLeNet: logits of pooled features
   fusectl gap map.npy | fusectl linear - --weight fc.npy --bias fc-bias.npy -o logits.npy`,

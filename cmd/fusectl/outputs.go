@@ -142,6 +142,9 @@ func (j *job) compute(ctx context.Context, w writing, outs []graph.Array, paths 
 		return err
 	}
 	if w.verbose {
+		for _, in := range plan.Sources() {
+			fmt.Fprintf(j.stderr, "fusectl: read %v\n", j.newArrayReport(in))
+		}
 		for i, x := range outs {
 			fmt.Fprintf(j.stderr, "fusectl: wrote %s: %v %v in %v\n", npyio.Printable(paths[i]), x.DType(), x.Shape(), time.Since(j.started).Round(time.Microsecond))
 		}

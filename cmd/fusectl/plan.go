@@ -15,6 +15,24 @@ type arrayReport struct {
 	Name  string `json:"name"`
 	DType string `json:"dtype"`
 	Shape []int  `json:"shape"`
+	Axes  string `json:"axes,omitempty"` // a letter each, where an operation reads it as a map or a sequence
+}
+
+// newArrayReport describes an input, and how it is read.
+func (j *job) newArrayReport(x graph.Array) arrayReport {
+	r := arrayReport{Name: graph.NameOf(x), DType: x.DType().String(), Shape: append([]int{}, x.Shape()...)}
+	if form := j.forms[x]; form != nil {
+		r.Axes = string(*form)
+	}
+	return r
+}
+
+func (r arrayReport) String() string {
+	text := fmt.Sprintf("%s: %s %s", npyio.Printable(r.Name), r.DType, shapeText(r.Shape))
+	if r.Axes != "" {
+		text += ": " + shape.Layout(r.Axes).Sized(r.Shape)
+	}
+	return text
 }
 
 // resultReport is an array that an operation gives.
@@ -57,7 +75,7 @@ func shapeText(s []int) string { return shape.Shape(s).String() }
 func (j *job) describe(p *graph.Plan, asJSON bool, paths []string) error {
 	inputs := []arrayReport{}
 	for _, in := range p.Sources() {
-		inputs = append(inputs, arrayReport{graph.NameOf(in), in.DType().String(), append([]int{}, in.Shape()...)})
+		inputs = append(inputs, j.newArrayReport(in))
 	}
 	if asJSON {
 		for _, s := range j.reports {
@@ -77,7 +95,7 @@ func (j *job) describe(p *graph.Plan, asJSON bool, paths []string) error {
 		fmt.Fprintln(j.out, s)
 	}
 	for _, x := range inputs {
-		fmt.Fprintf(j.out, "  reads   %s: %s %s\n", npyio.Printable(x.Name), x.DType, shapeText(x.Shape))
+		fmt.Fprintf(j.out, "  reads   %v\n", x)
 	}
 	for i, x := range p.Outs() {
 		to := npyio.Printable(paths[i])

@@ -57,7 +57,15 @@ position inside. TensorFlow's and JAX's is --cubic-coeff -0.5
 				return nil, usagef("--cubic-coeff %g: want a number below 0", o.CubicCoeff)
 			case scales != nil:
 				size = nil
-				for i, a := range o.Layout.Spatial(len(s)) {
+				told := len(scale)
+				if told == 1 {
+					told = 0
+				}
+				form, err := ops.MapForm("resizing", xs[0], o.Layout, told)
+				if err != nil {
+					return nil, err
+				}
+				for i, a := range form.Spatial() {
 					size = append(size, int(min(float64(s[a])*scale[min(i, len(scale)-1)], math.MaxInt32)))
 				}
 				if !recompute {

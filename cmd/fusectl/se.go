@@ -23,6 +23,7 @@ block of Hu et al. 2018. Weights are those of linear.`,
 			if err != nil {
 				return nil, err
 			}
+			st.takesMaps(0, xs[0])
 			return blocks.SE(xs[0], w[0], w[1], shape.Layout(st.layout))
 		}),
 	}
@@ -50,6 +51,7 @@ Weights are those of linear and conv.`,
 			if err != nil {
 				return nil, err
 			}
+			st.takesMaps(w[2].Spatial(), xs[0])
 			return blocks.CBAM(xs[0], w[0], w[1], w[2], shape.Layout(st.layout))
 		}),
 	}

@@ -214,10 +214,14 @@ func (st *step) planes(s showFlags, x graph.Array) (graph.Array, error) {
 	case n > 4:
 		return nil, &graph.Error{Name: graph.NameOf(x), Msg: fmt.Sprintf("shape %v: show draws maps of up to 4 dimensions", d), Hints: []string{"--heatmap draws the last two axes of any array"}}
 	}
+	form, err := ops.MapForm("show", x, shape.Layout(st.layout), 2)
+	if err != nil {
+		return nil, err
+	}
 	if n == 3 {
 		x, _ = ops.Reshape(x, append(shape.Shape{1}, d...)) // as many elements
 	}
-	if shape.Layout(st.layout) == shape.NCHW {
+	if form.ChannelsFirst() {
 		return x, nil
 	}
 	return ops.Transpose(x, []int{0, 3, 1, 2})

@@ -64,9 +64,9 @@ func (c common) options(only bool) graph.Options {
 	return graph.Options{Threads: c.threads, Memory: int64(c.memory), Base: ownMemory, Only: only}
 }
 
-// channel is the axis of x that has its channels; -1 where x has no axes.
+// channel is the axis of x that has its features; -1 where x has no axes.
 func (c common) channel(x graph.Array) int {
-	return shape.Layout(c.layout).Channel(len(x.Shape()))
+	return shape.Layout(c.layout).Features(len(x.Shape()))
 }
 
 // carryOut runs a command line, which may be a chain; a panic is an error like

@@ -68,7 +68,7 @@ func AttentionScores(x graph.Array, o AttentionOptions) (out, scores graph.Array
 		if out, err = ops.Cast(a, t.Compute()); err != nil {
 			return nil, err
 		}
-		if o.Spatial && (len(out.Shape()) > 3 || out.Shape().Equal(x.Shape())) { // else words that a map attends to
+		if o.Spatial && (out.Shape().Equal(x.Shape()) || o.Layout.Maps(len(out.Shape()))) { // else words that a map attends to
 			out, err = flatten(out, o.Layout)
 		}
 		sequences[a] = out
@@ -109,7 +109,7 @@ func AttentionScores(x graph.Array, o AttentionOptions) (out, scores graph.Array
 		return nil, nil, err
 	}
 	if o.Spatial {
-		if out, err = unflatten(out, x.Shape(), o.Layout); err != nil {
+		if out, err = unflatten(out, x, o.Layout); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -152,28 +152,45 @@ func (o AttentionOptions) inputs(x graph.Array) (q, k, v graph.Array, err error)
 			return nil, nil, nil, graph.Errorf(a, "shape %v: attention takes at least %d dimensions", a.Shape(), low)
 		}
 	}
+	if s := q.Shape(); o.Spatial && !o.Layout.Maps(len(s)) {
+		map3, sequence := o.Layout.Like(2, false), o.Layout.Like(1, true)
+		return nil, nil, nil, graph.Errorf(q, "shape %v: an array of 3 axes may be one map, %s, or a batch of sequences, %s: --spatial wants to know which", s, map3, sequence).
+			Hint("--layout %s says that it is a map of %s, --layout %s that it is sequences of %s", map3, map3.Sized(s), sequence, sequence.Sized(s))
+	}
 	return q, k, v, nil
 }
 
-// flatten makes one sequence [batch, positions, channels] of a feature map.
+// flatten makes one sequence [batch, positions, channels] of a feature map, or
+// [positions, channels] where it has no batch.
 func flatten(x graph.Array, l shape.Layout) (graph.Array, error) {
-	n := len(x.Shape())
-	x, err := ops.Transpose(x, shape.MoveToLast(l.Channel(n), n))
+	form, err := ops.MapForm("--spatial", x, l, 0)
 	if err != nil {
 		return nil, err
 	}
+	n := len(x.Shape())
+	if x, err = ops.Transpose(x, shape.MoveToLast(form.Channel(), n)); err != nil {
+		return nil, err
+	}
 	s := x.Shape()
-	return ops.Reshape(x, shape.Shape{s[0], int(s.Product(1, n-1)), s[n-1]})
+	into := shape.Shape{int(s.Product(0, n-1)), s[n-1]}
+	if form.Batched() {
+		into = shape.Shape{s[0], int(s.Product(1, n-1)), s[n-1]}
+	}
+	return ops.Reshape(x, into)
 }
 
-// unflatten undoes flatten for a map of shape s, whose channels may have
+// unflatten undoes flatten for the result x of a map, whose channels may have
 // changed.
-func unflatten(x graph.Array, s shape.Shape, l shape.Layout) (graph.Array, error) {
-	perm := shape.MoveToLast(l.Channel(len(s)), len(s))
-	last := s.Permute(perm)
-	last[len(last)-1] = x.Shape()[2]
-	x, err := ops.Reshape(x, last)
+func unflatten(x, of graph.Array, l shape.Layout) (graph.Array, error) {
+	form, err := ops.MapForm("--spatial", of, l, 0)
 	if err != nil {
+		return nil, err
+	}
+	s := of.Shape()
+	perm := shape.MoveToLast(form.Channel(), len(s))
+	last := s.Permute(perm)
+	last[len(last)-1] = x.Shape().Last()
+	if x, err = ops.Reshape(x, last); err != nil {
 		return nil, err
 	}
 	return ops.Transpose(x, shape.Inverse(perm))

@@ -42,7 +42,7 @@ func TestGatesRefuse(t *testing.T) {
 	for want, build := range map[string]func() (graph.Array, error){
 		"weight of shape (5,3) takes 5 channels: want (": func() (graph.Array, error) { return SE(x, w(5, 3), w(3, 6), shape.NHWC) },
 		"gives 5 channels: want the 6 of x1.npy":         func() (graph.Array, error) { return SE(x, w(6, 3), w(3, 5), shape.NHWC) },
-		"has no positions to pool": func() (graph.Array, error) {
+		"cbam over 2 spatial axes takes 4": func() (graph.Array, error) {
 			return CBAM(graphtest.Randn(1, 2, 6), w(6, 3), w(3, 6), w(7, 7, 2, 1), shape.NHWC)
 		},
 	} {

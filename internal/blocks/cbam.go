@@ -15,6 +15,9 @@ func CBAM(x graph.Array, fc1, fc2, spatial ops.Weights, l shape.Layout) (graph.A
 	if err != nil {
 		return nil, err
 	}
+	if l, err = ops.MapForm("cbam", x, l, spatial.Spatial()); err != nil {
+		return nil, err
+	}
 	if err := fitBottleneck(x, fc1, fc2, l); err != nil {
 		return nil, err
 	}
@@ -35,7 +38,7 @@ func CBAM(x graph.Array, fc1, fc2, spatial ops.Weights, l shape.Layout) (graph.A
 	if x, err = scaleBy(x, gate, x.DType(), l); err != nil {
 		return nil, err
 	}
-	channel := l.Channel(len(x.Shape()))
+	channel := l.Channel()
 	o.Axes = []int{channel}
 	if mean, top, err = meanAndMax(x, o); err != nil {
 		return nil, err

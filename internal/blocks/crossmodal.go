@@ -74,6 +74,17 @@ func CrossModal(xs []graph.Array, mode string, o CrossModalOptions) (graph.Array
 	return bilinear(xs[0], xs[1], o)
 }
 
+// JoinAxis is the axis along which mode concat joins unless it is told another: the
+// channels of maps, or of maps beside vectors, and the positions of sequences, such as
+// those of an image and then the words.
+func JoinAxis(xs []graph.Array, l shape.Layout) int {
+	widest := slices.MaxFunc(xs, func(a, b graph.Array) int { return len(a.Shape()) - len(b.Shape()) })
+	if n := len(widest.Shape()); l.Maps(n) {
+		return l.Features(n)
+	}
+	return 1
+}
+
 // check refuses an unknown mode, and inputs that a mode's weights don't fit,
 // before vectors are given other axes.
 func (o CrossModalOptions) check(xs []graph.Array, mode string) error {
@@ -98,7 +109,7 @@ func (o CrossModalOptions) check(xs []graph.Array, mode string) error {
 			return graph.Errorf(xs[i], "shape () has no features for %s", mode)
 		}
 		for _, w := range weights {
-			if err := w.Fits(xs[i], featureAxis(n, o.Layout)); err != nil {
+			if err := w.Fits(xs[i], o.Layout.Features(n)); err != nil {
 				return err
 			}
 		}
@@ -122,8 +133,8 @@ func CrossAttention(xs []graph.Array, o CrossModalOptions) (out, scores graph.Ar
 	}
 	a := o.Attention
 	a.Context, a.Layout = sequences[1], o.Layout
-	a.Spatial = len(sequences[0].Shape()) > 3
-	if !a.Spatial && len(sequences[1].Shape()) > 3 {
+	a.Spatial = o.Layout.Maps(len(sequences[0].Shape()))
+	if !a.Spatial && o.Layout.Maps(len(sequences[1].Shape())) {
 		if a.Context, err = flatten(sequences[1], o.Layout); err != nil {
 			return nil, nil, err
 		}
@@ -163,7 +174,7 @@ func project(x graph.Array, w ops.Weights, l shape.Layout) (graph.Array, error) 
 	if len(x.Shape()) == 0 {
 		return nil, graph.Errorf(x, "shape () has no features to project")
 	}
-	return ops.Linear(x, w, ops.LinearOptions{Axis: featureAxis(len(x.Shape()), l)})
+	return ops.Linear(x, w, ops.LinearOptions{Axis: l.Features(len(x.Shape()))})
 }
 
 // modalities are two float arrays with their features on the last axis, in
@@ -180,7 +191,7 @@ func modalities(op string, a, b graph.Array, l shape.Layout, weights ...ops.Weig
 	for i, x := range out {
 		n := len(x.Shape())
 		if x, err = ops.Cast(x, t.Compute()); err == nil {
-			out[i], err = ops.Transpose(x, shape.MoveToLast(featureAxis(n, l), n))
+			out[i], err = ops.Transpose(x, shape.MoveToLast(l.Features(n), n))
 		}
 		if err != nil {
 			return nil, nil, t, err
@@ -193,7 +204,7 @@ func modalities(op string, a, b graph.Array, l shape.Layout, weights ...ops.Weig
 // them, and rounds to t.
 func fromLast(x graph.Array, t dtype.Type, l shape.Layout) (graph.Array, error) {
 	n := len(x.Shape())
-	x, err := ops.Transpose(x, shape.Inverse(shape.MoveToLast(featureAxis(n, l), n)))
+	x, err := ops.Transpose(x, shape.Inverse(shape.MoveToLast(l.Features(n), n)))
 	if err != nil {
 		return nil, err
 	}

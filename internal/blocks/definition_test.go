@@ -202,7 +202,7 @@ func layouts(t *testing.T, f func(t *testing.T, l layout)) {
 		t.Run(string(l), func(t *testing.T) {
 			f(t, layout{l, func(x graph.Array) graph.Array {
 				n := len(x.Shape())
-				return graphtest.Must(ops.Transpose(x, shape.MoveToLast(l.Channel(n), n)))
+				return graphtest.Must(ops.Transpose(x, shape.MoveToLast(l.Like(n-2, true).Channel(), n)))
 			}})
 		})
 	}

@@ -56,10 +56,11 @@ func FPN(levels []graph.Array, o FPNOptions) ([]graph.Array, error) {
 	if len(levels) < 2 {
 		return nil, &graph.Error{Msg: fmt.Sprintf("fpn needs at least 2 levels: got %d", len(levels))}
 	}
-	levels, err := finestFirst(levels, o.Layout)
+	levels, form, err := o.finestFirst(levels)
 	if err != nil {
 		return nil, err
 	}
+	o.Layout = form
 	all := slices.Clone(levels)
 	for _, f := range []struct {
 		flag string
@@ -86,7 +87,7 @@ func FPN(levels []graph.Array, o FPNOptions) ([]graph.Array, error) {
 			return nil, err
 		}
 	}
-	p := pyramid{o, levels, len(levels[0].Shape())}
+	p := pyramid{o, levels}
 	lateral := slices.Clone(work)
 	for i := range o.Lateral {
 		if lateral[i], err = ops.Linear(work[i], o.Lateral[i], ops.LinearOptions{Axis: p.channel()}); err != nil {
@@ -117,18 +118,17 @@ func FPN(levels []graph.Array, o FPNOptions) ([]graph.Array, error) {
 	return fused, nil
 }
 
-// pyramid is a pyramid in the making.
+// pyramid is a pyramid in the making, whose Layout names the axes of its levels.
 type pyramid struct {
 	FPNOptions
 	levels []graph.Array // as they came, for messages
-	rank   int           // dimensions of every level
 }
 
 // channel is the axis of the levels that has their channels.
-func (p *pyramid) channel() int { return p.Layout.Channel(p.rank) }
+func (p *pyramid) channel() int { return p.Layout.Channel() }
 
 // spatial is the axes of the levels that are neither batch nor channels.
-func (p *pyramid) spatial() []int { return p.Layout.Spatial(p.rank) }
+func (p *pyramid) spatial() []int { return p.Layout.Spatial() }
 
 // topDown merges each level with the coarser fused one.
 func (p *pyramid) topDown(lateral []graph.Array) ([]graph.Array, error) {
@@ -302,21 +302,36 @@ func (p *pyramid) weighted(flag string, weights graph.Array, i int, x, y graph.A
 	return ops.Add(terms[:], ops.AddOptions{})
 }
 
+// Spatial is the number of spatial axes that kernels tell; 0 where none does.
+func (o *FPNOptions) Spatial() int {
+	for _, ws := range [][]ops.Weights{o.Lateral, o.Output, o.ExtraConv, o.Down, o.BottomUpConv} {
+		for _, w := range ws {
+			if n := w.Spatial(); n > 0 {
+				return n
+			}
+		}
+	}
+	return 0
+}
+
 // finestFirst orders levels by their spatial size, which must fall or rise
-// throughout.
-func finestFirst(levels []graph.Array, l shape.Layout) ([]graph.Array, error) {
+// throughout, and names their axes.
+func (o *FPNOptions) finestFirst(levels []graph.Array) (_ []graph.Array, form shape.Layout, err error) {
 	rank := len(levels[0].Shape())
 	for _, x := range levels {
-		switch n := len(x.Shape()); {
-		case n < 3 || n > 5:
-			return nil, graph.Errorf(x, "shape %v: a level of a pyramid has 3, 4 or 5 dimensions, such as %s", x.Shape(), l)
-		case n != rank:
-			return nil, graph.Errorf(x, "shape %v: want as many dimensions as %s has, whose shape is %v", x.Shape(), graph.NameOf(levels[0]), levels[0].Shape())
+		if len(x.Shape()) != rank {
+			return nil, "", graph.Errorf(x, "shape %v: want as many dimensions as %s has, whose shape is %v", x.Shape(), graph.NameOf(levels[0]), levels[0].Shape())
 		}
+	}
+	if form, err = ops.MapForm("fpn", levels[0], o.Layout, o.Spatial()); err != nil {
+		return nil, "", err
+	}
+	if n := len(form.Spatial()); n < 1 || n > 3 {
+		return nil, "", graph.Errorf(levels[0], "shape %v: a level of a pyramid has 1, 2 or 3 spatial axes, such as %s", levels[0].Shape(), o.Layout.Like(2, true))
 	}
 	pixels := func(x graph.Array) int64 {
 		n := int64(1)
-		for _, a := range l.Spatial(rank) {
+		for _, a := range form.Spatial() {
 			n *= int64(x.Shape()[a])
 		}
 		return n
@@ -327,10 +342,10 @@ func finestFirst(levels []graph.Array, l shape.Layout) ([]graph.Array, error) {
 	}
 	for i, x := range levels[1:] {
 		if pixels(x) > pixels(levels[i]) {
-			return nil, graph.Errorf(x, "shape %v is not in order of size: levels go from finest to coarsest or back", x.Shape())
+			return nil, "", graph.Errorf(x, "shape %v is not in order of size: levels go from finest to coarsest or back", x.Shape())
 		}
 	}
-	return levels, nil
+	return levels, form, nil
 }
 
 // sameButSpace checks that laterals agree in batch and, unless they are joined
@@ -343,7 +358,7 @@ func (p *pyramid) sameButSpace(lateral []graph.Array) error {
 		case s[channel] != first[channel] && p.Merge != "concat":
 			return graph.Errorf(p.levels[i], "%d channels, its shape is %v: %s has %d, its shape is %v", s[channel], s, graph.NameOf(p.levels[0]), first[channel], first).
 				Hint("bring all levels to as many channels with 1x1 convolutions: --lateral w2.npy,w3.npy,...")
-		case s[0] != first[0]:
+		case p.Layout.Batched() && s[0] != first[0]:
 			return graph.Errorf(p.levels[i], "batch of %d, its shape is %v: %s has %d, its shape is %v", s[0], s, graph.NameOf(p.levels[0]), first[0], first)
 		}
 	}

@@ -49,10 +49,7 @@ func TestCrossModalIsItsDefinition(t *testing.T) {
 					l.equal(t, want, build)
 				}
 			}
-			axis := n - 1
-			if n > 3 {
-				axis = l.Channel(n)
-			}
+			axis := l.Features(n)
 			a, ma := of(1, dims...)
 			b, mb := of(2, dims...)
 			c, mc := plain(3, 2, 5)    // vectors of the batch

@@ -55,7 +55,7 @@ func TestGatesRefuseByName(t *testing.T) {
 	checkRefusals(t, []refusal{
 		{"se of integers", se(i, fc1, fc2), "i.npy", "dtype int8: se takes float16, bfloat16, float32 or float64", toFloat},
 		{"cbam of integers", cbam(i, fc1, fc2, s), "i.npy", "dtype int8: cbam takes float16, bfloat16, float32 or float64", toFloat},
-		{"se of vectors", se(array("x.npy", 2, 6), fc1, fc2), "x.npy", "shape (2,6) has no positions to pool: want a feature map, nhwc", nil},
+		{"se of vectors", se(array("x.npy", 2, 6), fc1, fc2), "x.npy", "shape (2,6) has no positions to pool: want a feature map, such as nhwc", nil},
 		{"se of no positions", se(array("x.npy", 2, 0, 8, 6), fc1, fc2), "x.npy", "shape (2,0,8,6): gap over axis 1 pools no element", nil},
 		{"cbam of no positions", cbam(array("x.npy", 2, 0, 8, 6), fc1, fc2, s), "x.npy", "shape (2,0,8,6): gap over axis 1 pools no element", nil},
 		{"se by a window", se(x, fc1, keras("fc2.npy", 3, 6, 1)), "fc2.npy", "shape (3,6,1): want a linear weight, (in,out) or (1,1,in,out)", nil},
@@ -68,7 +68,7 @@ func TestGatesRefuseByName(t *testing.T) {
 		{"cbam by a window of one map", cbam(x, fc1, fc2, keras("s.npy", 7, 7, 1, 1)), "s.npy",
 			"kernel of shape (7,7,1,1) takes 1 channels in 1 groups: want (7,7,in/groups,out), in being the 2 channels of what is computed from x.npy, whose shape is (2,9,8,2)", inConvs},
 		{"cbam by a window that gives 5 maps", cbam(x, fc1, fc2, keras("s.npy", 7, 7, 2, 5)), "x.npy", "shape (2,9,8,5) does not broadcast with (2,9,8,6) of x.npy",
-			[]string{"concat, add and mul bring feature maps to one height and width with --align crop, pad or resize"}},
+			[]string{"concat, add and mul bring feature maps to one size with --align crop, pad or resize"}},
 	})
 }
 
@@ -96,7 +96,7 @@ func TestFPNRefuses(t *testing.T) {
 	}
 	checkRefusals(t, []refusal{
 		{"one level", fpn(FPNOptions{}, p3), "", "fpn needs at least 2 levels: got 1", nil},
-		{"rank 2", fpn(FPNOptions{}, p3, array("y.npy", 3, 4)), "y.npy", "shape (3,4): a level of a pyramid has 3, 4 or 5 dimensions, such as nhwc", nil},
+		{"rank 2", fpn(FPNOptions{}, array("z.npy", 6, 4), array("y.npy", 3, 4)), "z.npy", "shape (6,4): a level of a pyramid has 1, 2 or 3 spatial axes, such as nhwc", nil},
 		{"other ranks", fpn(FPNOptions{}, p3, array("y.npy", 2, 3, 4)), "y.npy", "shape (2,3,4): want as many dimensions as p3.npy has, whose shape is (2,9,6,4)", nil},
 		{"no order", fpn(FPNOptions{}, p3, p5, p4), "p4.npy", "shape (2,5,3,4) is not in order of size: levels go from finest to coarsest or back", nil},
 		{"few laterals", fpn(FPNOptions{Lateral: []ops.Weights{one}}, p3, p4, p5), "", number("lateral", 1, 3), nil},
@@ -121,7 +121,7 @@ func TestFPNRefuses(t *testing.T) {
 		{"p6p7 without weights", fpn(FPNOptions{Extra: "p6p7"}, p3, p4), "", "--extra p6p7 needs the weights of two convolutions", nil},
 		{"p6 of other channels", fpn(FPNOptions{Extra: "p6p7", ExtraConv: []ops.Weights{bad, three}}, p3, p4), "w.npy", conv64("p4.npy, whose shape is (2,5,3,4)"), inConvs},
 		{"p7 of other channels", fpn(FPNOptions{Extra: "p6p7", ExtraConv: []ops.Weights{three, bad}}, p3, p4), "w.npy", conv("(2,3,2,4)", "p4.npy"), inConvs},
-		{"p6 by a matrix", fpn(FPNOptions{Extra: "p6p7", ExtraConv: []ops.Weights{one, three}}, p3, p4), "w.npy", "shape (4,4): want a kernel of 4 dimensions, (h,w,in/groups,out)", nil},
+		{"p6 by a matrix", fpn(FPNOptions{Extra: "p6p7", ExtraConv: []ops.Weights{one, three}}, p3, p4), "w.npy", "shape (4,4): want a kernel of 3, 4 or 5 dimensions, such as (h,w,in/groups,out)", nil},
 		{"p6 by PyTorch's kernel of other channels", fpn(FPNOptions{Extra: "p6p7", ExtraConv: []ops.Weights{{Kernel: array("w.npy", 4, 5, 3, 3), Layout: ops.Torch}, three}}, p3, p4), "w.npy",
 			"kernel of shape (4,5,3,3) takes 5 channels in 1 groups: want (out,in/groups,3,3), in being the 4 channels of p4.npy, whose shape is (2,5,3,4)",
 			[]string{"kernels are read as (out,in/groups,h,w); --weight-layout says otherwise"}},
@@ -153,7 +153,7 @@ func TestCrossModalRefuses(t *testing.T) {
 		{"film to other features", film(w, w, a, v), "v.npy", "gives 4 features by --gamma or --beta: a.npy has 6 to scale and shift", nil},
 		{"film of integers", film(ops.Weights{}, ops.Weights{}, a, typed(dtype.Int8, "i.npy", 2, 6)), "i.npy", "dtype int8: film takes float16, bfloat16, float32 or float64", toFloat},
 		{"film of a map of other positions", film(ops.Weights{}, ops.Weights{}, a, array("b.npy", 2, 7, 8, 6)), "b.npy", "shape (2,7,8,6) does not broadcast with (2,9,8,6) of a.npy",
-			[]string{"concat, add and mul bring feature maps to one height and width with --align crop, pad or resize"}},
+			[]string{"concat, add and mul bring feature maps to one size with --align crop, pad or resize"}},
 		{"film by a sequence", film(ops.Weights{}, ops.Weights{}, a, array("s.npy", 2, 3, 6)), "s.npy", "shape (2,3,6) beside a.npy, whose shape is (2,9,8,6): film wants as many dimensions, or vectors (N,D), which count for all positions", nil},
 		{"film with a bias of other features", film(ops.Weights{Kernel: array("w.npy", 6, 6), Layout: ops.Keras, Bias: array("bias.npy", 5)}, ops.Weights{}, a, v), "bias.npy", "bias of shape (5,): want (6,), a number for each output channel", nil},
 		{"film with a bias of other features that shifts", film(ops.Weights{}, ops.Weights{Bias: array("bias.npy", 5)}, a, v), "bias.npy", "bias of shape (5,): want (6,), a number for each output channel", nil},
@@ -164,7 +164,7 @@ func TestCrossModalRefuses(t *testing.T) {
 		{"bilinear with a bias of other features", bilinear(CrossModalOptions{U: ops.Weights{Bias: array("bias.npy", 5)}}, a, v), "bias.npy", "bias of shape (5,): want (6,), a number for each output channel", nil},
 		{"bilinear in groups that don't split", bilinear(CrossModalOptions{Factor: 4}, a, v), "", "6 features don't split into groups of --factor 4", nil},
 		{"bilinear of maps of other positions", bilinear(CrossModalOptions{}, a, array("b.npy", 2, 7, 8, 6)), "b.npy", "shape (2,7,8,6) does not broadcast with (2,9,8,6) of a.npy",
-			[]string{"concat, add and mul bring feature maps to one height and width with --align crop, pad or resize"}},
+			[]string{"concat, add and mul bring feature maps to one size with --align crop, pad or resize"}},
 		{"bilinear to other features", bilinear(CrossModalOptions{P: keras("p.npy", 5, 4)}, a, v), "p.npy", "weight of shape (5,4) takes 5 channels: want (6,out) for the 6 of a.npy, whose shape is (2,9,8,6)", inKeras},
 		{"a projection of no input", modal("add", project(2, w), a, v), "", "--project 2: there are inputs 0 to 1", nil},
 		{"a projection of a number", modal("add", project(1, w), a, number), "n.npy", "shape () has no features to project", nil},

@@ -15,6 +15,9 @@ func SE(x graph.Array, fc1, fc2 ops.Weights, l shape.Layout) (graph.Array, error
 	if err != nil {
 		return nil, err
 	}
+	if l, err = ops.MapForm("se", x, l, 0); err != nil {
+		return nil, err
+	}
 	if err := fitBottleneck(x, fc1, fc2, l); err != nil {
 		return nil, err
 	}
@@ -29,13 +32,13 @@ func SE(x graph.Array, fc1, fc2 ops.Weights, l shape.Layout) (graph.Array, error
 	return scaleBy(x, gate, t, l)
 }
 
-// fitBottleneck refuses an x without positions to pool, and linear maps that don't
+// fitBottleneck refuses an x, whose axes l names, without positions to pool, and linear maps that don't
 // lead from its channels back to as many.
 func fitBottleneck(x graph.Array, fc1, fc2 ops.Weights, l shape.Layout) error {
-	if len(x.Shape()) < 3 {
-		return graph.Errorf(x, "shape %v has no positions to pool: want a feature map, %s", x.Shape(), l)
+	if len(l.Spatial()) == 0 {
+		return graph.Errorf(x, "shape %v has no positions to pool: want a feature map, such as %s", x.Shape(), l.Like(2, true))
 	}
-	axis := l.Channel(len(x.Shape()))
+	axis := l.Channel()
 	if err := fc1.Fits(x, axis); err != nil {
 		return err
 	}
@@ -58,7 +61,7 @@ func fitBottleneck(x graph.Array, fc1, fc2 ops.Weights, l shape.Layout) error {
 
 // bottleneck is fc2(relu(fc1(x))) over the channels.
 func bottleneck(x graph.Array, fc1, fc2 ops.Weights, l shape.Layout) (graph.Array, error) {
-	axis := l.Channel(len(x.Shape()))
+	axis := l.Channel()
 	z, err := ops.Linear(x, fc1, ops.LinearOptions{Axis: axis, Activation: "relu"})
 	if err != nil {
 		return nil, err

@@ -12,7 +12,8 @@ import (
 type modal struct {
 	given, xs []graph.Array // as they came, and with as many axes as the widest
 	widest    graph.Array
-	features  int // the axis of its features
+	features  int  // the axis of its features
+	batched   bool // its first axis is a batch
 }
 
 // spread gives vectors among xs, [N,D] or [D], as many axes as the maps or
@@ -24,7 +25,14 @@ func spread(xs []graph.Array, mode string, l shape.Layout) (m modal, found bool,
 	m = modal{given: xs, xs: slices.Clone(xs)}
 	m.widest = slices.MaxFunc(xs, func(a, b graph.Array) int { return len(a.Shape()) - len(b.Shape()) })
 	n := len(m.widest.Shape())
-	m.features = featureAxis(n, l)
+	m.features = l.Features(n)
+	if m.batched = len(l) != n || l.Batched(); !m.batched {
+		for i, x := range xs {
+			if s := x.Shape(); len(s) == 2 && n > 2 {
+				return m, false, graph.Errorf(xs[i], "shape %v beside %s, which has no batch: want a vector (D,)", s, graph.Described(m.widest))
+			}
+		}
+	}
 	for i, x := range xs {
 		s := x.Shape()
 		if len(s) == 0 || len(s) == n {
@@ -80,9 +88,11 @@ func vectorsBeside(xs []graph.Array, mode string, axis int, l shape.Layout) ([]g
 	if err != nil || !found {
 		return xs, err
 	}
-	batch, err := m.extent(0, "a batch of %d")
-	if err != nil {
-		return nil, err
+	batch := xs[0].Shape()[0]
+	if m.batched {
+		if batch, err = m.extent(0, "a batch of %d"); err != nil {
+			return nil, err
+		}
 	}
 	switch mode {
 	case "add", "mul", "gate":
@@ -138,12 +148,4 @@ func asSequences(xs []graph.Array) ([]graph.Array, error) {
 		}
 	}
 	return out, nil
-}
-
-// featureAxis is the axis that weights of modalities map.
-func featureAxis(ndim int, l shape.Layout) int {
-	if ndim <= 3 {
-		return ndim - 1
-	}
-	return l.Channel(ndim)
 }

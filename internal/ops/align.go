@@ -21,15 +21,16 @@ func Align(xs []graph.Array, how string, o ResizeOptions) ([]graph.Array, error)
 		return xs, nil
 	}
 	var to []int
+	forms := make([]shape.Layout, len(xs))
 	for i, x := range xs {
-		n, err := spatialAxes("--align", x, o.Layout)
-		if err != nil {
+		var err error
+		if forms[i], err = movesOver("--align", x, o.Layout, 0); err != nil {
 			return nil, err
 		}
-		size := spatialSize(x, o.Layout)
+		size := spatialSize(x, forms[i])
 		if i == 0 {
 			to = size
-		} else if n != len(to) {
+		} else if len(size) != len(to) {
 			return nil, graph.Errorf(x, "shape %v: --align takes maps of as many dimensions as %s, which has %v", x.Shape(), graph.NameOf(xs[0]), xs[0].Shape())
 		}
 		for k, extent := range size {
@@ -43,15 +44,16 @@ func Align(xs []graph.Array, how string, o ResizeOptions) ([]graph.Array, error)
 	out := make([]graph.Array, len(xs))
 	for i, x := range xs {
 		var err error
+		o.Layout = forms[i]
 		switch {
-		case slices.Equal(spatialSize(x, o.Layout), to):
+		case slices.Equal(spatialSize(x, forms[i]), to):
 			out[i] = x
 		case how == "resize":
 			out[i], err = Resize(x, to, o)
 		case how == "crop":
-			out[i] = crop(x, to, o.Layout)
+			out[i] = crop(x, to, forms[i])
 		default:
-			out[i], err = pad(x, to, o.Layout)
+			out[i], err = pad(x, to, forms[i])
 		}
 		if err != nil {
 			return nil, err
@@ -61,25 +63,25 @@ func Align(xs []graph.Array, how string, o ResizeOptions) ([]graph.Array, error)
 }
 
 // spatialSize is the extents of a map's spatial axes.
-func spatialSize(x graph.Array, l shape.Layout) []int {
+func spatialSize(x graph.Array, form shape.Layout) []int {
 	var size []int
-	for _, a := range l.Spatial(len(x.Shape())) {
+	for _, a := range form.Spatial() {
 		size = append(size, x.Shape()[a])
 	}
 	return size
 }
 
 // withSize is x's shape with other spatial extents, and the first of these axes.
-func withSize(x graph.Array, to []int, l shape.Layout) (shape.Shape, int) {
+func withSize(x graph.Array, to []int, form shape.Layout) (shape.Shape, int) {
 	s := x.Shape().Clone()
-	first := l.Spatial(len(s))[0]
+	first := form.Spatial()[0]
 	copy(s[first:], to)
 	return s, first
 }
 
 // pad is x in the middle of zeros.
-func pad(x graph.Array, to []int, l shape.Layout) (graph.Array, error) {
-	out, first := withSize(x, to, l)
+func pad(x graph.Array, to []int, form shape.Layout) (graph.Array, error) {
+	out, first := withSize(x, to, form)
 	if err := checkSize(x, out); err != nil {
 		return nil, err
 	}
@@ -97,8 +99,8 @@ type cropped struct {
 }
 
 // crop is the middle of x.
-func crop(x graph.Array, to []int, l shape.Layout) graph.Array {
-	out, first := withSize(x, to, l)
+func crop(x graph.Array, to []int, form shape.Layout) graph.Array {
+	out, first := withSize(x, to, form)
 	maps := volumes(x, first, len(to))
 	s := maps.Shape().Clone()
 	c := &cropped{}

@@ -19,7 +19,7 @@ func TestAlignIsIndexing(t *testing.T) {
 		if l == shape.NCHW {
 			small, large = graphtest.Randn(1, 2, 4, 3, 5), graphtest.Randn(2, 2, 4, 8, 6)
 		}
-		axes := l.Spatial(4)
+		axes := l.Spatial()
 		for _, how := range []string{"crop", "pad"} {
 			from, to := large, small
 			if how == "pad" {

@@ -16,10 +16,10 @@ func checkSize(x graph.Array, out shape.Shape) error {
 
 // hintAlign adds what to do about sizes that differ.
 func hintAlign(e *graph.Error, x graph.Array) *graph.Error {
-	if len(x.Shape()) != 4 {
+	if n := len(x.Shape()); n < 3 || n > 5 {
 		return e
 	}
-	return e.Hint("concat, add and mul bring feature maps to one height and width with --align crop, pad or resize")
+	return e.Hint("concat, add and mul bring feature maps to one size with --align crop, pad or resize")
 }
 
 // checkBias refuses a bias that isn't one number for each of n channels.

@@ -264,7 +264,7 @@ func TestLinearIsItsDefinition(t *testing.T) {
 		{shape.Shape{0, 4}, 3, shape.NHWC, Keras}, {shape.Shape{1, 3, 40, 50}, 5, shape.NCHW, Keras},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
-			axis := c.l.Channel(len(c.s))
+			axis := c.l.Features(len(c.s))
 			in := c.s[axis]
 			x, b := graphtest.Randn(7, c.s...), graphtest.Randn(8, c.out)
 			wide := shape.Shape{in, c.out}
@@ -294,7 +294,7 @@ func TestLinearIsItsDefinition(t *testing.T) {
 				want = append(want, sum)
 			})
 			build := func() graph.Array {
-				return graphtest.Must(Linear(x, Weights{Kernel: w, Bias: b, Layout: c.weights}, LinearOptions{Axis: c.l.Channel(len(x.Shape()))}))
+				return graphtest.Must(Linear(x, Weights{Kernel: w, Bias: b, Layout: c.weights}, LinearOptions{Axis: c.l.Features(len(x.Shape()))}))
 			}
 			// A float32 dot product of n terms errs by at most n roundings; of
 			// random signs, by some sqrt(n) of them: 2e-6 is 16 of 1.2e-7.

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"fusectl/internal/graph"
@@ -16,16 +17,18 @@ import (
 // takes no groups and no dilation. Arrays are float16, bfloat16, float32 or
 // float64 and promote; the work is done in float32 or float64.
 func Conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
-	n, err := spatialAxes("a convolution", x, o.Layout)
-	if err != nil {
-		return nil, err
-	}
 	if w.Kernel == nil {
 		return nil, &graph.Error{Msg: "a convolution needs a kernel"}
 	}
-	if s := w.Kernel.Shape(); len(s) != n+2 {
-		return nil, graph.Errorf(w.Kernel, "shape %v: want a kernel of %d dimensions, %s", s, n+2, kernelAxes(w.Layout, o.Transposed, spatialNames(n)))
+	told := w.Spatial()
+	if told < 1 || told > maxSpatial {
+		return nil, graph.Errorf(w.Kernel, "shape %v: want a kernel of 3, 4 or 5 dimensions, such as %s", w.Kernel.Shape(), kernelAxes(w.Layout, o.Transposed, spatialNames(2)))
 	}
+	form, err := movesOver("a convolution", x, o.Layout, told)
+	if e := (*graph.Error)(nil); errors.As(err, &e) {
+		return nil, e.Hint("the kernel has %d spatial %s: its shape %v is read as %s", told, plural(told, "axis", "axes"), w.Kernel.Shape(), kernelAxes(w.Layout, o.Transposed, spatialNames(told)))
+	}
+	o.Layout = form
 	work, t, err := floatWork("a convolution", x, w)
 	if err != nil {
 		return nil, err
@@ -36,11 +39,11 @@ func Conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	return activateAndCast(out, after, t, o.Layout.Channel(n+2))
+	return activateAndCast(out, after, t, form.Channel())
 }
 
 // conv is Conv in x's dtype, which is float32 or float64, unrounded, with an
-// activation that a product applies by itself.
+// activation that a product applies by itself. o.Layout names the axes of x.
 func conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 	w, err := w.folded(x.DType(), o.Transposed)
 	if err != nil {
@@ -51,8 +54,7 @@ func conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 	order := kernelOrder(w.Layout, o.Transposed, n)
 	ks := k.Shape().Permute(order)
 	size, in, out := ks[:n], ks[n], ks[n+1]
-	axis := o.Layout.Channel(n + 2)
-	groups, channels := max(o.Groups, 1), x.Shape()[axis]
+	groups, channels := max(o.Groups, 1), x.Shape()[o.Layout.Channel()]
 	win := Window{size, o.Stride, o.Dilation, o.Padding}
 	if err := cmp.Or(win.check(x, n), checkList(x, "output padding", o.OutputPadding, n)); err != nil {
 		return nil, err
@@ -75,26 +77,30 @@ func conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Transposed {
-		return onLast(x, axis, func(x graph.Array) (graph.Array, error) {
-			return convTransposed(x, transpose(k, order), o, post)
-		})
-	}
-	if o.Layout == shape.NCHW {
-		return convFirst(x, transpose(k, channelsFirst(order)), win, groups, epi)
-	}
-	if groups > 1 && out/groups < narrowGroup {
-		if _, err := win.resolve(x, 1); err != nil { // which tells of x as it is
+	var on windows
+	if !o.Transposed {
+		if on, err = win.resolve(x, o.Layout); err != nil {
 			return nil, err
 		}
-		last := shape.MoveToLast(1, n+2) // the channels, from second place
-		y, err := convFirst(transpose(x, shape.Inverse(last)), transpose(k, channelsFirst(order)), win, groups, epi)
-		if err != nil {
-			return nil, err
-		}
-		return transpose(y, last), nil
 	}
-	return convLast(x, transpose(k, order), win, groups, epi)
+	return onBatch(x, o.Layout, func(x graph.Array, form shape.Layout) (graph.Array, error) {
+		switch {
+		case o.Transposed:
+			return onLast(x, form.Channel(), func(x graph.Array) (graph.Array, error) {
+				return convTransposed(x, transpose(k, order), o, post)
+			})
+		case form.ChannelsFirst():
+			return convFirst(x, transpose(k, channelsFirst(order)), on, groups, epi)
+		case groups > 1 && out/groups < narrowGroup:
+			last := shape.MoveToLast(1, n+2) // the channels, from second place
+			y, err := convFirst(transpose(x, shape.Inverse(last)), transpose(k, channelsFirst(order)), on, groups, epi)
+			if err != nil {
+				return nil, err
+			}
+			return transpose(y, last), nil
+		}
+		return convLast(x, transpose(k, order), on, groups, epi)
+	})
 }
 
 // narrowGroup is the output channels of a group from which on they fill a

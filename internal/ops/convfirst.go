@@ -8,17 +8,14 @@ import (
 	"fusectl/internal/shape"
 )
 
-// convFirst is the convolution of x [N,C,...] with kernels [out,C/groups,k...].
-func convFirst(x, k graph.Array, win Window, groups int, epi epilogue) (graph.Array, error) {
-	on, err := win.resolve(x, 2)
-	if err != nil {
-		return nil, err
-	}
+// convFirst is the convolution of x [N,C,...] with kernels [out,C/groups,k...], on
+// being their windows.
+func convFirst(x, k graph.Array, on windows, groups int, epi epilogue) (graph.Array, error) {
 	out := append(shape.Shape{x.Shape()[0], k.Shape()[0]}, on.outs()...)
 	if err := checkSize(x, out); err != nil {
 		return nil, err
 	}
-	if !win.plain() {
+	if !on.plain() {
 		x = graph.MaterializeSmall(x) // rows of it are read for each row of the kernel
 	}
 	return newChannelsFirst("conv", x, k, on, groups, epi), nil

@@ -8,17 +8,14 @@ import (
 	"fusectl/internal/shape"
 )
 
-// convLast is the convolution of x [N,...,C] with kernels [k...,C/groups,out].
-func convLast(x, k graph.Array, win Window, groups int, epi epilogue) (graph.Array, error) {
+// convLast is the convolution of x [N,...,C] with kernels [k...,C/groups,out], on
+// being their windows.
+func convLast(x, k graph.Array, on windows, groups int, epi epilogue) (graph.Array, error) {
 	ks := k.Shape()
 	n := len(ks) - 2
 	weights := pack(reshape(k, shape.Shape{int(ks.Product(0, n+1)), ks[n+1]}), groups)
-	if win.plain() && groups == 1 {
+	if on.plain() && groups == 1 {
 		return multiplyRows(x, weights, epi), nil
-	}
-	on, err := win.resolve(x, 1)
-	if err != nil {
-		return nil, err
 	}
 	out := append(shape.Shape{x.Shape()[0]}, on.outs()...)
 	out = append(out, ks[n+1])

@@ -45,7 +45,11 @@ func convTransposed(x, k graph.Array, o ConvOptions, post postOps) (graph.Array,
 		return nil, err
 	}
 	spread := insertZeros("insert-zeros", graph.MaterializeSmall(x), 1, axes, to)
-	return convLast(spread, k, Window{Size: size}, 1, epi)
+	on, err := Window{Size: size}.resolve(spread, shape.NHWC.Like(n, true))
+	if err != nil {
+		return nil, err
+	}
+	return convLast(spread, k, on, 1, epi)
 }
 
 // convApart is the transposed convolution of patches that don't overlap: each

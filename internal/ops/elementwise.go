@@ -144,7 +144,7 @@ func Mul(xs []graph.Array, o MulOptions) (graph.Array, error) {
 	if o.Gate != "" {
 		gated := append([]graph.Array(nil), xs...)
 		for i, x := range gated[1:] {
-			if gated[i+1], err = activate(o.Gate, x, o.Layout.Channel(len(x.Shape()))); err != nil {
+			if gated[i+1], err = activate(o.Gate, x, o.Layout.Features(len(x.Shape()))); err != nil {
 				return nil, err
 			}
 			if !t.IsComplex() && !t.IsFloat() && gated[i+1].DType().IsFloat() {
@@ -174,7 +174,7 @@ func elementwise(op string, xs []graph.Array, t dtype.Type, loops *[dtype.NumKin
 	if activation == "" {
 		return cast(out, t), nil
 	}
-	if out, err = activate(activation, out, l.Channel(len(out.Shape()))); err != nil {
+	if out, err = activate(activation, out, l.Features(len(out.Shape()))); err != nil {
 		return nil, err
 	}
 	if t.IsFloat() {

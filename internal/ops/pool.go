@@ -29,10 +29,11 @@ func Pool(x graph.Array, mode string, o PoolOptions) (graph.Array, error) {
 	if err := NeedArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
-	n, err := spatialAxes("pooling", x, o.Layout)
+	form, err := movesOver("pooling", x, o.Layout, o.told())
 	if err != nil {
 		return nil, err
 	}
+	n := len(form.Spatial())
 	t := x.DType()
 	if t.IsComplex() {
 		return nil, graph.Errorf(x, "dtype %v: pooling takes real numbers", t)
@@ -46,17 +47,19 @@ func Pool(x graph.Array, mode string, o PoolOptions) (graph.Array, error) {
 			return nil, o.onlyPadding(n)
 		}
 	}
-	out, err := onLast(x, o.Layout.Channel(n+2), func(x graph.Array) (graph.Array, error) {
-		on, err := o.resolve(x, 1)
-		if err != nil {
-			return nil, err
-		}
-		s := append(append(shape.Shape{x.Shape()[0]}, on.outs()...), on.ch)
-		p := &pooled{computed: computed{op: "pool", dt: t, sh: s}, maps: graph.MaterializeSmall(x), windows: on, countPadding: o.CountPadding}
-		if mode == "average" {
-			p.dt, p.average = dtype.Float64, true
-		}
-		return p, nil
+	on, err := o.resolve(x, form)
+	if err != nil {
+		return nil, err
+	}
+	out, err := onBatch(x, form, func(x graph.Array, form shape.Layout) (graph.Array, error) {
+		return onLast(x, form.Channel(), func(x graph.Array) (graph.Array, error) {
+			s := append(append(shape.Shape{x.Shape()[0]}, on.outs()...), on.ch)
+			p := &pooled{computed: computed{op: "pool", dt: t, sh: s}, maps: graph.MaterializeSmall(x), windows: on, countPadding: o.CountPadding}
+			if mode == "average" {
+				p.dt, p.average = dtype.Float64, true
+			}
+			return p, nil
+		})
 	})
 	if err != nil || mode != "average" {
 		return out, err

@@ -138,7 +138,11 @@ func (o ReduceOptions) axes(op string, x graph.Array) ([]int, error) {
 	s := x.Shape()
 	axes := o.Axes
 	if axes == nil {
-		if axes = o.Layout.Spatial(len(s)); len(axes) == 0 {
+		form, err := MapForm(op, x, o.Layout, 0)
+		if err != nil {
+			return nil, err
+		}
+		if axes = form.Spatial(); len(axes) == 0 {
 			return nil, graph.Errorf(x, "shape %v has no axes between batch and channel for %s to pool", s, op).
 				Hint("name the axes, such as --axes 0")
 		}

@@ -40,7 +40,7 @@ func TestRefusals(t *testing.T) {
 	err := func(_ graph.Array, err error) error { return err }
 	nhwc := shape.NHWC
 	toFloat := []string{"convert it first: fusectl convert FILE --dtype float32 then ..."}
-	sizes := []string{"concat, add and mul bring feature maps to one height and width with --align crop, pad or resize"}
+	sizes := []string{"concat, add and mul bring feature maps to one size with --align crop, pad or resize"}
 	align := func(xs ...graph.Array) error {
 		_, err := Align(xs, "resize", ResizeOptions{Mode: "bilinear", Layout: nhwc})
 		return err
@@ -91,7 +91,7 @@ func TestRefusals(t *testing.T) {
 		{"mul text", err(Mul([]graph.Array{text, x}, MulOptions{})), "text.npy", "dtype |S3 has no arithmetic", nil},
 		{"mul by a gate of complex numbers", err(Mul([]graph.Array{x, complexes}, MulOptions{Gate: "sigmoid"})), "c.npy", "dtype complex64: an activation takes real numbers", nil},
 
-		{"align rank 2", align(of("y.npy", f32, 3, 4)), "y.npy", "shape (3,4): --align takes a feature map of 3, 4 or 5 dimensions, such as nhwc", nil},
+		{"align rank 2", align(of("y.npy", f32, 3, 4)), "y.npy", "shape (3,4): --align takes a map of 1, 2 or 3 spatial axes, such as nhwc: got 2 axes", nil},
 		{"align of other ranks", align(x, of("y.npy", f32, 2, 9, 6)), "y.npy", "shape (2,9,6): --align takes maps of as many dimensions as x.npy, which has (2,9,8,6)", nil},
 		{"align resizing integers", align(x, of("y.npy", i64, 2, 3, 4, 6)), "y.npy", "dtype int64: bilinear resizing takes float16, bfloat16, float32 or float64", toFloat},
 
@@ -109,12 +109,17 @@ func TestRefusals(t *testing.T) {
 		{"concat of raw data and numbers", err(Concat([]graph.Array{of("y.npy", f32, 4), of("raw.npy", dtype.RawOf(2), 4)}, 0)), "raw.npy", "dtype |V2 has no common type with float32 of y.npy",
 			[]string{"a bfloat16 array is stored as raw 2-byte void: read it with --as bfloat16"}},
 
-		{"conv of rank 2", conv(of("y.npy", f32, 3, 3), of("k.npy", f32, 3, 3, 6, 5), ConvOptions{}), "y.npy", "shape (3,3): a convolution takes a feature map of 3, 4 or 5 dimensions, such as nhwc", nil},
+		{"conv of rank 2", conv(of("y.npy", f32, 3, 3), of("k.npy", f32, 3, 3, 6, 5), ConvOptions{}), "y.npy", "shape (3,3) has 2 axes: a convolution over 2 spatial axes takes 4, such as nhwc, or 3 without a batch, such as hwc",
+			[]string{"the kernel has 2 spatial axes: its shape (3,3,6,5) is read as (h,w,in/groups,out)"}},
 		{"conv without a kernel", err(Conv(x, Weights{}, ConvOptions{Layout: nhwc})), "", "a convolution needs a kernel", nil},
-		{"conv by a kernel of rank 3", conv(x, of("k.npy", f32, 3, 6, 5), ConvOptions{}), "k.npy", "shape (3,6,5): want a kernel of 4 dimensions, (h,w,in/groups,out)", nil},
-		{"conv by Torch's kernel of rank 3", torch(x, of("k.npy", f32, 3, 6, 5), ConvOptions{}), "k.npy", "shape (3,6,5): want a kernel of 4 dimensions, (out,in/groups,h,w)", nil},
-		{"transposed conv by a kernel of rank 3", conv(x, of("k.npy", f32, 3, 6, 5), ConvOptions{Transposed: true}), "k.npy", "shape (3,6,5): want a kernel of 4 dimensions, (h,w,out,in)", nil},
-		{"transposed conv by Torch's kernel of rank 4", torch(of("v.npy", f32, 1, 2, 3, 3, 3), of("k.npy", f32, 3, 6, 5, 2), ConvOptions{Transposed: true}), "k.npy", "shape (3,6,5,2): want a kernel of 5 dimensions, (in,out,d,h,w)", nil},
+		{"conv by a kernel of rank 3", conv(x, of("k.npy", f32, 3, 6, 5), ConvOptions{}), "x.npy", "shape (2,9,8,6) has 4 axes: a convolution over 1 spatial axis takes 3, such as nlc, or 2 without a batch, such as lc",
+			[]string{"the kernel has 1 spatial axis: its shape (3,6,5) is read as (l,in/groups,out)"}},
+		{"conv by Torch's kernel of rank 3", torch(x, of("k.npy", f32, 3, 6, 5), ConvOptions{}), "x.npy", "shape (2,9,8,6) has 4 axes: a convolution over 1 spatial axis takes 3, such as ncl, or 2 without a batch, such as cl",
+			[]string{"the kernel has 1 spatial axis: its shape (3,6,5) is read as (out,in/groups,l)"}},
+		{"transposed conv by a kernel of rank 3", conv(x, of("k.npy", f32, 3, 6, 5), ConvOptions{Transposed: true}), "x.npy", "shape (2,9,8,6) has 4 axes: a convolution over 1 spatial axis takes 3, such as nlc, or 2 without a batch, such as lc",
+			[]string{"the kernel has 1 spatial axis: its shape (3,6,5) is read as (l,out,in)"}},
+		{"transposed conv by Torch's kernel of rank 4", torch(of("v.npy", f32, 1, 2, 3, 3, 3), of("k.npy", f32, 3, 6, 5, 2), ConvOptions{Transposed: true}), "v.npy", "shape (1,2,3,3,3) has 5 axes: a convolution over 2 spatial axes takes 4, such as nchw, or 3 without a batch, such as chw",
+			[]string{"the kernel has 2 spatial axes: its shape (3,6,5,2) is read as (in,out,h,w)"}},
 		{"conv of integers", conv(of("y.npy", i64, 2, 9, 8, 6), of("k.npy", f32, 3, 3, 6, 5), ConvOptions{}), "y.npy", "dtype int64: a convolution takes float16, bfloat16, float32 or float64", toFloat},
 		{"conv of complex numbers", conv(complexes, of("k.npy", f32, 3, 3, 2, 5), ConvOptions{}), "c.npy", "dtype complex64: a convolution takes float16, bfloat16, float32 or float64", nil},
 		{"conv of other channels", conv(x, of("k.npy", f32, 3, 3, 4, 5), ConvOptions{}), "k.npy",
@@ -166,7 +171,7 @@ func TestRefusals(t *testing.T) {
 		{"power normalization of integers", err(PowerNormalize(of("i.npy", i64, 3))), "i.npy", "dtype int64: power-normalize takes float16, bfloat16, float32 or float64", toFloat},
 
 		{"pool text", pool(text, Window{Size: []int{2}}), "text.npy", "dtype |S3 has no arithmetic", nil},
-		{"pool of rank 2", pool(of("y.npy", f32, 3, 3), Window{Size: []int{2}}), "y.npy", "shape (3,3): pooling takes a feature map of 3, 4 or 5 dimensions, such as nhwc", nil},
+		{"pool of rank 2", pool(of("y.npy", f32, 3, 3), Window{Size: []int{2}}), "y.npy", "shape (3,3): pooling takes a map of 1, 2 or 3 spatial axes, such as nhwc: got 2 axes", nil},
 		{"pool complex numbers", pool(complexes, Window{Size: []int{2}}), "c.npy", "dtype complex64: pooling takes real numbers", nil},
 		{"pool by nothing", pool(x, Window{Size: []int{0}}), "x.npy", "shape (2,9,8,6): a window of 0: want at least 1 along each axis", nil},
 		{"pool padding", pool(x, Window{Size: []int{2}, Padding: Padding{Each: [][2]int{{0, 2}, {1, 0}}}}), "", "padding of 2 by 1 beside a window of 2 by 2: a window of nothing but padding has nothing to pool", nil},
@@ -183,8 +188,8 @@ func TestRefusals(t *testing.T) {
 		{"sum of no element", err(Sum(of("e.npy", f32, 2, 0, 3), ReduceOptions{Axes: []int{1}})), "e.npy", "shape (2,0,3): sum over axis 1 pools no element", nil},
 
 		{"reshape", err(Reshape(x, shape.Shape{7})), "x.npy", "shape (2,9,8,6) can't be seen as (7,)", nil},
-		{"resize of rank 2", resize(of("y.npy", f32, 3, 3), []int{2}, ResizeOptions{Mode: "nearest"}), "y.npy", "shape (3,3): resizing takes a feature map of 3, 4 or 5 dimensions, such as nhwc", nil},
-		{"resize to other axes", resize(x, []int{2, 3, 4}, ResizeOptions{Mode: "nearest"}), "x.npy", "shape (2,9,8,6) has 2 spatial axes: 3 numbers say the size", nil},
+		{"resize of rank 2", resize(of("y.npy", f32, 3, 3), []int{2}, ResizeOptions{Mode: "nearest"}), "y.npy", "shape (3,3): resizing takes a map of 1, 2 or 3 spatial axes, such as nhwc: got 2 axes", nil},
+		{"resize to other axes", resize(x, []int{2, 3, 4, 5}, ResizeOptions{Mode: "nearest"}), "x.npy", "shape (2,9,8,6) has 4 axes: resizing over 4 spatial axes takes 6, such as ntdhwc, or 5 without a batch, such as tdhwc", nil},
 		{"resize of no pixel", resize(of("e.npy", f32, 1, 0, 8, 6), []int{2, 3}, ResizeOptions{Mode: "nearest"}), "e.npy", "shape (1,0,8,6) has no pixels to resize", nil},
 		{"resize to nothing", resize(x, []int{0, 3}, ResizeOptions{Mode: "nearest"}), "x.npy", "shape (2,9,8,6) would be resized to 0 by 3: want at least 1 by 1", nil},
 		{"resize to too much", resize(x, []int{1 << 40, 1 << 30}, ResizeOptions{Mode: "nearest"}), "x.npy", "the result is too large: " + tooLarge(2, 1<<40, 1<<30, 6), nil},

@@ -41,10 +41,11 @@ const DefaultCubicCoeff = -0.75
 // nearest-exact takes the pixel whose centre is nearest, as TensorFlow's.
 // AlignCorners is for bilinear and bicubic, as PyTorch's align_corners.
 func Resize(x graph.Array, size []int, o ResizeOptions) (graph.Array, error) {
-	n, err := spatialAxes("resizing", x, o.Layout)
+	form, err := movesOver("resizing", x, o.Layout, o.told(size))
 	if err != nil {
 		return nil, err
 	}
+	n := len(form.Spatial())
 	if len(size) == 1 {
 		size = slices.Repeat(size, n)
 	}
@@ -52,7 +53,7 @@ func Resize(x graph.Array, size []int, o ResizeOptions) (graph.Array, error) {
 		return nil, err
 	}
 	s := x.Shape()
-	first := o.Layout.Spatial(len(s))[0]
+	first := form.Spatial()[0]
 	out := s.Clone()
 	copy(out[first:], size)
 	switch spatial := s[first : first+n]; {
@@ -98,6 +99,14 @@ func Resize(x graph.Array, size []int, o ResizeOptions) (graph.Array, error) {
 	y := graph.MaterializeSmall(resizePlane(x, planes, g, o))
 	g = plane{outer: s.Product(0, first), inner: planes.Product(first+1, len(s)), y: plan(first), x: absentAxis}
 	return cast(resizePlane(y, out, g, o), t), nil
+}
+
+// told is the number of axes that size and Scale tell; 0 if they have one number for all.
+func (o *ResizeOptions) told(size []int) int {
+	if n := cmp.Or(len(size), len(o.Scale)); n > 1 {
+		return n
+	}
+	return 0
 }
 
 // resizePlane scales two axes of x, as g has it, to a result of shape out, in x's

@@ -332,7 +332,7 @@ func TestAlignOfAnyRank(t *testing.T) {
 							return graphtest.Must(ys[i], err)
 						}
 						v, to := values(x), build().Shape()
-						axes := l.Spatial(n + 2)
+						axes := l.Like(n, true).Spatial()
 						var want []float64
 						graphtest.Indices(to, func(at []int) {
 							from := slices.Clone(at)

@@ -17,9 +17,17 @@ const (
 	Torch WeightLayout = "torch"
 )
 
+// Spatial is the number of a kernel's spatial axes; 0 where there is no kernel, or a matrix.
+func (w Weights) Spatial() int {
+	if w.Kernel == nil {
+		return 0
+	}
+	return max(len(w.Kernel.Shape())-2, 0)
+}
+
 // DefaultWeights is the weight layout that goes with a layout.
 func DefaultWeights(l shape.Layout) WeightLayout {
-	if l == shape.NCHW {
+	if l.ChannelsFirst() {
 		return Torch
 	}
 	return Keras

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -76,29 +75,26 @@ func (w Window) check(x graph.Array, n int) error {
 	return cmp.Or(checkList(x, "size", w.Size, n), checkList(x, "stride", w.Stride, n), checkList(x, "dilation", w.Dilation, n), checkList(x, "padding", w.Padding.Each, n))
 }
 
-// plain reports whether the window visits every position and none beyond.
-func (w Window) plain() bool {
-	for _, n := range slices.Concat(w.Size, w.Stride) {
+// told is the number of axes that the lists of a window tell; 0 if all have one
+// number for all.
+func (w Window) told() int {
+	for _, n := range []int{len(w.Size), len(w.Stride), len(w.Dilation), len(w.Padding.Each)} {
 		if n > 1 {
-			return false
+			return n
 		}
 	}
-	for _, pad := range w.Padding.Each {
-		if pad != [2]int{} {
-			return false
-		}
-	}
-	return true
+	return 0
 }
 
-// spatialAxes is the spatial axes of a map [N,...,C] or [N,C,...], which an
-// operation takes.
-func spatialAxes(operation string, x graph.Array, l shape.Layout) (int, error) {
-	n := len(x.Shape()) - 2
-	if n < 1 || n > maxSpatial {
-		return 0, graph.Errorf(x, "shape %v: %s takes a feature map of 3, 4 or 5 dimensions, such as %s", x.Shape(), operation, l)
+// movesOver names the axes of x for an operation that moves over the spatial axes of
+// a map. told is how many these are where a kernel or a size tells it; 0 where
+// nothing does.
+func movesOver(operation string, x graph.Array, l shape.Layout, told int) (shape.Layout, error) {
+	form, err := MapForm(operation, x, l, told)
+	if n := len(form.Spatial()); err == nil && (n < 1 || n > maxSpatial) {
+		err = graph.Errorf(x, "shape %v: %s takes a map of 1, 2 or 3 spatial axes, such as %s: got %d axes", x.Shape(), operation, l.Like(2, true), len(x.Shape()))
 	}
-	return n, nil
+	return form, err
 }
 
 // volumes is x, the n spatial axes of which begin with axis first, seen as [maps,
@@ -125,18 +121,18 @@ func (w Window) resolveAxis(i, in int) (axisWindow, error) {
 	if a.size < 1 {
 		return a, fmt.Errorf("a window of %s: want at least 1 along each axis", joined(w.Size, " by "))
 	}
-	if in == 0 {
+	pad := pick(w.Padding.Each, i, [2]int{})
+	if in == 0 && (a.size > 1 || a.stride > 1 || pad != [2]int{}) {
 		return a, fmt.Errorf("there are no positions to move a window over")
 	}
 	reach := (a.size-1)*a.dilation + 1
-	pad := pick(w.Padding.Each, i, [2]int{})
 	a.before = pad[0]
 	total := pad[0] + pad[1]
 	if w.Padding.Same {
 		total = max((int(shape.CeilDiv(int64(in), int64(a.stride)))-1)*a.stride+reach-in, 0)
 		a.before = total / 2
 	}
-	if in+total < reach {
+	if in > 0 && in+total < reach {
 		return a, fmt.Errorf("a window that reaches over %d positions does not fit %d with %d of padding", reach, in, total)
 	}
 	a.out = (in+total-reach)/a.stride + 1
@@ -168,18 +164,14 @@ type windows struct {
 	ch      int
 }
 
-// resolve resolves the window, which has been checked, on a map whose spatial axes
-// begin with axis first: 1 for [N,...,C], 2 for [N,C,...].
-func (w Window) resolve(x graph.Array, first int) (windows, error) {
-	s := x.Shape()
-	n := len(s) - 2
-	on := windows{absent, absent, absent, n, s[first-1]}
-	if first == 1 {
-		on.ch = s.Last()
-	}
-	for i, a := range []*axisWindow{&on.z, &on.y, &on.x}[maxSpatial-n:] {
+// resolve resolves the window, which has been checked, on a map whose axes form
+// names.
+func (w Window) resolve(x graph.Array, form shape.Layout) (windows, error) {
+	s, spatial := x.Shape(), form.Spatial()
+	on := windows{absent, absent, absent, len(spatial), s[form.Channel()]}
+	for i, a := range []*axisWindow{&on.z, &on.y, &on.x}[maxSpatial-len(spatial):] {
 		var err error
-		if *a, err = w.resolveAxis(i, s[first+i]); err != nil {
+		if *a, err = w.resolveAxis(i, s[spatial[i]]); err != nil {
 			return on, graph.Errorf(x, "shape %v: %v", s, err)
 		}
 	}
@@ -188,6 +180,16 @@ func (w Window) resolve(x graph.Array, first int) (windows, error) {
 
 // outs is the extents of the result's spatial axes.
 func (w *windows) outs() []int { return []int{w.z.out, w.y.out, w.x.out}[maxSpatial-w.axes:] }
+
+// plain reports whether the window visits every position and none beyond.
+func (w windows) plain() bool {
+	for _, a := range []axisWindow{w.z, w.y, w.x} {
+		if a.size > 1 || a.stride > 1 || a.in != a.out {
+			return false
+		}
+	}
+	return true
+}
 
 // taps is the positions under a window, padding included.
 func (w *windows) taps() int { return w.z.size * w.y.size * w.x.size }

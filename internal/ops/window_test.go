@@ -52,7 +52,7 @@ func TestPartsRefuse(t *testing.T) {
 	x, k := graphtest.Randn(1, 2, 9, 8, 6), graphtest.Randn(4, 3, 3, 6, 5)
 	w := Weights{Kernel: k, Layout: Keras}
 	for want, build := range map[string]func() (graph.Array, error){
-		"takes a feature map of 3, 4 or 5 dimensions": func() (graph.Array, error) { return Conv(graphtest.Randn(1, 3, 3), w, ConvOptions{Layout: shape.NHWC}) },
+		"a convolution over 2 spatial axes takes 4, such as nhwc, or 3 without a batch": func() (graph.Array, error) { return Conv(graphtest.Randn(1, 3, 3), w, ConvOptions{Layout: shape.NHWC}) },
 		"takes 6 channels in 1 groups: want (3,3,in/groups,out), in being the 4 channels of x2.npy": func() (graph.Array, error) {
 			return Conv(graphtest.Randn(2, 1, 9, 9, 4), w, ConvOptions{Layout: shape.NHWC})
 		},
@@ -74,11 +74,11 @@ func TestPartsRefuse(t *testing.T) {
 		"has 2 spatial axes: 3 numbers say the output padding": func() (graph.Array, error) {
 			return Conv(x, Weights{Kernel: graphtest.Randn(1, 2, 2, 5, 6), Layout: Keras}, ConvOptions{OutputPadding: []int{0, 0, 0}, Transposed: true, Layout: shape.NHWC})
 		},
-		"has 2 spatial axes: 3 numbers say the size": func() (graph.Array, error) {
-			return Pool(x, "max", PoolOptions{Window: Window{Size: []int{2, 2, 2}}, Layout: shape.NHWC})
+		"pooling over 4 spatial axes takes 6": func() (graph.Array, error) {
+			return Pool(x, "max", PoolOptions{Window: Window{Size: []int{2, 2, 2, 2}}, Layout: shape.NHWC})
 		},
 		"has 2 spatial axes: 3 numbers say the padding": func() (graph.Array, error) {
-			return Pool(x, "max", PoolOptions{Window: Window{Size: []int{2}, Padding: Pad(1, 1, 1)}, Layout: shape.NHWC})
+			return Pool(x, "max", PoolOptions{Window: Window{Size: []int{2, 2}, Padding: Pad(1, 1, 1)}, Layout: shape.NHWC})
 		},
 		"has 2 spatial axes: 3 numbers say the scale": func() (graph.Array, error) {
 			return Resize(x, []int{4, 4}, ResizeOptions{Mode: "bilinear", Scale: []float64{1, 2, 3}, Layout: shape.NHWC})

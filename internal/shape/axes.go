@@ -33,36 +33,6 @@ func Axes(axes []int, ndim int) ([]int, error) {
 	return out, nil
 }
 
-// Layout says which axes of a feature map are batch, channel and space.
-type Layout string
-
-// The two layouts: batch first, then channels last (TensorFlow's) or channels
-// second (PyTorch's).
-const (
-	NHWC Layout = "nhwc"
-	NCHW Layout = "nchw"
-)
-
-// Channel is the channel axis of a feature map of ndim dimensions. Under NCHW
-// a vector's only axis, and otherwise the second one, holds the channels.
-func (l Layout) Channel(ndim int) int {
-	if l == NCHW {
-		return min(1, ndim-1)
-	}
-	return ndim - 1
-}
-
-// Spatial lists the axes that are neither batch (the first) nor channel.
-func (l Layout) Spatial(ndim int) []int {
-	var axes []int
-	for a := 1; a < ndim; a++ {
-		if a != l.Channel(ndim) {
-			axes = append(axes, a)
-		}
-	}
-	return axes
-}
-
 // MoveToLast is the permutation that takes axis to the end and keeps the order
 // of the others: out axis i is source axis perm[i].
 func MoveToLast(axis, ndim int) []int {

@@ -178,25 +178,6 @@ func TestAxes(t *testing.T) {
 	}
 }
 
-func TestLayouts(t *testing.T) {
-	for _, c := range []struct {
-		l       Layout
-		ndim    int
-		channel int
-		spatial []int
-	}{
-		{NHWC, 4, 3, []int{1, 2}}, {NCHW, 4, 1, []int{2, 3}}, {NHWC, 3, 2, []int{1}}, {NCHW, 5, 1, []int{2, 3, 4}},
-		{NHWC, 2, 1, nil}, {NCHW, 2, 1, nil}, {NHWC, 1, 0, nil}, {NCHW, 1, 0, nil},
-	} {
-		if got := c.l.Channel(c.ndim); got != c.channel {
-			t.Errorf("%s of %d: channel %d, want %d", c.l, c.ndim, got, c.channel)
-		}
-		if got := c.l.Spatial(c.ndim); !slices.Equal(got, c.spatial) {
-			t.Errorf("%s of %d: spatial %v, want %v", c.l, c.ndim, got, c.spatial)
-		}
-	}
-}
-
 // Swaps, carried out one by one on the numbers of the elements, must leave
 // them where the permutation has them.
 func TestSwapsMakeThePermutation(t *testing.T) {

@@ -367,7 +367,7 @@ def crossmodal_cases():
             for n in (2, 3):
                 def case(mode, flags, want, by, n=n, files=files, tail=f"rank{rank}-{dtype}-{n}"):
                     g.case(f"crossmodal/numpy/{mode}-{tail}", ["crossmodal", *files[:n], *flags], want, by=by)
-                case("concat", [], np.concatenate(arrays[:n], 1), "np.concatenate, axis 1")
+                case("concat", ["--axis", 1] if rank > 3 else [], np.concatenate(arrays[:n], 1), "np.concatenate, axis 1")
                 case("concat-last", ["--axis", -1], np.concatenate(arrays[:n], -1), "np.concatenate, axis -1")
                 case("concat-said", ["--mode", "concat", "--axis", 0], np.concatenate(arrays[:n], 0), "np.concatenate, axis 0")
                 for mode, (op, sign) in OPS.items():
