@@ -174,7 +174,7 @@ func (discardAt) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
 
 func TestHeldIsComputedOnceForSeveralOutputs(t *testing.T) {
 	c := &counted{Mem: *graphtest.Randn(1, 1, 16, 16, 4)}
-	levels, err := blocks.FPN([]graph.Array{graphtest.Randn(2, 1, 32, 32, 4), c, graphtest.Randn(3, 1, 8, 8, 4)}, blocks.FPNOptions{})
+	levels, err := blocks.FPN([]graph.Array{graphtest.Randn(2, 1, 32, 32, 4), c, graphtest.Randn(3, 1, 8, 8, 4)}, blocks.FPNOptions{Layout: shape.NHWC})
 	if err != nil {
 		t.Fatal(err)
 	}
