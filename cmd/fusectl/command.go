@@ -36,9 +36,10 @@ func newRootCommand(st *step, only string) *cobra.Command {
 		Long: `fusectl fuses feature maps held in NumPy .npy files, the way convolutional and
 transformer networks do, without starting Python.
 
-An input is a path, or - for standard input; @LIST names those in the file LIST,
-a name a line. The result goes to -o PATH, or to
-standard output, so that commands join in a pipe:
+An input is a path, x.npz:NAME for a member of an archive, or - for standard
+input; @LIST names those in the file LIST, a name a line. An index after any of
+them, in NumPy's words, selects a part: 'x.npy[..., :64]'. The result goes to
+-o PATH, or to standard output, so that commands join in a pipe:
 
   fusectl add a.npy b.npy | fusectl gap - -o pooled.npy
 

@@ -126,9 +126,10 @@ func (st *step) openMembers(paths []string) (xs []graph.Array, names []string, e
 			if err != nil {
 				return nil, nil, err
 			}
-			_, name, member := npyio.Address(path)
+			file, _, _ := st.cutIndex(path)
+			_, name, member := npyio.Address(file)
 			if !member {
-				name = strings.TrimSuffix(filepath.Base(path), ".npy")
+				name = strings.TrimSuffix(filepath.Base(file), ".npy")
 			}
 			xs, names = append(xs, x), append(names, name)
 			continue

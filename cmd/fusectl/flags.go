@@ -138,7 +138,7 @@ type list []string
 func (l *list) Type() string   { return "LIST" }
 func (l *list) String() string { return strings.Join(*l, ",") }
 func (l *list) Set(text string) error {
-	*l = append(*l, strings.Split(text, ",")...)
+	*l = append(*l, splitList(text)...)
 	return nil
 }
 
@@ -149,7 +149,7 @@ type pathList struct{ list }
 const mostCommas = 8 // in a path
 
 func (l *pathList) Set(text string) error {
-	words := strings.Split(text, ",")
+	words := splitList(text)
 	for len(words) > 0 {
 		n := 1
 		for m := min(len(words), mostCommas+1); m > 1 && !npyio.Exists(words[0]); m-- {

@@ -90,8 +90,23 @@ func (st *step) openOptional(path string) (graph.Array, error) {
 }
 
 // open is the array that path names: a result of a step before, the file of
-// that path, or standard input if it is "-".
+// that path, or standard input if it is "-"; or the part of one of these that an index selects.
 func (st *step) open(path string) (graph.Array, error) {
+	path = strings.TrimPrefix(path, guard)
+	if name, text, ok := st.cutIndex(path); ok {
+		index, err := parseIndex(name, text)
+		if err != nil {
+			return nil, err
+		}
+		x, err := st.open(name)
+		if err != nil {
+			return nil, err
+		}
+		if x, err = ops.Index(x, index); err == nil {
+			st.parts = append(st.parts, x)
+		}
+		return x, err
+	}
 	if st.within != nil {
 		if x, ok, err := st.within.open(path); ok || err != nil {
 			return x, err

@@ -22,6 +22,7 @@ type job struct {
 	recipes  recipeCount
 	reports  []stepReport                  // of a chain's or a recipe's steps, for --dry-run
 	forms    map[graph.Array]*shape.Layout // of the inputs of operations, a letter an axis
+	parts    []graph.Array                 // of inputs, by an index
 	started  time.Time
 }
 

@@ -142,7 +142,7 @@ func (j *job) compute(ctx context.Context, w writing, outs []graph.Array, paths 
 		return err
 	}
 	if w.verbose {
-		for _, in := range plan.Sources() {
+		for _, in := range j.read(plan) {
 			fmt.Fprintf(j.stderr, "fusectl: read %v\n", j.newArrayReport(in))
 		}
 		for i, x := range outs {

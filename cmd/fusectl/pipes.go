@@ -52,8 +52,10 @@ func (st *step) drawLines(lines ...[]string) {
 	for _, line := range lines {
 		for _, word := range line {
 			for _, part := range append(strings.FieldsFunc(word, func(r rune) bool { return r == '=' || r == ',' }), word) {
-				if st.isPipe(part) {
-					named[part] = true
+				for _, path := range []string{part, unindexed(part)} {
+					if st.isPipe(path) {
+						named[path] = true
+					}
 				}
 			}
 		}
@@ -65,6 +67,7 @@ func (st *step) drawLines(lines ...[]string) {
 	for i, line := range lines {
 		words, flags := inputWords(line)
 		for _, word := range words {
+			word = unindexed(word)
 			if named[word] && (i == 0 || word != "-") { // in a later step that is a result
 				pipes = append(pipes, pipe{word, st.reading(flags)})
 			}
@@ -82,6 +85,7 @@ func (st *step) drawRecipe(steps []recipe.Step, b bound) {
 	for _, s := range steps {
 		in, _ := inputWords(s.Args)
 		for _, word := range in {
+			word = unindexed(word)
 			if b.paths[word] == "" && recipe.Find(steps, word) < 0 {
 				words = append(words, word)
 			}
@@ -94,6 +98,7 @@ func (st *step) drawRecipe(steps []recipe.Step, b bound) {
 func (st *step) drawWords(words []string) {
 	var pipes []pipe
 	for _, word := range words {
+		word = unindexed(word)
 		if (word != "-" || st.piped == nil) && st.isPipe(word) {
 			pipes = append(pipes, pipe{word, st.reading(st.common)})
 		}
@@ -145,6 +150,15 @@ func (j *job) isPipe(path string) bool {
 	return err == nil && info.Mode()&os.ModeNamedPipe != 0
 }
 
+// unindexed is a word without the index at its end: the name of the pipe, if it is one.
+func unindexed(word string) string {
+	word = strings.TrimPrefix(word, guard)
+	if open := strings.IndexByte(word, '['); open > 0 {
+		return word[:open]
+	}
+	return word
+}
+
 // notInputs are the flags whose values are no arrays to read.
 var notInputs = map[string]bool{"output": true, "save-scores": true, "inputs-from": true, "expression": true}
 
@@ -155,7 +169,7 @@ func inputWords(args []string) (words []string, flags common) {
 		return nil, flags
 	}
 	st := unbound()
-	cmd, rest, err := newRootCommand(st, args[0]).Find(args)
+	cmd, rest, err := newRootCommand(st, args[0]).Find(guarded(args))
 	if err != nil || cmd.ParseFlags(rest) != nil {
 		return nil, flags // running it will tell what is wrong
 	}
@@ -167,7 +181,11 @@ func inputWords(args []string) (words []string, flags common) {
 		if notInputs[f.Name] {
 			return
 		}
-		for _, word := range strings.Split(strings.Trim(f.Value.String(), "[]"), ",") {
+		values := splitList(f.Value.String())
+		if several, ok := f.Value.(pflag.SliceValue); ok {
+			values = several.GetSlice()
+		}
+		for _, word := range values {
 			if _, path, bound := strings.Cut(word, "="); bound { // --project 0=w.npy
 				word = path
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"fusectl/internal/graph"
 	"fusectl/internal/npyio"
@@ -71,10 +72,15 @@ type planReport struct {
 
 func shapeText(s []int) string { return shape.Shape(s).String() }
 
+// read is the sources of a plan, and the parts of them that indices select.
+func (j *job) read(p *graph.Plan) []graph.Array {
+	return append(slices.Clone(p.Sources()), j.parts...)
+}
+
 // describe prints a plan in place of carrying it out.
 func (j *job) describe(p *graph.Plan, asJSON bool, paths []string) error {
 	inputs := []arrayReport{}
-	for _, in := range p.Sources() {
+	for _, in := range j.read(p) {
 		inputs = append(inputs, j.newArrayReport(in))
 	}
 	if asJSON {

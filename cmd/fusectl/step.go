@@ -103,7 +103,7 @@ func (st *step) execute(ctx context.Context, args []string) (*cobra.Command, err
 		only = args[0]
 	}
 	root := newRootCommand(st, only)
-	root.SetArgs(args)
+	root.SetArgs(guarded(args))
 	root.SetIn(st.stdin)
 	root.SetOut(st.out)
 	root.SetErr(st.stderr)

@@ -73,7 +73,7 @@ func (st *step) mustBeLast() error {
 // namesNoInput reports whether a command line has neither an input nor a flag
 // that takes the result so far.
 func namesNoInput(args []string) bool {
-	cmd, rest, err := newRootCommand(unbound(), args[0]).Find(args)
+	cmd, rest, err := newRootCommand(unbound(), args[0]).Find(guarded(args))
 	if err != nil || cmd.ParseFlags(rest) != nil {
 		return false // running it will tell what is wrong
 	}
@@ -82,7 +82,7 @@ func namesNoInput(args []string) bool {
 		if f.Name == "inputs-from" {
 			none = false
 		}
-		if f.Name != "output" && slices.Contains(strings.Split(f.Value.String(), ","), "-") {
+		if f.Name != "output" && slices.ContainsFunc(strings.Split(f.Value.String(), ","), isResult) {
 			none = false
 		}
 	})

@@ -95,9 +95,13 @@ func NameOf(x Array) string {
 	return ""
 }
 
-// sourceOf is the file that x is or is computed from, by its first inputs.
+// sourceOf is the file, or what has a name, that x is or is computed from, by its first
+// inputs.
 func sourceOf(x Array) Array {
 	for {
+		if _, named := x.(interface{ Name() string }); named {
+			return x
+		}
 		n, ok := x.(Node)
 		if !ok {
 			return x

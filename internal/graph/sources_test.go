@@ -39,7 +39,7 @@ func TestReadOnceIsTrue(t *testing.T) {
 		{"a node read twice", func(x graph.Array) []graph.Array { y := relu(x); return []graph.Array{add(y, relu(y))} }, false},
 		{"held", func(x graph.Array) []graph.Array { h := graph.Materialize(x); return []graph.Array{add(h, relu(h))} }, true},
 		{"by a node that doesn't say", func(x graph.Array) []graph.Array {
-			return []graph.Array{graphtest.Must(ops.Rows(x, 0, 40)), graphtest.Randn(2, 1)}
+			return []graph.Array{graphtest.Must(ops.Rows(x, 1, 39)), graphtest.Randn(2, 1)}
 		}, false},
 		{"in blocks", func(x graph.Array) []graph.Array { return []graph.Array{graphtest.Must(ops.Transpose(x, []int{1, 0}))} }, false},
 	} {

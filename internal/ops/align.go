@@ -1,7 +1,6 @@
 package ops
 
 import (
-	"context"
 	"slices"
 
 	"fusectl/internal/graph"
@@ -92,56 +91,11 @@ func pad(x graph.Array, to []int, form shape.Layout) (graph.Array, error) {
 	return insertZeros("pad", x, first, axes, out), nil
 }
 
-// cropped is the middle of maps [n,z,y,x,inner].
-type cropped struct {
-	unary
-	from [maxSpatial]int
-}
-
 // crop is the middle of x.
 func crop(x graph.Array, to []int, form shape.Layout) graph.Array {
-	out, first := withSize(x, to, form)
-	maps := volumes(x, first, len(to))
-	s := maps.Shape().Clone()
-	c := &cropped{}
-	for i, extent := range to {
-		a := maxSpatial - len(to) + i
-		c.from[a] = (s[1+a] - extent) / 2
-		s[1+a] = extent
+	ranges := everything(x.Shape())
+	for i, a := range form.Spatial() {
+		ranges[a] = shape.Range{Start: (x.Shape()[a] - to[i]) / 2, N: to[i], Step: 1}
 	}
-	c.unary = unary{computed{op: "crop", dt: x.DType(), sh: s}, maps}
-	return reshape(c, out)
-}
-
-func (*cropped) Flops() int64 { return 0 }
-
-func (c *cropped) row() int64 { return c.sh.Product(3, 5) }
-
-func (c *cropped) Tiling() graph.Tiling { return graph.Tiling{Unit: c.row()} }
-
-func (c *cropped) Memory(n int64) int64 {
-	rows := n/max(c.row(), 1) + 1
-	return wholeRowsMemory(n, c.row())*c.size() + graph.MemoryOf(c.x, rows*c.x.Shape().Product(3, 5))
-}
-
-func (c *cropped) Read(ctx context.Context, dst []byte, off int64) error {
-	s := c.x.Shape()
-	line, height, depth := s.Product(3, 5), int64(c.sh[2]), int64(c.sh[1])
-	return wholeRows(dst, off, c.row(), c.size(), func(dst []byte, row, n int64) error {
-		for n > 0 {
-			plane, y := row/height, row%height
-			image, z := plane/depth, plane%depth+int64(c.from[0])
-			take := min(n, height-y)
-			r := graph.Region{
-				Off:  ((image*int64(s[1])+z)*int64(s[2])+y+int64(c.from[1]))*line + int64(c.from[2]*s[4]),
-				Runs: take, Len: c.row(), Stride: line,
-			}
-			rows := dst[:take*c.row()*c.size()]
-			if err := graph.ReadRegion(ctx, c.x, rows, r); err != nil {
-				return err
-			}
-			dst, row, n = dst[len(rows):], row+take, n-take
-		}
-		return nil
-	})
+	return sliced(x, ranges)
 }

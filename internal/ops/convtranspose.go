@@ -90,20 +90,3 @@ func cantTranspose(x graph.Array, size []int, o ConvOptions) error {
 	}
 	return graph.Errorf(x, "a transposed convolution of shape %v by a kernel of %s can't take padding %s and output padding %s", x.Shape(), joined(size, " by "), joined(pad, ","), joined(more, ","))
 }
-
-// flip reverses the order of x along an axis, as numpy.flip: it joins its
-// slices.
-func flip(x graph.Array, axis int) graph.Array {
-	n := len(x.Shape())
-	perm := append([]int{axis}, shape.MoveToLast(axis, n)[:n-1]...)
-	front := transpose(x, perm)
-	parts := make([]graph.Array, 0, front.Shape()[0])
-	for i := front.Shape()[0] - 1; i >= 0; i-- {
-		parts = append(parts, rowsOf(front, i, 1))
-	}
-	out, err := Concat(parts, 0)
-	if err != nil {
-		panic(err) // parts of one array fit one another
-	}
-	return transpose(out, shape.Inverse(perm))
-}

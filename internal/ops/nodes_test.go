@@ -150,7 +150,7 @@ func nodes() []node {
 		// 5th is the bias that isn't there), and the conversion of the 56 and 7 back.
 		{"linear with a batch norm", []shape.Shape{{8, 7}, {7}, {7}, {7}, {7}}, func(x ...graph.Array) (graph.Array, error) {
 			return Linear(x[0], Weights{Kernel: x[1], Layout: Keras, Norm: &BatchNorm{x[2], x[3], x[4], x[5], 1e-3}}, LinearOptions{Axis: -1})
-		}, 3*56 + 4*7 + 10*5*7 + 7 + (2*8+1)*7*rows, "0"},
+		}, 3*56 + 4*7 + 10*5*7 + 7 + (2*8+1)*7*rows, "02345"},
 		{"fast normalization", nil, first(func(x graph.Array) (graph.Array, error) { return FastNormalize(x, 1e-4) }), 10 * 480, "0"},
 		{"power normalization", nil, first(func(x graph.Array) (graph.Array, error) { return PowerNormalize(x) }), 10 * 480, "0"},
 		// Each score takes two operations a feature, an exponential, and two a feature of its value.
