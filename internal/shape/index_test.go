@@ -1,7 +1,10 @@
 package shape
 
 import (
+	"os"
+	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -139,4 +142,63 @@ func FuzzIndex(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What NumPy makes of random indices: the shape, and which elements in which order.
+func TestInteropIndex(t *testing.T) {
+	const program = `
+import numpy as np, random
+random.seed(7)
+x = np.arange(5 * 4 * 6).reshape(5, 4, 6)
+def word():
+    def number(): return random.choice(['', str(random.randint(-7, 7))])
+    step = random.choice(['', ':' + random.choice(['', '1', '2', '3', '-1', '-2'])])
+    return random.choice([str(random.randint(-7, 7)), 'None', '...', number() + ':' + number() + step, number() + ':' + number() + step])
+for _ in range(600):
+    text = ', '.join(word() for _ in range(random.randint(1, 5)))
+    try:
+        y = eval('x[' + text + ']')
+        print(text, '|', *np.shape(y), '|', *np.ravel(y))
+    except IndexError:
+        print(text, '|')
+`
+	out, err := exec.Command("/usr/bin/python3", "-c", program).Output()
+	if err != nil {
+		if os.Getenv("FUSECTL_INTEROP") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip("no NumPy")
+	}
+	s := Shape{5, 4, 6}
+	for line := range strings.SplitSeq(strings.TrimSuffix(string(out), "\n"), "\n") {
+		part := strings.Split(line, "|")
+		x, err := ParseIndex(strings.TrimSpace(part[0]))
+		var ranges []Range
+		var shape Shape
+		if err == nil {
+			ranges, shape, err = x.Of(s)
+		}
+		if (err == nil) != (len(part) == 3) {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		if err != nil {
+			continue
+		}
+		var extents, elements []string
+		for _, n := range shape {
+			extents = append(extents, strconv.Itoa(n))
+		}
+		for i := range ranges[0].N {
+			for j := range ranges[1].N {
+				for k := range ranges[2].N {
+					at := func(a, i int) int { return ranges[a].Start + i*ranges[a].Step }
+					elements = append(elements, strconv.Itoa((at(0, i)*4+at(1, j))*6+at(2, k)))
+				}
+			}
+		}
+		if !slices.Equal(extents, strings.Fields(part[1])) || !slices.Equal(elements, strings.Fields(part[2])) {
+			t.Errorf("%s: shape %v of elements %v", line, extents, elements)
+		}
+	}
 }
