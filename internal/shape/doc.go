@@ -1,5 +1,5 @@
 // Package shape is the integer algebra of arrays: element counts with
 // overflow checks, broadcasting, axes, strides, coalescing, concatenation,
-// reduction and layouts. It turns an operation's shapes into plans of flat
-// runs. It never knows data.
+// reduction, layouts and patterns of named axes. It turns an operation's shapes
+// into plans of flat runs. It never knows data.
 package shape
