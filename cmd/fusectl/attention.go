@@ -309,13 +309,20 @@ func (b *bundle) torchAttention(o *blocks.AttentionOptions) (err error) {
 	if o.WO, err = b.convolution("out_proj"); err != nil {
 		return err
 	}
-	var joined graph.Array
+	var kernels, biases []graph.Array
 	if b.has("in_proj_weight") {
-		if joined, err = b.need("in_proj_weight"); err != nil {
+		joined, err := b.need("in_proj_weight")
+		if err != nil {
+			return err
+		}
+		if kernels, err = ops.SplitEqually(joined, 0, 3); err != nil {
 			return err
 		}
 	}
 	bias, err := b.optional("in_proj_bias")
+	if err == nil && bias != nil {
+		biases, err = ops.SplitEqually(bias, 0, 3)
+	}
 	if err != nil {
 		return err
 	}
@@ -324,16 +331,13 @@ func (b *bundle) torchAttention(o *blocks.AttentionOptions) (err error) {
 		name string
 	}{{&o.WQ, "q"}, {&o.WK, "k"}, {&o.WV, "v"}} {
 		w.to.Layout = ops.Torch
-		if joined == nil {
-			w.to.Kernel, err = b.need(w.name + "_proj_weight")
-		} else {
-			w.to.Kernel, err = ops.SplitPart(joined, i, 3)
-		}
-		if err == nil && bias != nil {
-			w.to.Bias, err = ops.SplitPart(bias, i, 3)
-		}
-		if err != nil {
+		if kernels != nil {
+			w.to.Kernel = kernels[i]
+		} else if w.to.Kernel, err = b.need(w.name + "_proj_weight"); err != nil {
 			return err
+		}
+		if biases != nil {
+			w.to.Bias = biases[i]
 		}
 	}
 	return nil

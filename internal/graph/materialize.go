@@ -35,29 +35,46 @@ func InMemory(x Array) Resident {
 }
 
 // MaterializeComputed returns x materialised if it is computed, and as it is if it
-// is a file, which can be read again for less.
+// is a file or a view of files, which can be read again for less.
 func MaterializeComputed(x Array) Array {
-	switch x.(type) {
-	case Resident:
+	if isView(x) {
 		return x
-	case Node:
-		return Materialize(x)
 	}
-	return x
+	return InMemory(x)
+}
+
+// isView reports whether x is a source, or is only seen in another form: its nodes
+// compute nothing and take any tile for what its bytes cost.
+func isView(x Array) bool {
+	view := true
+	nodesUnder(x, func(n Node) {
+		if !isMaterialized(n) && (flopsOf(n) > 0 || TilingOf(n).Rows > 1) {
+			view = false
+		}
+	})
+	if _, node := x.(Node); node {
+		sourcesUnder(x, func(x Array) {
+			if k, ok := x.(Keeper); ok {
+				reading, _ := k.Keeps()
+				view = view && reading == 0
+			}
+		})
+	}
+	return view
 }
 
 // smallMost is the bytes up to which an array is materialised for windows that
 // overlap.
 const smallMost = 64 << 20
 
-// MaterializeSmall is MaterializeComputed for what windows move over: a large array
-// stays as it is, since its rows between two tiles are cheap enough to compute
-// twice.
+// MaterializeSmall returns x materialised if it is a node, views included, that
+// windows move over: a large array stays as it is, since its rows between two tiles
+// are cheap enough to compute twice.
 func MaterializeSmall(x Array) Array {
-	if SizeOf(x) > smallMost {
+	if _, computed := x.(Node); !computed || SizeOf(x) > smallMost {
 		return x
 	}
-	return MaterializeComputed(x)
+	return InMemory(x)
 }
 
 func (h *Materialized) DType() dtype.Type  { return h.of.DType() }

@@ -49,10 +49,8 @@ func Align(xs []graph.Array, how string, o ResizeOptions) ([]graph.Array, error)
 			out[i] = x
 		case how == "resize":
 			out[i], err = Resize(x, to, o)
-		case how == "crop":
-			out[i] = crop(x, to, forms[i])
 		default:
-			out[i], err = pad(x, to, forms[i])
+			out[i], err = fitted(x, to, forms[i])
 		}
 		if err != nil {
 			return nil, err
@@ -70,32 +68,28 @@ func spatialSize(x graph.Array, form shape.Layout) []int {
 	return size
 }
 
-// withSize is x's shape with other spatial extents, and the first of these axes.
-func withSize(x graph.Array, to []int, form shape.Layout) (shape.Shape, int) {
-	s := x.Shape().Clone()
-	first := form.Spatial()[0]
-	copy(s[first:], to)
-	return s, first
-}
-
-// pad is x in the middle of zeros.
-func pad(x graph.Array, to []int, form shape.Layout) (graph.Array, error) {
-	out, first := withSize(x, to, form)
+// fitted is x with other spatial extents: positions are taken away or added at
+// both ends, the odd one at the second.
+func fitted(x graph.Array, to []int, form shape.Layout) (graph.Array, error) {
+	out := x.Shape().Clone()
+	axes := form.Spatial()
+	for i, a := range axes {
+		out[a] = to[i]
+	}
 	if err := checkSize(x, out); err != nil {
 		return nil, err
 	}
-	axes := make([]insertion, len(to))
-	for i := range to {
-		axes[i] = insertion{(to[i] - x.Shape()[first+i]) / 2, 1}
-	}
-	return insertZeros("pad", x, first, axes, out), nil
-}
-
-// crop is the middle of x.
-func crop(x graph.Array, to []int, form shape.Layout) graph.Array {
 	ranges := everything(x.Shape())
-	for i, a := range form.Spatial() {
-		ranges[a] = shape.Range{Start: (x.Shape()[a] - to[i]) / 2, N: to[i], Step: 1}
+	for _, a := range axes {
+		if n := x.Shape()[a]; n > out[a] {
+			ranges[a] = shape.Range{Start: (n - out[a]) / 2, N: out[a], Step: 1}
+		}
 	}
-	return sliced(x, ranges)
+	x = sliced(x, ranges)
+	for _, a := range axes {
+		n := x.Shape()[a]
+		before := (out[a] - n) / 2
+		x = pad(x, a, before, out[a]-n-before, "constant", make([]byte, x.DType().Size()))
+	}
+	return x, nil
 }

@@ -44,7 +44,7 @@ func convTransposed(x, k graph.Array, o ConvOptions, post postOps) (graph.Array,
 	if err != nil {
 		return nil, err
 	}
-	spread := insertZeros("insert-zeros", graph.MaterializeSmall(x), 1, axes, to)
+	spread := insertZeros(graph.MaterializeSmall(x), 1, axes, to)
 	on, err := Window{Size: size}.resolve(spread, shape.NHWC.Like(n, true))
 	if err != nil {
 		return nil, err

@@ -255,17 +255,27 @@ func weightedType(t dtype.Type, coef []Coef) (dtype.Type, error) {
 		return t, nil
 	}
 	for _, c := range coef {
-		bits := 8 * t.Size()
-		low, high := -math.Ldexp(1, bits-1), math.Ldexp(1, bits-1)
-		if t.IsUnsigned() {
-			low, high = 0, math.Ldexp(1, bits)
-		}
-		if c.Value < low || c.Value >= high {
+		if !c.fits(t) {
 			e := &graph.Error{Msg: fmt.Sprintf("coefficient %.0f does not fit dtype %v", c.Value, t)}
 			return t, e.Hint("write %.1f to compute in float64", c.Value)
 		}
 	}
 	return t, nil
+}
+
+// fits reports whether t, if its numbers are integers or booleans, has c's value.
+func (c Coef) fits(t dtype.Type) bool {
+	bits := 8 * t.Size()
+	low, high := -math.Ldexp(1, bits-1), math.Ldexp(1, bits-1)
+	switch {
+	case t == dtype.Bool:
+		low, high = 0, 2
+	case t.IsUnsigned():
+		low, high = 0, math.Ldexp(1, bits)
+	case !t.IsInteger():
+		return true
+	}
+	return c.Value >= low && c.Value < high && c.Value == math.Trunc(c.Value)
 }
 
 // scale is x times a number of x's own dtype.

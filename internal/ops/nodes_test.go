@@ -66,6 +66,16 @@ func nodes() []node {
 			return xs[i], nil
 		}
 	}
+	surround := func(mode string) func(x ...graph.Array) (graph.Array, error) {
+		return first(func(x graph.Array) (graph.Array, error) {
+			return Surround(x, SurroundOptions{Widths: [][2]int{{0, 0}, {1, 2}, {3, 1}, {2, 1}}, Mode: mode})
+		})
+	}
+	arrange := func(text string, use shape.PatternUse) func(x ...graph.Array) (graph.Array, error) {
+		return func(x ...graph.Array) (graph.Array, error) {
+			return Arrange(x, patternOf(text, use, map[string]int{"p": 2}), nil)
+		}
+	}
 	pool := func(mode string) func(x ...graph.Array) (graph.Array, error) {
 		return first(func(x graph.Array) (graph.Array, error) {
 			return Pool(x, mode, PoolOptions{Window: Window{Size: []int{2}, Stride: []int{2}}, Layout: nhwc})
@@ -129,7 +139,18 @@ func nodes() []node {
 		{"nearest", nil, resize("nearest"), 0, ""},
 		{"bicubic", nil, resize("bicubic"), 16 * 4 * 480, ""},
 		{"crop", []shape.Shape{{2, 3, 4, 8}}, align(0, "crop"), 0, ""},
-		{"pad", []shape.Shape{{2, 7, 9, 8}}, align(0, "pad"), 0, ""},
+		{"pad", []shape.Shape{{2, 7, 9, 8}}, align(0, "pad"), 0, "0"},
+		{"pad of rows", nil, surround("constant"), 0, "0"},
+		{"pad by edges", nil, surround("edge"), 0, "0"},
+		{"reflection", nil, surround("reflect"), 0, "0"},
+		{"split", nil, first(func(x graph.Array) (graph.Array, error) {
+			parts, err := Split(x, 2, []int{1, -1})
+			return parts[1], err
+		}), 0, ""},
+		{"stack", []shape.Shape{{2, 6, 5, 8}}, func(x ...graph.Array) (graph.Array, error) { return Stack(x, 2) }, 0, "01"},
+		{"arrange by one exchange", nil, arrange("n (h p) w c -> n h w p c", shape.ToRearrange), 0, ""},
+		{"arrange by several", nil, arrange("n (h p) w c -> c p h n w", shape.ToRearrange), 0, "0"}, // held
+		{"arrange repeated", nil, arrange("n h w c -> w n h p c", shape.ToRepeat), 0, "0"},          // held
 		{"conv", []shape.Shape{{3, 3, 8, 4}, {4}}, conv(ConvOptions{Padding: Padding{Same: true}, Activation: "relu", Layout: nhwc}), (2*72 + 1 + 1) * 240, "2"},
 		{"conv of channels first", []shape.Shape{{3, 3, 6, 4}, {4}}, conv(ConvOptions{Padding: Padding{Same: true}, Activation: "gelu", Layout: nchw}), (2*54 + 1 + 10) * 2 * 4 * 40, "12"}, // the kernel is permuted, as above
 		{"conv by a point", []shape.Shape{{1, 1, 8, 4}, {4}}, conv(ConvOptions{Layout: nhwc}), (2*8 + 1) * 4 * rows, "02"},

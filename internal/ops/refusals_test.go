@@ -38,6 +38,9 @@ func TestRefusals(t *testing.T) {
 	complexes := of("c.npy", dtype.Complex64, 1, 4, 4, 2)
 	number := of("n.npy", f32)
 	err := func(_ graph.Array, err error) error { return err }
+	errs := func(_ []graph.Array, err error) error { return err }
+	partsHint := []string{"the extents add up to that of the axis; one of them may be -1, what the others leave"}
+	widths := [][2]int{{1, 1}}
 	nhwc := shape.NHWC
 	toFloat := []string{"convert it first: fusectl convert FILE --dtype float32 then ..."}
 	sizes := []string{"concat, add and mul bring feature maps to one size with --align crop, pad or resize"}
@@ -197,8 +200,33 @@ func TestRefusals(t *testing.T) {
 		{"resize nearest with corners", resize(x, []int{2, 3}, ResizeOptions{Mode: "nearest", AlignCorners: true}), "", "mode nearest has no corners to align: --align-corners goes with bilinear and bicubic", nil},
 		{"resize bilinear without what is outside", resize(x, []int{2, 3}, ResizeOptions{Mode: "bilinear", ExcludeOutside: true}), "", "mode bilinear has no taps outside: --exclude-outside goes with bicubic", nil},
 
-		{"split", err(SplitPart(x, 0, 3)), "x.npy", "shape (2,9,8,6) doesn't split into 3 parts along its first axis", nil},
-		{"split a number", err(SplitPart(number, 0, 1)), "n.npy", "shape () doesn't split into 1 parts along its first axis", nil},
+		{"split", errs(SplitEqually(x, 0, 3)), "x.npy", "shape (2,9,8,6) doesn't split into 3 equal parts along axis 0, whose extent is 2", nil},
+		{"split into none", errs(SplitEqually(x, 1, 0)), "x.npy", "shape (2,9,8,6) doesn't split into 0 equal parts along axis 1, whose extent is 9", nil},
+		{"split a number", errs(SplitEqually(number, 0, 1)), "n.npy", "axis 0 is out of bounds for an array of 0 dimensions: shape ()", nil},
+		{"split a number into extents", errs(Split(number, -1, []int{1})), "n.npy", "axis -1 is out of bounds for an array of 0 dimensions: shape ()", nil},
+		{"split into less", errs(Split(x, 1, []int{3, 5})), "x.npy", "shape (2,9,8,6) doesn't split into parts of 3,5 along axis 1, whose extent is 9", partsHint},
+		{"split into more", errs(Split(x, -2, []int{3, -1, 6})), "x.npy", "shape (2,9,8,6) doesn't split into parts of 3,-1,6 along axis 2, whose extent is 8", partsHint},
+		{"split into what two leave", errs(Split(x, -2, []int{3, -1, -1})), "x.npy", "shape (2,9,8,6) doesn't split into parts of 3,-1,-1 along axis 2, whose extent is 8", partsHint},
+		{"stack of other sizes", err(Stack([]graph.Array{x, of("y.npy", f32, 2, 9, 8, 5)}, 0)), "y.npy", "shape (2,9,8,5) differs from (2,9,8,6) of x.npy: only arrays of one shape can be stacked", []string{"fusectl concat joins along an axis that they have"}},
+		{"stack of no axis", err(Stack([]graph.Array{x, x}, 5)), "x.npy", "axis 5 is out of bounds for an array of 5 dimensions, the new one included: shape (2,9,8,6)", nil},
+		{"stack of text and numbers", err(Stack([]graph.Array{of("y.npy", f32, 4), text}, 0)), "text.npy", "dtype |S3 has no common type with float32 of y.npy", nil},
+
+		{"arrange of another rank", err(Arrange([]graph.Array{x}, patternOf("a b -> b a", shape.ToRearrange, nil), nil)), "x.npy", "shape (2,9,8,6) does not fit 'a b -> b a': the left side has 2 axes", []string{"... stands for axes that the pattern doesn't name"}},
+		{"arrange by what doesn't divide", err(Arrange([]graph.Array{x}, patternOf("a (b c) d e -> a b c d e", shape.ToRearrange, map[string]int{"c": 2}), nil)), "x.npy", "shape (2,9,8,6) does not fit 'a (b c) d e -> a b c d e': axis 1 has extent 9, which (b c) doesn't divide with c=2", nil},
+		{"arrange of several", err(Arrange([]graph.Array{x, text}, patternOf("a ... -> ... a", shape.ToRearrange, nil), nil)), "text.npy", "shape (4,) differs from (2,9,8,6) of x.npy: only arrays of one shape can be stacked", []string{"fusectl concat joins along an axis that they have"}},
+		{"repeat to too much", err(Arrange([]graph.Array{x}, patternOf("... -> ... n", shape.ToRepeat, map[string]int{"n": 1 << 52}), nil)), "x.npy", "the result is too large: " + tooLarge(2, 9, 8, 6, 1<<52), nil},
+
+		{"pad of no axis", err(Surround(x, SurroundOptions{Widths: widths, Axes: []int{1, 4}, Mode: "edge"})), "x.npy", "axis 4 is out of bounds for an array of 4 dimensions: shape (2,9,8,6)", nil},
+		{"pad of an axis twice", err(Surround(x, SurroundOptions{Widths: widths, Axes: []int{1, -3}, Mode: "edge"})), "x.npy", "axis 1 is named twice: shape (2,9,8,6)", nil},
+		{"pad by too few widths", err(Surround(x, SurroundOptions{Widths: append(widths, widths...), Mode: "edge"})), "x.npy", "shape (2,9,8,6): 2 widths for 4 axes", []string{"want a width for each axis, or one for all; before and after may differ: 1:2"}},
+		{"pad by less than there is", err(Surround(x, SurroundOptions{Widths: [][2]int{{-3, -6}}, Axes: []int{2}, Mode: "constant"})), "x.npy", "shape (2,9,8,6): axis 2 has extent 8, from which 3 and 6 can't be taken away", nil},
+		{"pad of what is empty", err(Surround(of("y.npy", f32, 2, 0), SurroundOptions{Widths: widths, Mode: "wrap"})), "y.npy", "shape (2,0): axis 1 has no positions for mode wrap to repeat", nil},
+		{"pad to too much", err(Surround(x, SurroundOptions{Widths: [][2]int{{0, 1 << 60}}, Mode: "constant"})), "x.npy", "the result is too large: " + tooLarge(2+1<<60, 9, 8, 6), nil},
+		{"pad beyond counting", err(Surround(x, SurroundOptions{Widths: [][2]int{{1 << 62, 1 << 62}}, Mode: "constant"})), "x.npy", "the result is too large: axis 0 would have 4611686018427387904, 2 and 4611686018427387904 positions", nil},
+		{"pad with a fraction", err(Surround(of("i.npy", i64, 4), SurroundOptions{Widths: widths, Mode: "constant", Value: &Coef{Value: 0.5}})), "i.npy", "the value 0.5 does not fit dtype int64", []string{"--dtype pads in another dtype: --dtype float32"}},
+		{"pad with a large number", err(Surround(of("i.npy", dtype.Uint8, 4), SurroundOptions{Widths: widths, Mode: "constant", Value: &Coef{Value: 256}})), "i.npy", "the value 256 does not fit dtype uint8", []string{"--dtype pads in another dtype: --dtype float32"}},
+		{"pad with a number of no boolean", err(Surround(of("i.npy", dtype.Bool, 4), SurroundOptions{Widths: widths, Mode: "constant", Value: &Coef{Value: 2}})), "i.npy", "the value 2 does not fit dtype bool", []string{"--dtype pads in another dtype: --dtype float32"}},
+		{"pad text with a number", err(Surround(text, SurroundOptions{Widths: widths, Mode: "constant", Value: &Coef{Value: 1}})), "text.npy", "dtype |S3 has no number to pad with", []string{"without --value it is padded with zero bytes: empty texts, the date 1970-01-01"}},
 		{"rows beyond", err(Rows(x, 1, 2)), "x.npy", "shape (2,9,8,6) has no rows 1 to 2", nil},
 		{"rows before", err(Rows(x, -1, 2)), "x.npy", "shape (2,9,8,6) has no rows -1 to 0", nil},
 		{"transpose twice the same", err(Transpose(x, []int{0, 1, 1, 2})), "x.npy", "shape (2,9,8,6) can't be transposed by [0 1 1 2]", nil},

@@ -27,15 +27,6 @@ type indexed struct {
 
 func (x *indexed) Name() string { return x.name }
 
-// SplitPart is part i of x cut into n equal parts along its first axis.
-func SplitPart(x graph.Array, i, n int) (graph.Array, error) {
-	s := x.Shape()
-	if len(s) == 0 || s[0]%n != 0 {
-		return nil, graph.Errorf(x, "shape %v doesn't split into %d parts along its first axis", s, n)
-	}
-	return rowsOf(x, i*(s[0]/n), s[0]/n), nil
-}
-
 // Rows is n rows of x, along its first axis, from row first on.
 func Rows(x graph.Array, first, n int) (graph.Array, error) {
 	if s := x.Shape(); len(s) == 0 || first < 0 || n < 0 || first+n > s[0] {

@@ -22,7 +22,7 @@ func (a insertion) source(i, in int) int {
 }
 
 // zeroInserted is maps [n,z,y,x,inner] with zeros between their positions and
-// around them, which transposed convolutions and padding have.
+// around them, which transposed convolutions have.
 type zeroInserted struct {
 	unary
 	axes [maxSpatial]insertion
@@ -30,14 +30,14 @@ type zeroInserted struct {
 
 // insertZeros spreads x to shape to along its spatial axes, which begin with axis
 // first.
-func insertZeros(op string, x graph.Array, first int, axes []insertion, to shape.Shape) graph.Array {
+func insertZeros(x graph.Array, first int, axes []insertion, to shape.Shape) graph.Array {
 	n := len(axes)
 	each := [maxSpatial]insertion{{0, 1}, {0, 1}, {0, 1}}
 	copy(each[maxSpatial-n:], axes)
 	maps := volumes(x, first, n)
 	out := maps.Shape().Clone()
 	copy(out[1+maxSpatial-n:], to[first:first+n])
-	return reshape(&zeroInserted{unary{computed{op: op, dt: x.DType(), sh: out}, maps}, each}, to)
+	return reshape(&zeroInserted{unary{computed{op: "insert-zeros", dt: x.DType(), sh: out}, maps}, each}, to)
 }
 
 func (*zeroInserted) Flops() int64 { return 0 }
