@@ -22,6 +22,8 @@ func commands() []command {
 		{"crossmodal", "fuse", newCrossModalCommand}, {"attention", "fuse", newAttentionCommand},
 		{"linear", "part", newLinearCommand}, {"conv", "part", newConvCommand}, {"resize", "part", newResizeCommand},
 		{"pool", "part", newWindowPoolCommand}, {"act", "part", newActCommand}, {"se", "part", newSECommand}, {"cbam", "part", newCBAMCommand},
+		{"rearrange", "part", newRearrangeCommand}, {"repeat", "part", newRepeatCommand}, {"reshape", "part", newReshapeCommand},
+		{"split", "part", newSplitCommand}, {"stack", "part", newStackCommand}, {"pad", "part", newPadCommand},
 		{"run", "other", newRunCommand}, {"info", "other", newInfoCommand}, {"diff", "other", newDiffCommand}, {"convert", "other", newConvertCommand},
 		{"show", "other", newShowCommand}, {"random", "other", newRandomCommand}, {"version", "other", newVersionCommand},
 	}
@@ -110,6 +112,21 @@ func plural(n int) string {
 		return ""
 	}
 	return "s"
+}
+
+// arranges is fuses for what moves elements alone: they aren't converted before.
+func arranges(st *step, arrange func(x graph.Array) (graph.Array, error)) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		x, err := st.open(args[0])
+		if err != nil {
+			return err
+		}
+		out, err := arrange(x)
+		if err != nil {
+			return err
+		}
+		return st.finish(cmd.Context(), out)
+	}
 }
 
 // fuses is the RunE of a command that makes one array of its inputs.

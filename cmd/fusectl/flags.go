@@ -178,6 +178,14 @@ func coefficients(words []string) ([]ops.Coef, error) {
 	return out, nil
 }
 
+// extents reads the shape of --shape; an empty word is that of a 0-d array.
+func extents(words list) (shape.Shape, error) {
+	if words.String() == "" {
+		return shape.Shape{}, nil
+	}
+	return numbers("shape", words)
+}
+
 // numbers reads a list of integers.
 func numbers(flag string, words []string) ([]int, error) {
 	var out []int

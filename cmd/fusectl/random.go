@@ -10,7 +10,7 @@ import (
 )
 
 func newRandomCommand(st *step) *cobra.Command {
-	var extents list
+	var dims list
 	var seed uint64
 	var distribution string
 	cmd := &cobra.Command{
@@ -28,7 +28,7 @@ threads. --dtype is float32 unless given.`,
 			if !cmd.Flags().Changed("shape") {
 				return usagef("needs a shape: --shape 1,64,64,64, or --shape '' for a 0-d array")
 			}
-			s, err := numbers("shape", extents)
+			s, err := extents(dims)
 			if err != nil {
 				return err
 			}
@@ -43,7 +43,7 @@ threads. --dtype is float32 unless given.`,
 			return st.finish(cmd.Context(), out)
 		},
 	}
-	cmd.Flags().Var(&extents, "shape", "extents of the array, such as 1,64,64,64")
+	cmd.Flags().Var(&dims, "shape", "extents of the array, such as 1,64,64,64")
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "what the numbers depend on, `N`")
 	cmd.Flags().StringVar(&distribution, "distribution", "normal", "`NAME`: "+strings.Join(ops.Distributions, " or "))
 	complete(cmd, "distribution", ops.Distributions)

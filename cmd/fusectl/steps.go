@@ -77,7 +77,7 @@ func namesNoInput(args []string) bool {
 	if err != nil || cmd.ParseFlags(rest) != nil {
 		return false // running it will tell what is wrong
 	}
-	none := len(cmd.Flags().Args()) == 0
+	none := !slices.ContainsFunc(cmd.Flags().Args(), func(word string) bool { return !isPattern(word) })
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if f.Name == "inputs-from" {
 			none = false

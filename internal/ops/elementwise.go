@@ -255,7 +255,7 @@ func weightedType(t dtype.Type, coef []Coef) (dtype.Type, error) {
 		return t, nil
 	}
 	for _, c := range coef {
-		if !c.fits(t) {
+		if !fits(c.Value, t) {
 			e := &graph.Error{Msg: fmt.Sprintf("coefficient %.0f does not fit dtype %v", c.Value, t)}
 			return t, e.Hint("write %.1f to compute in float64", c.Value)
 		}
@@ -263,8 +263,8 @@ func weightedType(t dtype.Type, coef []Coef) (dtype.Type, error) {
 	return t, nil
 }
 
-// fits reports whether t, if its numbers are integers or booleans, has c's value.
-func (c Coef) fits(t dtype.Type) bool {
+// fits reports whether t, if its numbers are integers or booleans, has v.
+func fits(v float64, t dtype.Type) bool {
 	bits := 8 * t.Size()
 	low, high := -math.Ldexp(1, bits-1), math.Ldexp(1, bits-1)
 	switch {
@@ -275,7 +275,7 @@ func (c Coef) fits(t dtype.Type) bool {
 	case !t.IsInteger():
 		return true
 	}
-	return c.Value >= low && c.Value < high && c.Value == math.Trunc(c.Value)
+	return v >= low && v < high && v == math.Trunc(v)
 }
 
 // scale is x times a number of x's own dtype.

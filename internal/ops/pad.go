@@ -20,7 +20,7 @@ type SurroundOptions struct {
 	Widths [][2]int
 	Axes   []int // all, where it is nil
 	Mode   string
-	Value  *Coef // in mode constant; nil is 0, for texts none
+	Value  *float64 // in mode constant; nil is 0, and for texts none
 }
 
 // Surround adds positions at the ends of axes, as numpy.pad does in all its modes
@@ -76,17 +76,17 @@ func Surround(x graph.Array, o SurroundOptions) (graph.Array, error) {
 }
 
 // padValue is the bytes of an element of x's dtype that is v.
-func padValue(x graph.Array, v *Coef) ([]byte, error) {
+func padValue(x graph.Array, v *float64) ([]byte, error) {
 	t := x.DType()
 	switch {
 	case v == nil:
 		return make([]byte, t.Size()), nil
 	case t.IsOpaque():
 		return nil, graph.Errorf(x, "dtype %v has no number to pad with", t).Hint("without --value it is padded with zero bytes: empty texts, the date 1970-01-01")
-	case v.fits(t):
-		return Constant(t, v.Value).(*constant).data, nil
+	case fits(*v, t):
+		return Constant(t, *v).(*constant).data, nil
 	}
-	return nil, graph.Errorf(x, "the value %v does not fit dtype %v", v.Value, t).Hint("--dtype pads in another dtype: --dtype float32")
+	return nil, graph.Errorf(x, "the value %v does not fit dtype %v", *v, t).Hint("--dtype pads in another dtype: --dtype float32")
 }
 
 // padded is another array, seen as [outer, n, inner], with positions added along n.

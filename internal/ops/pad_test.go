@@ -80,7 +80,8 @@ func TestSurroundIsIndexing(t *testing.T) {
 				}
 				o, value := SurroundOptions{Widths: c.widths, Mode: mode}, make([]byte, size)
 				if !c.t.IsOpaque() {
-					o.Value = &Coef{Value: 7}
+					seven := 7.0
+					o.Value = &seven
 					value = Constant(c.t, 7).(*constant).data
 				}
 				out := make(shape.Shape, len(c.s))

@@ -41,6 +41,7 @@ func TestRefusals(t *testing.T) {
 	errs := func(_ []graph.Array, err error) error { return err }
 	partsHint := []string{"the extents add up to that of the axis; one of them may be -1, what the others leave"}
 	widths := [][2]int{{1, 1}}
+	number64 := func(v float64) *float64 { return &v }
 	nhwc := shape.NHWC
 	toFloat := []string{"convert it first: fusectl convert FILE --dtype float32 then ..."}
 	sizes := []string{"concat, add and mul bring feature maps to one size with --align crop, pad or resize"}
@@ -190,7 +191,12 @@ func TestRefusals(t *testing.T) {
 		{"gmp of no axis", err(GlobalMaxPool(x, ReduceOptions{Axes: []int{4}})), "x.npy", "axis 4 is out of bounds for an array of 4 dimensions: shape (2,9,8,6)", nil},
 		{"sum of no element", err(Sum(of("e.npy", f32, 2, 0, 3), ReduceOptions{Axes: []int{1}})), "e.npy", "shape (2,0,3): sum over axis 1 pools no element", nil},
 
-		{"reshape", err(Reshape(x, shape.Shape{7})), "x.npy", "shape (2,9,8,6) can't be seen as (7,)", nil},
+		{"reshape", err(Reshape(x, shape.Shape{7})), "x.npy", "shape (2,9,8,6) has 864 elements, (7,) has 7", nil},
+		{"reshape to a multiple", err(Reshape(x, shape.Shape{5, -1})), "x.npy", "shape (2,9,8,6) has 864 elements, (5,-1) has a multiple of 5", nil},
+		{"reshape to what two leave", err(Reshape(x, shape.Shape{-1, -1})), "x.npy", "shape (-1,-1) has two extents of -1: only one follows from the others", nil},
+		{"reshape to less than nothing", err(Reshape(x, shape.Shape{-2, 3})), "x.npy", "shape (-2,3) has an extent of -2: want at least 0, or -1 for what the others leave", nil},
+		{"reshape to any number of times nothing", err(Reshape(of("y.npy", f32, 0), shape.Shape{0, -1})), "y.npy", "shape (0,) has 0 elements, (0,-1) has a multiple of 0", nil},
+		{"reshape to too much", err(Reshape(x, shape.Shape{1 << 40, 1 << 40})), "x.npy", "shape (1099511627776,1099511627776) at 1 bytes an element takes more than 2^63-1 bytes", nil},
 		{"resize of rank 2", resize(of("y.npy", f32, 3, 3), []int{2}, ResizeOptions{Mode: "nearest"}), "y.npy", "shape (3,3): resizing takes a map of 1, 2 or 3 spatial axes, such as nhwc: got 2 axes", nil},
 		{"resize to other axes", resize(x, []int{2, 3, 4, 5}, ResizeOptions{Mode: "nearest"}), "x.npy", "shape (2,9,8,6) has 4 axes: resizing over 4 spatial axes takes 6, such as ntdhwc, or 5 without a batch, such as tdhwc", nil},
 		{"resize of no pixel", resize(of("e.npy", f32, 1, 0, 8, 6), []int{2, 3}, ResizeOptions{Mode: "nearest"}), "e.npy", "shape (1,0,8,6) has no pixels to resize", nil},
@@ -223,10 +229,10 @@ func TestRefusals(t *testing.T) {
 		{"pad of what is empty", err(Surround(of("y.npy", f32, 2, 0), SurroundOptions{Widths: widths, Mode: "wrap"})), "y.npy", "shape (2,0): axis 1 has no positions for mode wrap to repeat", nil},
 		{"pad to too much", err(Surround(x, SurroundOptions{Widths: [][2]int{{0, 1 << 60}}, Mode: "constant"})), "x.npy", "the result is too large: " + tooLarge(2+1<<60, 9, 8, 6), nil},
 		{"pad beyond counting", err(Surround(x, SurroundOptions{Widths: [][2]int{{1 << 62, 1 << 62}}, Mode: "constant"})), "x.npy", "the result is too large: axis 0 would have 4611686018427387904, 2 and 4611686018427387904 positions", nil},
-		{"pad with a fraction", err(Surround(of("i.npy", i64, 4), SurroundOptions{Widths: widths, Mode: "constant", Value: &Coef{Value: 0.5}})), "i.npy", "the value 0.5 does not fit dtype int64", []string{"--dtype pads in another dtype: --dtype float32"}},
-		{"pad with a large number", err(Surround(of("i.npy", dtype.Uint8, 4), SurroundOptions{Widths: widths, Mode: "constant", Value: &Coef{Value: 256}})), "i.npy", "the value 256 does not fit dtype uint8", []string{"--dtype pads in another dtype: --dtype float32"}},
-		{"pad with a number of no boolean", err(Surround(of("i.npy", dtype.Bool, 4), SurroundOptions{Widths: widths, Mode: "constant", Value: &Coef{Value: 2}})), "i.npy", "the value 2 does not fit dtype bool", []string{"--dtype pads in another dtype: --dtype float32"}},
-		{"pad text with a number", err(Surround(text, SurroundOptions{Widths: widths, Mode: "constant", Value: &Coef{Value: 1}})), "text.npy", "dtype |S3 has no number to pad with", []string{"without --value it is padded with zero bytes: empty texts, the date 1970-01-01"}},
+		{"pad with a fraction", err(Surround(of("i.npy", i64, 4), SurroundOptions{Widths: widths, Mode: "constant", Value: number64(0.5)})), "i.npy", "the value 0.5 does not fit dtype int64", []string{"--dtype pads in another dtype: --dtype float32"}},
+		{"pad with a large number", err(Surround(of("i.npy", dtype.Uint8, 4), SurroundOptions{Widths: widths, Mode: "constant", Value: number64(256)})), "i.npy", "the value 256 does not fit dtype uint8", []string{"--dtype pads in another dtype: --dtype float32"}},
+		{"pad with a number of no boolean", err(Surround(of("i.npy", dtype.Bool, 4), SurroundOptions{Widths: widths, Mode: "constant", Value: number64(2)})), "i.npy", "the value 2 does not fit dtype bool", []string{"--dtype pads in another dtype: --dtype float32"}},
+		{"pad text with a number", err(Surround(text, SurroundOptions{Widths: widths, Mode: "constant", Value: number64(1)})), "text.npy", "dtype |S3 has no number to pad with", []string{"without --value it is padded with zero bytes: empty texts, the date 1970-01-01"}},
 		{"rows beyond", err(Rows(x, 1, 2)), "x.npy", "shape (2,9,8,6) has no rows 1 to 2", nil},
 		{"rows before", err(Rows(x, -1, 2)), "x.npy", "shape (2,9,8,6) has no rows -1 to 0", nil},
 		{"transpose twice the same", err(Transpose(x, []int{0, 1, 1, 2})), "x.npy", "shape (2,9,8,6) can't be transposed by [0 1 1 2]", nil},

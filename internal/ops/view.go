@@ -13,10 +13,12 @@ import (
 // size: no data moves.
 type view struct{ unary }
 
-// Reshape is x under another shape of as many elements, as numpy.reshape.
+// Reshape is x under another shape of as many elements, as numpy.reshape: one extent
+// may be -1, what the others leave.
 func Reshape(x graph.Array, s shape.Shape) (graph.Array, error) {
-	if x.Shape().Len() != s.Len() {
-		return nil, graph.Errorf(x, "shape %v can't be seen as %v", x.Shape(), s)
+	s, err := x.Shape().Reshaped(s)
+	if err != nil {
+		return nil, graph.Errorf(x, "%v", err)
 	}
 	return reshape(x, s), nil
 }

@@ -75,7 +75,7 @@ func ParsePattern(text string, use PatternUse, sizes map[string]int) (*Pattern, 
 	}
 	sides := strings.Split(text, "->")
 	if len(sides) != 2 {
-		return nil, p.wrong("want two sides with one -> between", "LEFT -> RIGHT, such as 'n h w c -> n c h w'")
+		return nil, p.wrong("want two sides with one -> between", "LEFT -> RIGHT, in quotes: 'n h w c -> n c h w'")
 	}
 	var err error
 	if p.left, err = p.side(sides[0]); err != nil {

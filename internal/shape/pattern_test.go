@@ -210,8 +210,8 @@ func TestPatternsRefused(t *testing.T) {
 		s         Shape // nil: refused for any
 		msg, hint string
 	}{
-		{"h w", ToRearrange, nil, nil, "'h w': want two sides with one -> between", "LEFT -> RIGHT, such as 'n h w c -> n c h w'"},
-		{"a -> b -> c", ToRearrange, nil, nil, "'a -> b -> c': want two sides with one -> between", "LEFT -> RIGHT, such as 'n h w c -> n c h w'"},
+		{"h w", ToRearrange, nil, nil, "'h w': want two sides with one -> between", "LEFT -> RIGHT, in quotes: 'n h w c -> n c h w'"},
+		{"a -> b -> c", ToRearrange, nil, nil, "'a -> b -> c': want two sides with one -> between", "LEFT -> RIGHT, in quotes: 'n h w c -> n c h w'"},
 		{"(a (b c)) -> a b c", ToRearrange, nil, nil, "'(a (b c)) -> a b c': has parentheses within parentheses", ""},
 		{"(a b -> a b", ToRearrange, nil, nil, "'(a b -> a b': has a ( without its )", ""},
 		{"a b) -> a b", ToRearrange, nil, nil, "'a b) -> a b': has a ) without its (", ""},

@@ -4,15 +4,15 @@ import "fmt"
 
 // Reshaped is the shape dims for the elements of s, as numpy.reshape has it: one
 // extent may be -1, what the others leave.
-func (s Shape) Reshaped(dims []int) (Shape, error) {
-	out := Shape(dims).Clone()
+func (s Shape) Reshaped(dims Shape) (Shape, error) {
+	out := dims.Clone()
 	at := -1
 	for i, d := range dims {
 		switch {
 		case d < -1:
-			return nil, fmt.Errorf("an extent of %d: want at least 0, or -1 for what the others leave", d)
+			return nil, fmt.Errorf("shape %v has an extent of %d: want at least 0, or -1 for what the others leave", dims, d)
 		case d == -1 && at >= 0:
-			return nil, fmt.Errorf("has two extents of -1: only one follows from the others")
+			return nil, fmt.Errorf("shape %v has two extents of -1: only one follows from the others", dims)
 		case d == -1:
 			at, out[i] = i, 1
 		}
@@ -22,7 +22,7 @@ func (s Shape) Reshaped(dims []int) (Shape, error) {
 	case err != nil:
 		return nil, err
 	case at >= 0 && (n == 0 || s.Len()%n != 0), at < 0 && s.Len() != n:
-		return nil, fmt.Errorf("shape %v has %d elements, %v has %s", s, s.Len(), Shape(dims), count(n, at))
+		return nil, fmt.Errorf("shape %v has %d elements, %v has %s", s, s.Len(), dims, count(n, at))
 	case at >= 0:
 		out[at] = int(s.Len() / n)
 	}
