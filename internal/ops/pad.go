@@ -209,10 +209,10 @@ func (p *padded) Read(ctx context.Context, dst []byte, off int64) error {
 func (p *padded) rows(ctx context.Context, dst []byte, first, n int64) error {
 	from := p.n * p.inner // elements of a row of the source
 	src, buf, err := graph.PeekRun(ctx, p.x, first*from, n*from)
+	defer graph.PutBuffer(buf)
 	if err != nil {
 		return err
 	}
-	defer graph.PutBuffer(buf)
 	position := p.inner * p.size()
 	out, in := p.row()*p.size(), from*p.size()
 	for i := int64(0); i < p.len; {

@@ -77,9 +77,23 @@ func (t *blockTranspose) Memory(n int64) int64 {
 	return graph.PeekBuffer(t.x, n)*t.size() + graph.MemoryOf(t.x, n)
 }
 
-// Tiling takes all of B with a range of A, since the source then gives one
-// run, or where that would be too much, a square of both.
+// block is the elements of which no others take a place.
+func (t *blockTranspose) block() int64 { return t.s.A * t.s.B * t.s.Inner }
+
+// ReadsOnce is so by whole blocks.
+func (t *blockTranspose) ReadsOnce(unit int64, say func(*graph.Array, int64)) {
+	if unit%t.block() == 0 {
+		say(&t.x, unit)
+	}
+}
+
+// Tiling takes whole blocks where they are small. Otherwise it takes all of B with
+// a range of A, since the source then gives one run, or where that would be too
+// much, a square of both.
 func (t *blockTranspose) Tiling() graph.Tiling {
+	if unit := wholeUnit(t, t.block()); unit > 0 {
+		return graph.Tiling{Unit: unit}
+	}
 	s := t.s
 	const most = 1 << 18 // elements of a tile
 	rows := s.B
@@ -98,6 +112,11 @@ func (t *blockTranspose) Read(ctx context.Context, dst []byte, off int64) error 
 		n := int64(len(dst)) / size
 		var take int64
 		switch in := col % s.Inner; {
+		case off%t.block() == 0 && n >= t.block():
+			take = n - n%t.block()
+			if err := t.blocks(ctx, dst[:take*size], off); err != nil {
+				return err
+			}
 		case in != 0 || n < s.Inner: // within one position
 			take = min(n, s.Inner-in)
 			if err := t.x.Read(ctx, dst[:take*size], ((outer*s.A+col/s.Inner)*s.B+b)*s.Inner+in); err != nil {
@@ -117,6 +136,20 @@ func (t *blockTranspose) Read(ctx context.Context, dst []byte, off int64) error 
 			}
 		}
 		dst, off = dst[take*size:], off+take
+	}
+	return nil
+}
+
+// blocks fills dst with whole blocks, of which the first begins with element off in
+// the source, too.
+func (t *blockTranspose) blocks(ctx context.Context, dst []byte, off int64) error {
+	src, buf, err := graph.PeekRun(ctx, t.x, off, int64(len(dst))/t.size())
+	defer graph.PutBuffer(buf)
+	if err != nil {
+		return err
+	}
+	for block := int(t.block() * t.size()); len(dst) > 0; dst, src = dst[block:], src[block:] {
+		kernel.Transpose(dst[:block], src[:block], int(t.s.A), int(t.s.B), int(t.s.Inner*t.size()))
 	}
 	return nil
 }
