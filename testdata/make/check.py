@@ -28,11 +28,13 @@ NUMBERED = {"--project", "--project-bias"}  # N=FILE
 VALUES = {f"--{n}" for n in """
     axis coef activation gate axes layout upsample mode scale heads kv-heads weight-layout size window stride padding
     dilation groups output-padding align align-mode cubic-coeff weights-prefix extra first-level merge factor form dtype
+    sizes parts shape pad
 """.split()}
 OUTPUTS = {"-o", "--save-scores"}
 SWITCHES = {"--keepdims", "--causal", "--residual", "--spatial", "--transpose", "--count-include-pad",
             "--align-corners", "--recompute-scale", "--exclude-outside", "--all", "--bottom-up", "--normalize"}
-COMMANDS = {"concat", "add", "mul", "gap", "gmp", "fpn", "crossmodal", "attention", "linear", "conv", "resize", "pool", "act", "se", "cbam"}
+COMMANDS = {"concat", "add", "mul", "gap", "gmp", "fpn", "crossmodal", "attention", "linear", "conv", "resize", "pool", "act", "se", "cbam",
+            "rearrange", "repeat", "reshape", "split", "stack", "pad"}
 TOLERANCES = {"exact": {"kind"}, "ulp": {"kind", "n", "why"}, "rel": {"kind", "x", "why"}}
 KEYS = ["name", "args", "want", "tol", "by"]
 
@@ -62,7 +64,9 @@ def inputs(args, outputs):
         fail(f"{args}: unknown command")
     rest = iter(args[1:])
     for arg in rest:
-        if arg in FILES:
+        if arg in VALUES or (args[0], arg) == ("pad", "--value"):
+            next(rest)
+        elif arg in FILES:
             yield from (f for f in next(rest).split(",") if f != "none")
         elif arg in NUMBERED:
             number, file = next(rest).split("=", 1)
@@ -70,8 +74,8 @@ def inputs(args, outputs):
             yield file
         elif arg in OUTPUTS:
             outputs.append(next(rest))
-        elif arg in VALUES:
-            next(rest)
+        elif "->" in arg:
+            continue  # a pattern of axes
         elif arg == "-" or not arg.startswith("-"):
             yield arg
         elif arg not in SWITCHES:
