@@ -35,6 +35,13 @@ type Node interface {
 	Memory(n int64) int64
 }
 
+// Arithmetic is a node whose arithmetic isn't one operation an element.
+type Arithmetic interface {
+	// Flops is the floating-point operations that computing the whole node
+	// takes, its inputs apart; moving data is none.
+	Flops() int64
+}
+
 // Tiler is a node that prefers to be computed in tiles of a certain form.
 type Tiler interface{ Tiling() Tiling }
 
@@ -152,6 +159,14 @@ func eachNode(xs []Array, f func(Node)) {
 	for _, x := range xs {
 		walk(x)
 	}
+}
+
+// flopsOf is the operations that computing n takes, its operands apart.
+func flopsOf(n Node) int64 {
+	if w, ok := n.(Arithmetic); ok {
+		return w.Flops()
+	}
+	return n.Shape().Len()
 }
 
 // MemoryOf is the bytes that a read of n elements of x holds.

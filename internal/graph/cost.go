@@ -4,20 +4,6 @@ import (
 	"math/bits"
 )
 
-// Arithmetic is a node whose arithmetic isn't one operation an element.
-type Arithmetic interface {
-	// Flops is the floating-point operations that computing the whole node
-	// takes, its inputs apart; moving data is none.
-	Flops() int64
-}
-
-func flopsOf(n Node) int64 {
-	if w, ok := n.(Arithmetic); ok {
-		return w.Flops()
-	}
-	return n.Shape().Len()
-}
-
 // Cost counts the work of computing arrays.
 type Cost struct {
 	Flops int64 // floating-point operations

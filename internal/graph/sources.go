@@ -46,23 +46,3 @@ func readOnce(stages []stage, o Options) map[Keeper]bool {
 	}
 	return found
 }
-
-// sourcesUnder calls f for each source that computing x reads, down to held
-// arrays.
-func sourcesUnder(x Array, f func(Array)) {
-	if _, ok := x.(Node); !ok {
-		f(x)
-	}
-	seen := map[Array]bool{}
-	nodesUnder(x, func(n Node) {
-		if _, held := n.(*Materialized); held {
-			return
-		}
-		for _, in := range Operands(n) {
-			if _, ok := in.(Node); !ok && !seen[in] {
-				seen[in] = true
-				f(in)
-			}
-		}
-	})
-}

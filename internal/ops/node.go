@@ -55,3 +55,12 @@ func activationFlops(name string) int64 {
 
 // elementary is the operations that an exponential or the like counts for.
 const elementary = 10
+
+// wholeUnit is the unit of tiles of x that are to be whole rows of so many elements,
+// where these are no larger than a tile should be.
+func wholeUnit(x graph.Array, row int64) int64 {
+	if row*int64(x.DType().Size()) > graph.DefaultTile {
+		return 0
+	}
+	return row
+}

@@ -274,12 +274,3 @@ func (p *padded) within(ctx context.Context, dst []byte, row, col int64) (n int6
 	}
 	return n, err
 }
-
-// wholeUnit is the unit of tiles of x that are to be whole rows of so many elements,
-// where these are no larger than a tile should be.
-func wholeUnit(x graph.Array, row int64) int64 {
-	if row*int64(x.DType().Size()) > graph.DefaultTile {
-		return 0
-	}
-	return row
-}
