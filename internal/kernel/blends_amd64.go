@@ -22,6 +22,24 @@ func (t *Table) vectorizeBlends(set int) {
 		}
 		rest(dst, src, lo, hi, w, inner)
 	}
+	for k, steps := range map[dtype.Kind][2]func(acc, x *byte, n int, by float64){
+		dtype.KindFloat32: {addScaledAVX2F32, addScaledAVX512F32},
+		dtype.KindFloat64: {addScaledAVX2F64, addScaledAVX512F64},
+	} {
+		step, rest := steps[set], t.AddScaled[k]
+		t.AddScaled[k] = func(acc []float64, x []byte, by float64) {
+			each := width / 8
+			if n := len(acc) / each; n > 0 {
+				size := len(x) / len(acc)
+				_ = x[n*each*size-1]
+				step(&Bytes(acc)[0], unsafe.SliceData(x), n, by)
+				acc, x = acc[n*each:], x[n*each*size:]
+			}
+			if len(acc) > 0 {
+				rest(acc, x, by)
+			}
+		}
+	}
 	for k, steps := range map[dtype.Kind][2]func(dst, a, b *byte, n int, w float64){
 		dtype.KindFloat32: {lerpAVX2F32, lerpAVX512F32},
 		dtype.KindFloat64: {lerpAVX2F64, lerpAVX512F64},

@@ -309,6 +309,103 @@ done:
 	VZEROUPPER
 	RET
 
+// func addScaledAVX2F32(acc *byte, x *byte, n int, by float64)
+// Requires: AVX, AVX2
+TEXT ·addScaledAVX2F32(SB), NOSPLIT, $0-32
+	MOVQ         acc+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VMOVSD       by+24(FP), X0
+	VBROADCASTSD X0, Y0
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VCVTPS2PD (CX), Y1
+	VMULPD    Y0, Y1, Y1
+	VADDPD    (AX), Y1, Y1
+	VMOVUPD   Y1, (AX)
+	VCVTPS2PD 16(CX), Y1
+	VMULPD    Y0, Y1, Y1
+	VADDPD    32(AX), Y1, Y1
+	VMOVUPD   Y1, 32(AX)
+	VCVTPS2PD 32(CX), Y1
+	VMULPD    Y0, Y1, Y1
+	VADDPD    64(AX), Y1, Y1
+	VMOVUPD   Y1, 64(AX)
+	VCVTPS2PD 48(CX), Y1
+	VMULPD    Y0, Y1, Y1
+	VADDPD    96(AX), Y1, Y1
+	VMOVUPD   Y1, 96(AX)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000040, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VCVTPS2PD (CX), Y1
+	VMULPD    Y0, Y1, Y1
+	VADDPD    (AX), Y1, Y1
+	VMOVUPD   Y1, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000010, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func addScaledAVX2F64(acc *byte, x *byte, n int, by float64)
+// Requires: AVX, AVX2
+TEXT ·addScaledAVX2F64(SB), NOSPLIT, $0-32
+	MOVQ         acc+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VMOVSD       by+24(FP), X0
+	VBROADCASTSD X0, Y0
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMULPD  (CX), Y0, Y1
+	VADDPD  (AX), Y1, Y1
+	VMOVUPD Y1, (AX)
+	VMULPD  32(CX), Y0, Y1
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPD Y1, 32(AX)
+	VMULPD  64(CX), Y0, Y1
+	VADDPD  64(AX), Y1, Y1
+	VMOVUPD Y1, 64(AX)
+	VMULPD  96(CX), Y0, Y1
+	VADDPD  96(AX), Y1, Y1
+	VMOVUPD Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMULPD  (CX), Y0, Y1
+	VADDPD  (AX), Y1, Y1
+	VMOVUPD Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
 // func lerpAcrossAVX2(dst *byte, src *byte, lo *byte, hi *byte, w *byte, n int, size int)
 // Requires: AVX, AVX2
 TEXT ·lerpAcrossAVX2(SB), NOSPLIT, $0-56

@@ -309,6 +309,103 @@ done:
 	VZEROUPPER
 	RET
 
+// func addScaledAVX512F32(acc *byte, x *byte, n int, by float64)
+// Requires: AVX, AVX512F
+TEXT ·addScaledAVX512F32(SB), NOSPLIT, $0-32
+	MOVQ         acc+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VMOVSD       by+24(FP), X0
+	VBROADCASTSD X0, Z0
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VCVTPS2PD (CX), Z1
+	VMULPD    Z0, Z1, Z1
+	VADDPD    (AX), Z1, Z1
+	VMOVUPD   Z1, (AX)
+	VCVTPS2PD 32(CX), Z1
+	VMULPD    Z0, Z1, Z1
+	VADDPD    64(AX), Z1, Z1
+	VMOVUPD   Z1, 64(AX)
+	VCVTPS2PD 64(CX), Z1
+	VMULPD    Z0, Z1, Z1
+	VADDPD    128(AX), Z1, Z1
+	VMOVUPD   Z1, 128(AX)
+	VCVTPS2PD 96(CX), Z1
+	VMULPD    Z0, Z1, Z1
+	VADDPD    192(AX), Z1, Z1
+	VMOVUPD   Z1, 192(AX)
+	ADDQ      $0x00000100, AX
+	ADDQ      $0x00000080, CX
+	SUBQ      $0x04, DX
+	JAE       four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VCVTPS2PD (CX), Z1
+	VMULPD    Z0, Z1, Z1
+	VADDPD    (AX), Z1, Z1
+	VMOVUPD   Z1, (AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000020, CX
+	DECQ      DX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func addScaledAVX512F64(acc *byte, x *byte, n int, by float64)
+// Requires: AVX, AVX512F
+TEXT ·addScaledAVX512F64(SB), NOSPLIT, $0-32
+	MOVQ         acc+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VMOVSD       by+24(FP), X0
+	VBROADCASTSD X0, Z0
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMULPD  (CX), Z0, Z1
+	VADDPD  (AX), Z1, Z1
+	VMOVUPD Z1, (AX)
+	VMULPD  64(CX), Z0, Z1
+	VADDPD  64(AX), Z1, Z1
+	VMOVUPD Z1, 64(AX)
+	VMULPD  128(CX), Z0, Z1
+	VADDPD  128(AX), Z1, Z1
+	VMOVUPD Z1, 128(AX)
+	VMULPD  192(CX), Z0, Z1
+	VADDPD  192(AX), Z1, Z1
+	VMOVUPD Z1, 192(AX)
+	ADDQ    $0x00000100, AX
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMULPD  (CX), Z0, Z1
+	VADDPD  (AX), Z1, Z1
+	VMOVUPD Z1, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
 // func lerpAcrossAVX512(dst *byte, src *byte, lo *byte, hi *byte, w *byte, n int, size int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lerpAcrossAVX512(SB), NOSPLIT, $0-56

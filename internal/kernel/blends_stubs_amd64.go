@@ -24,6 +24,16 @@ func tapsAVX512F32(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa floa
 //go:noescape
 func tapsAVX512F64(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float64, wb float64, wc float64, wd float64)
 
+// acc += x·by, n vectors of float64.
+//
+//go:noescape
+func addScaledAVX512F32(acc *byte, x *byte, n int, by float64)
+
+// acc += x·by, n vectors of float64.
+//
+//go:noescape
+func addScaledAVX512F64(acc *byte, x *byte, n int, by float64)
+
 // dst[i] = a + (b-a)·w[i] of a = src[lo[i]] and b = src[hi[i]], a where w[i] is 0, for n vectors.
 // What isn't one of the size elements of src isn't read.
 //
@@ -49,6 +59,16 @@ func tapsAVX2F32(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float6
 //
 //go:noescape
 func tapsAVX2F64(dst *byte, a *byte, b *byte, c *byte, d *byte, n int, wa float64, wb float64, wc float64, wd float64)
+
+// acc += x·by, n vectors of float64.
+//
+//go:noescape
+func addScaledAVX2F32(acc *byte, x *byte, n int, by float64)
+
+// acc += x·by, n vectors of float64.
+//
+//go:noescape
+func addScaledAVX2F64(acc *byte, x *byte, n int, by float64)
 
 // dst[i] = a + (b-a)·w[i] of a = src[lo[i]] and b = src[hi[i]], a where w[i] is 0, for n vectors.
 // What isn't one of the size elements of src isn't read.

@@ -48,15 +48,23 @@ func arithCases(t *Table, k dtype.Type) []testCase {
 		want func(k dtype.Type, a, b value) value
 	}{
 		{"Add", t.Add[k.Kind()], refAdd},
+		{"Sub", t.Sub[k.Kind()], refSub},
 		{"Mul", t.Mul[k.Kind()], refMul},
+		{"Div", t.Div[k.Kind()], refDiv},
 		{"Max", t.Max[k.Kind()], refMax},
+		{"Min", t.Min[k.Kind()], refMin},
+		{"Pow", t.Pow[k.Kind()], refPow},
 	} {
 		if op.loop == nil {
 			continue
 		}
+		ulps := uint64(0)
+		if op.name == "Pow" && k.IsFloat() {
+			ulps = 1
+		}
 		cs = append(cs, testCase{
 			entry: entryName(op.name, k), name: op.name + "/" + k.String(),
-			dst: k, src: []dtype.Type{k, k}, alias: true,
+			dst: k, src: []dtype.Type{k, k}, alias: true, ulps: ulps,
 			run: func(dst []byte, src [][]byte) { op.loop(dst, src[0], src[1]) },
 			want: func(dst []byte, src [][]byte) {
 				for i := range len(dst) / k.Size() {
@@ -73,6 +81,41 @@ func refAdd(k dtype.Type, a, b value) value {
 		return refMax(k, a, b)
 	}
 	return value{a.re.add(b.re), a.im.add(b.im)}
+}
+
+func refSub(_ dtype.Type, a, b value) value {
+	return value{a.re.add(b.re.neg()), a.im.add(b.im.neg())}
+}
+
+// refDiv is the quotient of exact numbers, or Smith's steps with each rounded.
+func refDiv(k dtype.Type, a, b value) value {
+	part := dtype.Float64
+	switch k {
+	case dtype.Complex64:
+		part = dtype.Float32
+	case dtype.Complex128:
+	default:
+		return value{re: a.re.quo(b.re)}
+	}
+	round := func(n number) number { return rounded(part, n) }
+	one, c, s := fromFloat64(1), b.re, b.im
+	switch {
+	case c.rough() == 0 && s.rough() == 0:
+		return value{a.re.quo(zero), a.im.quo(zero)}
+	case !c.isNaN() && !s.isNaN() && c.magnitude().cmp(s.magnitude()) >= 0:
+		ratio := round(s.quo(c))
+		scale := round(one.quo(round(c.add(round(s.mul(ratio))))))
+		return value{
+			round(a.re.add(round(a.im.mul(ratio)))).mul(scale),
+			round(a.im.add(round(a.re.mul(ratio)).neg())).mul(scale),
+		}
+	}
+	ratio := round(c.quo(s))
+	scale := round(one.quo(round(s.add(round(c.mul(ratio))))))
+	return value{
+		round(round(a.re.mul(ratio)).add(a.im)).mul(scale),
+		round(round(a.im.mul(ratio)).add(a.re.neg())).mul(scale),
+	}
 }
 
 func refMul(k dtype.Type, a, b value) value {
@@ -114,6 +157,116 @@ func refMax(k dtype.Type, a, b value) value {
 		return b
 	}
 	return a
+}
+
+// refMin is the negative of the maximum of the negatives; of integers, the other one.
+func refMin(k dtype.Type, a, b value) value {
+	if k.IsFloat() {
+		m := refMax(k, value{a.re.neg(), zero}, value{b.re.neg(), zero})
+		return value{m.re.neg(), zero}
+	}
+	if refMax(k, a, b) == a {
+		return b
+	}
+	return a
+}
+
+// refPow is the power of big integers, and of floats e^(y·ln x) in 200 bits, with the
+// special cases in the order of C17's annex F.10.4.4.
+func refPow(k dtype.Type, a, b value) value {
+	if k.IsInteger() {
+		x, _ := a.re.f.Int(nil)
+		y, _ := b.re.f.Int(nil)
+		if y.Sign() < 0 {
+			return value{re: fromFloat64(1)}
+		}
+		return value{re: fromBigInt(x.Exp(x, y, new(big.Int).Lsh(big.NewInt(1), 64)))}
+	}
+	x, y := a.re, b.re
+	one := fromFloat64(1)
+	whole := y.f == nil && !y.isNaN() || y.f != nil && y.f.IsInt()
+	odd := y.f != nil && y.f.IsInt() && new(big.Float).SetPrec(exact).Quo(y.f, big.NewFloat(2)).IsInt() == false
+	signed := func(f float64) value {
+		if odd && math.Signbit(x.rough()) {
+			f = -f
+		}
+		return value{re: fromFloat64(f)}
+	}
+	infinite := y.f == nil && !y.isNaN()
+	switch {
+	case !y.isNaN() && y.rough() == 0, !x.isNaN() && x.cmp(one) == 0:
+		return value{re: one}
+	case x.isNaN() || y.isNaN():
+		return value{re: fromFloat64(math.NaN())}
+	case x.rough() == 0 && y.rough() < 0:
+		return signed(math.Inf(1))
+	case x.rough() == 0:
+		return signed(0)
+	case infinite && x.magnitude().cmp(one) == 0:
+		return value{re: one}
+	case infinite && (x.magnitude().cmp(one) > 0) == (y.special > 0):
+		return value{re: fromFloat64(math.Inf(1))}
+	case infinite:
+		return value{re: fromFloat64(0)}
+	case x.f == nil && y.rough() < 0:
+		return signed(0)
+	case x.f == nil:
+		return signed(math.Inf(1))
+	case x.f.Sign() < 0 && !whole:
+		return value{re: fromFloat64(math.NaN())}
+	}
+	r := bigExp(new(big.Float).SetPrec(200).Mul(y.f, bigLog(x.magnitude().f)))
+	if r == nil { // beyond all floats
+		if (x.magnitude().cmp(one) > 0) == (y.f.Sign() > 0) {
+			return signed(math.Inf(1))
+		}
+		return signed(0)
+	}
+	if odd && x.f.Sign() < 0 {
+		r.Neg(r)
+	}
+	return value{re: number{f: r}}
+}
+
+// bigLog is ln x of a positive number by 2·artanh((m-1)/(m+1)) + e·ln 2, x = m·2^e.
+func bigLog(x *big.Float) *big.Float {
+	artanh := func(s *big.Float) *big.Float {
+		square := new(big.Float).Mul(s, s)
+		sum, power := new(big.Float).Copy(s), new(big.Float).Copy(s)
+		for i := int64(3); i < 201; i += 2 { // |s| <= 1/3: 3^-201 is less than 2^-300
+			power.Mul(power, square)
+			sum.Add(sum, new(big.Float).Quo(power, new(big.Float).SetInt64(i)))
+		}
+		return sum
+	}
+	at := func(f float64) *big.Float { return new(big.Float).SetPrec(200).SetFloat64(f) }
+	m := at(0)
+	e := x.MantExp(m)
+	m.SetPrec(200)
+	log := artanh(at(0).Quo(at(0).Sub(m, at(1)), at(0).Add(m, at(1))))
+	ln2 := artanh(at(0).Quo(at(1), at(3)))
+	log.Add(log, at(0).Mul(ln2, at(float64(e))))
+	return log.Add(log, log)
+}
+
+// bigExp is e^x by its series for x/2^e, |x|/2^e < 1/256, squared e times; nil beyond the
+// range of float64.
+func bigExp(x *big.Float) *big.Float {
+	if rough, _ := x.Float64(); math.Abs(rough) > 800 {
+		return nil
+	}
+	e := max(x.MantExp(nil)+8, 0)
+	small := new(big.Float).SetMantExp(x, -e)
+	sum, term := new(big.Float).SetPrec(200).SetInt64(1), new(big.Float).SetPrec(200).SetInt64(1)
+	for i := int64(1); i < 28; i++ { // 256^28·28! is more than 2^300
+		term.Mul(term, small)
+		term.Quo(term, new(big.Float).SetInt64(i))
+		sum.Add(sum, term)
+	}
+	for range e {
+		sum.Mul(sum, sum)
+	}
+	return sum
 }
 
 func convertCases(t *Table, from dtype.Type) []testCase {
@@ -361,6 +514,19 @@ func otherCases(t *Table, k dtype.Type) []testCase {
 			want: func(dst []byte, src [][]byte) {
 				for i := range len(dst) / k.Size() {
 					store(k, dst, i, value{re: load(k, src[0], i).re.mul(rounded(k, fromFloat64(by)))})
+				}
+			},
+		})
+	}
+	if loop := t.AddScaled[k.Kind()]; loop != nil {
+		const by = 1.0 / 3
+		cs = append(cs, testCase{
+			entry: entryName("AddScaled", k), name: "AddScaled/" + k.String(), dst: dtype.Float64, src: []dtype.Type{dtype.Float64, k},
+			run: func(dst []byte, src [][]byte) { copy(dst, src[0]); loop(View[float64](dst), src[1], by) },
+			want: func(dst []byte, src [][]byte) {
+				for i := range len(dst) / 8 {
+					product := rounded(dtype.Float64, load(k, src[1], i).re.mul(fromFloat64(by)))
+					store(dtype.Float64, dst, i, value{re: load(dtype.Float64, src[0], i).re.add(product)})
 				}
 			},
 		})

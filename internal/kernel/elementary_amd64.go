@@ -21,6 +21,7 @@ func (t *Table) vectorizeElementary(level string) {
 		t.elementwise("tanh", 8, tanhAVX512F32, tanhAVX512F64)
 		t.elementwise("silu", 8, siluAVX512F32, siluAVX512F64)
 		t.elementwise("gelu", 8, geluAVX512F32, geluAVX512F64)
+		t.Pow[dtype.KindFloat32], t.Pow[dtype.KindFloat64] = padded3(powAVX512F32, 8, 4), padded3(powAVX512F64, 8, 8)
 		t.SoftmaxRows[dtype.KindFloat32] = softmaxInVectors[float32](8, softmaxMaxAVX512F32, softmaxExpAVX512F32, softmaxDivideAVX512F32)
 		t.SoftmaxRows[dtype.KindFloat64] = softmaxInVectors[float64](8, softmaxMaxAVX512F64, softmaxExpAVX512F64, softmaxDivideAVX512F64)
 	case avx2:
@@ -28,6 +29,7 @@ func (t *Table) vectorizeElementary(level string) {
 		t.elementwise("tanh", 4, tanhAVX2F32, tanhAVX2F64)
 		t.elementwise("silu", 4, siluAVX2F32, siluAVX2F64)
 		t.elementwise("gelu", 4, geluAVX2F32, geluAVX2F64)
+		t.Pow[dtype.KindFloat32], t.Pow[dtype.KindFloat64] = padded3(powAVX2F32, 4, 4), padded3(powAVX2F64, 4, 8)
 		t.SoftmaxRows[dtype.KindFloat32] = softmaxInVectors[float32](4, softmaxMaxAVX2F32, softmaxExpAVX2F32, softmaxDivideAVX2F32)
 		t.SoftmaxRows[dtype.KindFloat64] = softmaxInVectors[float64](4, softmaxMaxAVX2F64, softmaxExpAVX2F64, softmaxDivideAVX2F64)
 	}
@@ -40,14 +42,16 @@ func (t *Table) elementwise(name string, vector int, f32, f64 elementwise) {
 	loops[dtype.KindFloat64] = padded(f64, vector, 8)
 }
 
+// mostElements is the elements of a call, which can't be preempted.
+const mostElements = 1 << 14
+
 // padded makes a loop for any number of elements: what is less than a vector
 // goes by way of a whole one.
 func padded(loop elementwise, vector, size int) Loop2 {
-	const most = 1 << 14 // elements of a call, which can't be preempted
 	step := vector * size
 	return func(dst, src []byte) {
 		for len(src) >= step {
-			n := min(len(src)/step*step, most*size)
+			n := min(len(src)/step*step, mostElements*size)
 			loop(&dst[0], &src[0], n/size)
 			dst, src = dst[n:], src[n:]
 		}
@@ -57,6 +61,28 @@ func padded(loop elementwise, vector, size int) Loop2 {
 			clear(piece[copy(piece, src):])
 			loop(&piece[0], &piece[0], vector)
 			copy(dst, piece[:len(src)])
+			scratch.Put(buf)
+		}
+	}
+}
+
+// padded3 is padded for a loop over two inputs.
+func padded3(loop func(dst, a, b *byte, n int), vector, size int) Loop3 {
+	step := vector * size
+	return func(dst, a, b []byte) {
+		for len(dst) >= step {
+			n := min(len(dst)/step*step, mostElements*size)
+			_, _ = a[n-1], b[n-1]
+			loop(&dst[0], &a[0], &b[0], n/size)
+			dst, a, b = dst[n:], a[n:], b[n:]
+		}
+		if len(dst) > 0 {
+			buf := scratch.Get().(*buffer)
+			x, y := Bytes(buf[:])[:step], Bytes(buf[:])[step:2*step]
+			clear(x[copy(x, a[:len(dst)]):])
+			clear(y[copy(y, b[:len(dst)]):])
+			loop(&x[0], &x[0], &y[0], vector)
+			copy(dst, x)
 			scratch.Put(buf)
 		}
 	}

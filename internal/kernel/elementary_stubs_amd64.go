@@ -24,6 +24,11 @@ func siluAVX512F32(dst *byte, src *byte, n int)
 //go:noescape
 func geluAVX512F32(dst *byte, src *byte, n int)
 
+// dst[i] = a[i] to the power b[i] for n elements.
+//
+//go:noescape
+func powAVX512F32(dst *byte, a *byte, b *byte, n int)
+
 // The greatest of least and of n elements, NaNs apart.
 //
 //go:noescape
@@ -60,6 +65,11 @@ func siluAVX512F64(dst *byte, src *byte, n int)
 //
 //go:noescape
 func geluAVX512F64(dst *byte, src *byte, n int)
+
+// dst[i] = a[i] to the power b[i] for n elements.
+//
+//go:noescape
+func powAVX512F64(dst *byte, a *byte, b *byte, n int)
 
 // The greatest of least and of n elements, NaNs apart.
 //
@@ -98,6 +108,11 @@ func siluAVX2F32(dst *byte, src *byte, n int)
 //go:noescape
 func geluAVX2F32(dst *byte, src *byte, n int)
 
+// dst[i] = a[i] to the power b[i] for n elements.
+//
+//go:noescape
+func powAVX2F32(dst *byte, a *byte, b *byte, n int)
+
 // The greatest of least and of n elements, NaNs apart.
 //
 //go:noescape
@@ -134,6 +149,11 @@ func siluAVX2F64(dst *byte, src *byte, n int)
 //
 //go:noescape
 func geluAVX2F64(dst *byte, src *byte, n int)
+
+// dst[i] = a[i] to the power b[i] for n elements.
+//
+//go:noescape
+func powAVX2F64(dst *byte, a *byte, b *byte, n int)
 
 // The greatest of least and of n elements, NaNs apart.
 //

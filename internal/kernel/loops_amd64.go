@@ -51,6 +51,24 @@ func (t *Table) vectorizeArith(set int) {
 		dtype.KindComplex64:  {addAVX2F32, addAVX512F32},
 		dtype.KindComplex128: {addAVX2F64, addAVX512F64},
 	})
+	over3(&t.Sub, set, [dtype.NumKinds]steps3{
+		dtype.KindInt8:       {subAVX2I8, subAVX512I8},
+		dtype.KindInt16:      {subAVX2I16, subAVX512I16},
+		dtype.KindInt32:      {subAVX2I32, subAVX512I32},
+		dtype.KindInt64:      {subAVX2I64, subAVX512I64},
+		dtype.KindUint8:      {subAVX2I8, subAVX512I8},
+		dtype.KindUint16:     {subAVX2I16, subAVX512I16},
+		dtype.KindUint32:     {subAVX2I32, subAVX512I32},
+		dtype.KindUint64:     {subAVX2I64, subAVX512I64},
+		dtype.KindFloat32:    {subAVX2F32, subAVX512F32},
+		dtype.KindFloat64:    {subAVX2F64, subAVX512F64},
+		dtype.KindComplex64:  {subAVX2F32, subAVX512F32},
+		dtype.KindComplex128: {subAVX2F64, subAVX512F64},
+	})
+	over3(&t.Div, set, [dtype.NumKinds]steps3{
+		dtype.KindFloat32: {divAVX2F32, divAVX512F32},
+		dtype.KindFloat64: {divAVX2F64, divAVX512F64},
+	})
 	over3(&t.Mul, set, [dtype.NumKinds]steps3{
 		dtype.KindBool:    {andAVX2, andAVX512},
 		dtype.KindInt16:   {mulAVX2I16, mulAVX512I16},
@@ -72,15 +90,30 @@ func (t *Table) vectorizeArith(set int) {
 		dtype.KindUint16:   {maxAVX2U16, maxAVX512U16},
 		dtype.KindUint32:   {maxAVX2U32, maxAVX512U32},
 		dtype.KindUint64:   {maxAVX2U64, maxAVX512U64},
-		dtype.KindFloat16:  {float16Order.max(maxAVX2Half), float16Order.max(maxAVX512Half)},
-		dtype.KindBFloat16: {bfloat16Order.max(maxAVX2Half), bfloat16Order.max(maxAVX512Half)},
+		dtype.KindFloat16:  {float16Order.steps(maxAVX2Half), float16Order.steps(maxAVX512Half)},
+		dtype.KindBFloat16: {bfloat16Order.steps(maxAVX2Half), bfloat16Order.steps(maxAVX512Half)},
 		dtype.KindFloat32:  {maxAVX2F32, maxAVX512F32},
 		dtype.KindFloat64:  {maxAVX2F64, maxAVX512F64},
 	})
+	over3(&t.Min, set, [dtype.NumKinds]steps3{
+		dtype.KindBool:     {andAVX2, andAVX512},
+		dtype.KindInt8:     {minAVX2I8, minAVX512I8},
+		dtype.KindInt16:    {minAVX2I16, minAVX512I16},
+		dtype.KindInt32:    {minAVX2I32, minAVX512I32},
+		dtype.KindInt64:    {minAVX2I64, minAVX512I64},
+		dtype.KindUint8:    {minAVX2U8, minAVX512U8},
+		dtype.KindUint16:   {minAVX2U16, minAVX512U16},
+		dtype.KindUint32:   {minAVX2U32, minAVX512U32},
+		dtype.KindUint64:   {minAVX2U64, minAVX512U64},
+		dtype.KindFloat16:  {float16Order.steps(minAVX2Half), float16Order.steps(minAVX512Half)},
+		dtype.KindBFloat16: {bfloat16Order.steps(minAVX2Half), bfloat16Order.steps(minAVX512Half)},
+		dtype.KindFloat32:  {minAVX2F32, minAVX512F32},
+		dtype.KindFloat64:  {minAVX2F64, minAVX512F64},
+	})
 }
 
-// max makes a loop over one of the 16-bit floats of an assembly loop for both.
-func (o order) max(steps func(dst, a, b *byte, n int, order *byte)) func(dst, a, b *byte, n int) {
+// steps makes a loop over one of the 16-bit floats of an assembly loop for both.
+func (o order) steps(steps func(dst, a, b *byte, n int, order *byte)) func(dst, a, b *byte, n int) {
 	words := o.words()
 	return func(dst, a, b *byte, n int) { steps(dst, a, b, n, words) }
 }

@@ -420,6 +420,422 @@ done:
 	VZEROUPPER
 	RET
 
+// func subAVX2I8(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·subAVX2I8(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x04, BX
+	JB   rest
+
+four:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPSUBB  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(DX), Y1
+	VPSUBB  Y1, Y0, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y0
+	VMOVUPS 64(DX), Y1
+	VPSUBB  Y1, Y0, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y0
+	VMOVUPS 96(DX), Y1
+	VPSUBB  Y1, Y0, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPSUBB  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func subAVX2I16(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·subAVX2I16(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x04, BX
+	JB   rest
+
+four:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPSUBW  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(DX), Y1
+	VPSUBW  Y1, Y0, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y0
+	VMOVUPS 64(DX), Y1
+	VPSUBW  Y1, Y0, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y0
+	VMOVUPS 96(DX), Y1
+	VPSUBW  Y1, Y0, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPSUBW  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func subAVX2I32(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·subAVX2I32(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x04, BX
+	JB   rest
+
+four:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPSUBD  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(DX), Y1
+	VPSUBD  Y1, Y0, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y0
+	VMOVUPS 64(DX), Y1
+	VPSUBD  Y1, Y0, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y0
+	VMOVUPS 96(DX), Y1
+	VPSUBD  Y1, Y0, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPSUBD  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func subAVX2I64(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·subAVX2I64(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x04, BX
+	JB   rest
+
+four:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPSUBQ  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(DX), Y1
+	VPSUBQ  Y1, Y0, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y0
+	VMOVUPS 64(DX), Y1
+	VPSUBQ  Y1, Y0, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y0
+	VMOVUPS 96(DX), Y1
+	VPSUBQ  Y1, Y0, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPSUBQ  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func subAVX2F32(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX
+TEXT ·subAVX2F32(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x04, BX
+	JB   rest
+
+four:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VSUBPS  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(DX), Y1
+	VSUBPS  Y1, Y0, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y0
+	VMOVUPS 64(DX), Y1
+	VSUBPS  Y1, Y0, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y0
+	VMOVUPS 96(DX), Y1
+	VSUBPS  Y1, Y0, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VSUBPS  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func subAVX2F64(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX
+TEXT ·subAVX2F64(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x04, BX
+	JB   rest
+
+four:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VSUBPD  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(DX), Y1
+	VSUBPD  Y1, Y0, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y0
+	VMOVUPS 64(DX), Y1
+	VSUBPD  Y1, Y0, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y0
+	VMOVUPS 96(DX), Y1
+	VSUBPD  Y1, Y0, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VSUBPD  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func divAVX2F32(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX
+TEXT ·divAVX2F32(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x04, BX
+	JB   rest
+
+four:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VDIVPS  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(DX), Y1
+	VDIVPS  Y1, Y0, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y0
+	VMOVUPS 64(DX), Y1
+	VDIVPS  Y1, Y0, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y0
+	VMOVUPS 96(DX), Y1
+	VDIVPS  Y1, Y0, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VDIVPS  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func divAVX2F64(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX
+TEXT ·divAVX2F64(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x04, BX
+	JB   rest
+
+four:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VDIVPD  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(DX), Y1
+	VDIVPD  Y1, Y0, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y0
+	VMOVUPS 64(DX), Y1
+	VDIVPD  Y1, Y0, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y0
+	VMOVUPS 96(DX), Y1
+	VDIVPD  Y1, Y0, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VDIVPD  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
 // func mulAVX2I16(dst *byte, a *byte, b *byte, n int)
 // Requires: AVX, AVX2
 TEXT ·mulAVX2I16(SB), NOSPLIT, $0-32
@@ -1365,6 +1781,754 @@ done:
 
 DATA bits7ff8000000000000<>+0(SB)/8, $0x7ff8000000000000
 GLOBL bits7ff8000000000000<>(SB), RODATA|NOPTR, $8
+
+// func minAVX2I8(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·minAVX2I8(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x04, BX
+	JB   rest
+
+four:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPMINSB Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(DX), Y1
+	VPMINSB Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y0
+	VMOVUPS 64(DX), Y1
+	VPMINSB Y0, Y1, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y0
+	VMOVUPS 96(DX), Y1
+	VPMINSB Y0, Y1, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPMINSB Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func minAVX2I16(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·minAVX2I16(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x04, BX
+	JB   rest
+
+four:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPMINSW Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(DX), Y1
+	VPMINSW Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y0
+	VMOVUPS 64(DX), Y1
+	VPMINSW Y0, Y1, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y0
+	VMOVUPS 96(DX), Y1
+	VPMINSW Y0, Y1, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPMINSW Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func minAVX2I32(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·minAVX2I32(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x04, BX
+	JB   rest
+
+four:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPMINSD Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(DX), Y1
+	VPMINSD Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y0
+	VMOVUPS 64(DX), Y1
+	VPMINSD Y0, Y1, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y0
+	VMOVUPS 96(DX), Y1
+	VPMINSD Y0, Y1, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPMINSD Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func minAVX2I64(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·minAVX2I64(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x04, BX
+	JB   rest
+
+four:
+	VMOVUPS   (CX), Y0
+	VMOVUPS   (DX), Y1
+	VPCMPGTQ  Y0, Y1, Y2
+	VBLENDVPD Y2, Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)
+	VMOVUPS   32(CX), Y0
+	VMOVUPS   32(DX), Y1
+	VPCMPGTQ  Y0, Y1, Y2
+	VBLENDVPD Y2, Y0, Y1, Y1
+	VMOVUPS   Y1, 32(AX)
+	VMOVUPS   64(CX), Y0
+	VMOVUPS   64(DX), Y1
+	VPCMPGTQ  Y0, Y1, Y2
+	VBLENDVPD Y2, Y0, Y1, Y1
+	VMOVUPS   Y1, 64(AX)
+	VMOVUPS   96(CX), Y0
+	VMOVUPS   96(DX), Y1
+	VPCMPGTQ  Y0, Y1, Y2
+	VBLENDVPD Y2, Y0, Y1, Y1
+	VMOVUPS   Y1, 96(AX)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000080, DX
+	SUBQ      $0x04, BX
+	JAE       four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS   (CX), Y0
+	VMOVUPS   (DX), Y1
+	VPCMPGTQ  Y0, Y1, Y2
+	VBLENDVPD Y2, Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	DECQ      BX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func minAVX2U8(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·minAVX2U8(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x04, BX
+	JB   rest
+
+four:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPMINUB Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(DX), Y1
+	VPMINUB Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y0
+	VMOVUPS 64(DX), Y1
+	VPMINUB Y0, Y1, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y0
+	VMOVUPS 96(DX), Y1
+	VPMINUB Y0, Y1, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPMINUB Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func minAVX2U16(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·minAVX2U16(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x04, BX
+	JB   rest
+
+four:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPMINUW Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(DX), Y1
+	VPMINUW Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y0
+	VMOVUPS 64(DX), Y1
+	VPMINUW Y0, Y1, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y0
+	VMOVUPS 96(DX), Y1
+	VPMINUW Y0, Y1, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPMINUW Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func minAVX2U32(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·minAVX2U32(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x04, BX
+	JB   rest
+
+four:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPMINUD Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(DX), Y1
+	VPMINUD Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y0
+	VMOVUPS 64(DX), Y1
+	VPMINUD Y0, Y1, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y0
+	VMOVUPS 96(DX), Y1
+	VPMINUD Y0, Y1, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x04, BX
+	JAE     four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VPMINUD Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	DECQ    BX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func minAVX2U64(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·minAVX2U64(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VBROADCASTSD bits8000000000000000<>+0(SB), Y0
+	SUBQ         $0x04, BX
+	JB           rest
+
+four:
+	VMOVUPS   (CX), Y1
+	VMOVUPS   (DX), Y2
+	VPXOR     Y0, Y1, Y3
+	VPXOR     Y0, Y2, Y4
+	VPCMPGTQ  Y3, Y4, Y3
+	VBLENDVPD Y3, Y1, Y2, Y2
+	VMOVUPS   Y2, (AX)
+	VMOVUPS   32(CX), Y1
+	VMOVUPS   32(DX), Y2
+	VPXOR     Y0, Y1, Y3
+	VPXOR     Y0, Y2, Y4
+	VPCMPGTQ  Y3, Y4, Y3
+	VBLENDVPD Y3, Y1, Y2, Y2
+	VMOVUPS   Y2, 32(AX)
+	VMOVUPS   64(CX), Y1
+	VMOVUPS   64(DX), Y2
+	VPXOR     Y0, Y1, Y3
+	VPXOR     Y0, Y2, Y4
+	VPCMPGTQ  Y3, Y4, Y3
+	VBLENDVPD Y3, Y1, Y2, Y2
+	VMOVUPS   Y2, 64(AX)
+	VMOVUPS   96(CX), Y1
+	VMOVUPS   96(DX), Y2
+	VPXOR     Y0, Y1, Y3
+	VPXOR     Y0, Y2, Y4
+	VPCMPGTQ  Y3, Y4, Y3
+	VBLENDVPD Y3, Y1, Y2, Y2
+	VMOVUPS   Y2, 96(AX)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000080, DX
+	SUBQ      $0x04, BX
+	JAE       four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS   (CX), Y1
+	VMOVUPS   (DX), Y2
+	VPXOR     Y0, Y1, Y3
+	VPXOR     Y0, Y2, Y4
+	VPCMPGTQ  Y3, Y4, Y3
+	VBLENDVPD Y3, Y1, Y2, Y2
+	VMOVUPS   Y2, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	DECQ      BX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func minAVX2Half(dst *byte, a *byte, b *byte, n int, order *byte)
+// Requires: AVX, AVX2
+TEXT ·minAVX2Half(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVQ         order+32(FP), SI
+	VBROADCASTSS (SI), Y0
+	VBROADCASTSS 4(SI), Y1
+	VBROADCASTSS 8(SI), Y2
+	VBROADCASTSS bits80008000<>+0(SB), Y3
+	SUBQ         $0x04, BX
+	JB           rest
+
+four:
+	VMOVUPS   (CX), Y4
+	VMOVUPS   (DX), Y5
+	VPXOR     Y3, Y5, Y5
+	VPSRAW    $0x0f, Y5, Y6
+	VPSRLW    $0x01, Y6, Y6
+	VPXOR     Y6, Y5, Y5
+	VPSUBW    Y0, Y5, Y5
+	VPXOR     Y3, Y4, Y4
+	VPSRAW    $0x0f, Y4, Y6
+	VPSRLW    $0x01, Y6, Y6
+	VPXOR     Y6, Y4, Y4
+	VPSUBW    Y0, Y4, Y4
+	VPMAXSW   Y4, Y5, Y5
+	VPCMPGTW  Y1, Y5, Y4
+	VPADDW    Y0, Y5, Y5
+	VPSRAW    $0x0f, Y5, Y6
+	VPSRLW    $0x01, Y6, Y6
+	VPXOR     Y6, Y5, Y5
+	VPXOR     Y3, Y5, Y5
+	VPBLENDVB Y4, Y2, Y5, Y5
+	VMOVUPS   Y5, (AX)
+	VMOVUPS   32(CX), Y4
+	VMOVUPS   32(DX), Y5
+	VPXOR     Y3, Y5, Y5
+	VPSRAW    $0x0f, Y5, Y6
+	VPSRLW    $0x01, Y6, Y6
+	VPXOR     Y6, Y5, Y5
+	VPSUBW    Y0, Y5, Y5
+	VPXOR     Y3, Y4, Y4
+	VPSRAW    $0x0f, Y4, Y6
+	VPSRLW    $0x01, Y6, Y6
+	VPXOR     Y6, Y4, Y4
+	VPSUBW    Y0, Y4, Y4
+	VPMAXSW   Y4, Y5, Y5
+	VPCMPGTW  Y1, Y5, Y4
+	VPADDW    Y0, Y5, Y5
+	VPSRAW    $0x0f, Y5, Y6
+	VPSRLW    $0x01, Y6, Y6
+	VPXOR     Y6, Y5, Y5
+	VPXOR     Y3, Y5, Y5
+	VPBLENDVB Y4, Y2, Y5, Y5
+	VMOVUPS   Y5, 32(AX)
+	VMOVUPS   64(CX), Y4
+	VMOVUPS   64(DX), Y5
+	VPXOR     Y3, Y5, Y5
+	VPSRAW    $0x0f, Y5, Y6
+	VPSRLW    $0x01, Y6, Y6
+	VPXOR     Y6, Y5, Y5
+	VPSUBW    Y0, Y5, Y5
+	VPXOR     Y3, Y4, Y4
+	VPSRAW    $0x0f, Y4, Y6
+	VPSRLW    $0x01, Y6, Y6
+	VPXOR     Y6, Y4, Y4
+	VPSUBW    Y0, Y4, Y4
+	VPMAXSW   Y4, Y5, Y5
+	VPCMPGTW  Y1, Y5, Y4
+	VPADDW    Y0, Y5, Y5
+	VPSRAW    $0x0f, Y5, Y6
+	VPSRLW    $0x01, Y6, Y6
+	VPXOR     Y6, Y5, Y5
+	VPXOR     Y3, Y5, Y5
+	VPBLENDVB Y4, Y2, Y5, Y5
+	VMOVUPS   Y5, 64(AX)
+	VMOVUPS   96(CX), Y4
+	VMOVUPS   96(DX), Y5
+	VPXOR     Y3, Y5, Y5
+	VPSRAW    $0x0f, Y5, Y6
+	VPSRLW    $0x01, Y6, Y6
+	VPXOR     Y6, Y5, Y5
+	VPSUBW    Y0, Y5, Y5
+	VPXOR     Y3, Y4, Y4
+	VPSRAW    $0x0f, Y4, Y6
+	VPSRLW    $0x01, Y6, Y6
+	VPXOR     Y6, Y4, Y4
+	VPSUBW    Y0, Y4, Y4
+	VPMAXSW   Y4, Y5, Y5
+	VPCMPGTW  Y1, Y5, Y4
+	VPADDW    Y0, Y5, Y5
+	VPSRAW    $0x0f, Y5, Y6
+	VPSRLW    $0x01, Y6, Y6
+	VPXOR     Y6, Y5, Y5
+	VPXOR     Y3, Y5, Y5
+	VPBLENDVB Y4, Y2, Y5, Y5
+	VMOVUPS   Y5, 96(AX)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000080, DX
+	SUBQ      $0x04, BX
+	JAE       four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS   (CX), Y4
+	VMOVUPS   (DX), Y5
+	VPXOR     Y3, Y5, Y5
+	VPSRAW    $0x0f, Y5, Y6
+	VPSRLW    $0x01, Y6, Y6
+	VPXOR     Y6, Y5, Y5
+	VPSUBW    Y0, Y5, Y5
+	VPXOR     Y3, Y4, Y4
+	VPSRAW    $0x0f, Y4, Y6
+	VPSRLW    $0x01, Y6, Y6
+	VPXOR     Y6, Y4, Y4
+	VPSUBW    Y0, Y4, Y4
+	VPMAXSW   Y4, Y5, Y5
+	VPCMPGTW  Y1, Y5, Y4
+	VPADDW    Y0, Y5, Y5
+	VPSRAW    $0x0f, Y5, Y6
+	VPSRLW    $0x01, Y6, Y6
+	VPXOR     Y6, Y5, Y5
+	VPXOR     Y3, Y5, Y5
+	VPBLENDVB Y4, Y2, Y5, Y5
+	VMOVUPS   Y5, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	DECQ      BX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+DATA bits80008000<>+0(SB)/4, $0x80008000
+GLOBL bits80008000<>(SB), RODATA|NOPTR, $4
+
+// func minAVX2F32(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX
+TEXT ·minAVX2F32(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VBROADCASTSS bits7fc00000<>+0(SB), Y0
+	SUBQ         $0x04, BX
+	JB           rest
+
+four:
+	VMOVUPS   (CX), Y1
+	VMOVUPS   (DX), Y2
+	VCMPPS    $0x03, Y1, Y2, Y4
+	VMINPS    Y1, Y2, Y3
+	VMINPS    Y2, Y1, Y1
+	VORPS     Y3, Y1, Y1
+	VORPS     Y1, Y4, Y2
+	VCMPPS    $0x03, Y2, Y2, Y1
+	VBLENDVPS Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, (AX)
+	VMOVUPS   32(CX), Y1
+	VMOVUPS   32(DX), Y2
+	VCMPPS    $0x03, Y1, Y2, Y4
+	VMINPS    Y1, Y2, Y3
+	VMINPS    Y2, Y1, Y1
+	VORPS     Y3, Y1, Y1
+	VORPS     Y1, Y4, Y2
+	VCMPPS    $0x03, Y2, Y2, Y1
+	VBLENDVPS Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, 32(AX)
+	VMOVUPS   64(CX), Y1
+	VMOVUPS   64(DX), Y2
+	VCMPPS    $0x03, Y1, Y2, Y4
+	VMINPS    Y1, Y2, Y3
+	VMINPS    Y2, Y1, Y1
+	VORPS     Y3, Y1, Y1
+	VORPS     Y1, Y4, Y2
+	VCMPPS    $0x03, Y2, Y2, Y1
+	VBLENDVPS Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, 64(AX)
+	VMOVUPS   96(CX), Y1
+	VMOVUPS   96(DX), Y2
+	VCMPPS    $0x03, Y1, Y2, Y4
+	VMINPS    Y1, Y2, Y3
+	VMINPS    Y2, Y1, Y1
+	VORPS     Y3, Y1, Y1
+	VORPS     Y1, Y4, Y2
+	VCMPPS    $0x03, Y2, Y2, Y1
+	VBLENDVPS Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, 96(AX)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000080, DX
+	SUBQ      $0x04, BX
+	JAE       four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS   (CX), Y1
+	VMOVUPS   (DX), Y2
+	VCMPPS    $0x03, Y1, Y2, Y4
+	VMINPS    Y1, Y2, Y3
+	VMINPS    Y2, Y1, Y1
+	VORPS     Y3, Y1, Y1
+	VORPS     Y1, Y4, Y2
+	VCMPPS    $0x03, Y2, Y2, Y1
+	VBLENDVPS Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	DECQ      BX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func minAVX2F64(dst *byte, a *byte, b *byte, n int)
+// Requires: AVX
+TEXT ·minAVX2F64(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VBROADCASTSD bits7ff8000000000000<>+0(SB), Y0
+	SUBQ         $0x04, BX
+	JB           rest
+
+four:
+	VMOVUPS   (CX), Y1
+	VMOVUPS   (DX), Y2
+	VCMPPD    $0x03, Y1, Y2, Y4
+	VMINPD    Y1, Y2, Y3
+	VMINPD    Y2, Y1, Y1
+	VORPS     Y3, Y1, Y1
+	VORPS     Y1, Y4, Y2
+	VCMPPD    $0x03, Y2, Y2, Y1
+	VBLENDVPD Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, (AX)
+	VMOVUPS   32(CX), Y1
+	VMOVUPS   32(DX), Y2
+	VCMPPD    $0x03, Y1, Y2, Y4
+	VMINPD    Y1, Y2, Y3
+	VMINPD    Y2, Y1, Y1
+	VORPS     Y3, Y1, Y1
+	VORPS     Y1, Y4, Y2
+	VCMPPD    $0x03, Y2, Y2, Y1
+	VBLENDVPD Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, 32(AX)
+	VMOVUPS   64(CX), Y1
+	VMOVUPS   64(DX), Y2
+	VCMPPD    $0x03, Y1, Y2, Y4
+	VMINPD    Y1, Y2, Y3
+	VMINPD    Y2, Y1, Y1
+	VORPS     Y3, Y1, Y1
+	VORPS     Y1, Y4, Y2
+	VCMPPD    $0x03, Y2, Y2, Y1
+	VBLENDVPD Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, 64(AX)
+	VMOVUPS   96(CX), Y1
+	VMOVUPS   96(DX), Y2
+	VCMPPD    $0x03, Y1, Y2, Y4
+	VMINPD    Y1, Y2, Y3
+	VMINPD    Y2, Y1, Y1
+	VORPS     Y3, Y1, Y1
+	VORPS     Y1, Y4, Y2
+	VCMPPD    $0x03, Y2, Y2, Y1
+	VBLENDVPD Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, 96(AX)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000080, DX
+	SUBQ      $0x04, BX
+	JAE       four
+
+rest:
+	ADDQ $0x04, BX
+	JZ   done
+
+one:
+	VMOVUPS   (CX), Y1
+	VMOVUPS   (DX), Y2
+	VCMPPD    $0x03, Y1, Y2, Y4
+	VMINPD    Y1, Y2, Y3
+	VMINPD    Y2, Y1, Y1
+	VORPS     Y3, Y1, Y1
+	VORPS     Y1, Y4, Y2
+	VCMPPD    $0x03, Y2, Y2, Y1
+	VBLENDVPD Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	DECQ      BX
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
 
 // func convertAVX2F32ToF64(dst *byte, src *byte, n int)
 // Requires: AVX

@@ -44,6 +44,46 @@ func addAVX512F32(dst *byte, a *byte, b *byte, n int)
 //go:noescape
 func addAVX512F64(dst *byte, a *byte, b *byte, n int)
 
+// dst = sub(a, b), n vectors of I8.
+//
+//go:noescape
+func subAVX512I8(dst *byte, a *byte, b *byte, n int)
+
+// dst = sub(a, b), n vectors of I16.
+//
+//go:noescape
+func subAVX512I16(dst *byte, a *byte, b *byte, n int)
+
+// dst = sub(a, b), n vectors of I32.
+//
+//go:noescape
+func subAVX512I32(dst *byte, a *byte, b *byte, n int)
+
+// dst = sub(a, b), n vectors of I64.
+//
+//go:noescape
+func subAVX512I64(dst *byte, a *byte, b *byte, n int)
+
+// dst = sub(a, b), n vectors of F32.
+//
+//go:noescape
+func subAVX512F32(dst *byte, a *byte, b *byte, n int)
+
+// dst = sub(a, b), n vectors of F64.
+//
+//go:noescape
+func subAVX512F64(dst *byte, a *byte, b *byte, n int)
+
+// dst = div(a, b), n vectors of F32.
+//
+//go:noescape
+func divAVX512F32(dst *byte, a *byte, b *byte, n int)
+
+// dst = div(a, b), n vectors of F64.
+//
+//go:noescape
+func divAVX512F64(dst *byte, a *byte, b *byte, n int)
+
 // dst = mul(a, b), n vectors of I16.
 //
 //go:noescape
@@ -123,6 +163,61 @@ func maxAVX512F32(dst *byte, a *byte, b *byte, n int)
 //
 //go:noescape
 func maxAVX512F64(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of I8.
+//
+//go:noescape
+func minAVX512I8(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of I16.
+//
+//go:noescape
+func minAVX512I16(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of I32.
+//
+//go:noescape
+func minAVX512I32(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of I64.
+//
+//go:noescape
+func minAVX512I64(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of U8.
+//
+//go:noescape
+func minAVX512U8(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of U16.
+//
+//go:noescape
+func minAVX512U16(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of U32.
+//
+//go:noescape
+func minAVX512U32(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of U64.
+//
+//go:noescape
+func minAVX512U64(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of Half.
+//
+//go:noescape
+func minAVX512Half(dst *byte, a *byte, b *byte, n int, order *byte)
+
+// dst = min(a, b), n vectors of F32.
+//
+//go:noescape
+func minAVX512F32(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of F64.
+//
+//go:noescape
+func minAVX512F64(dst *byte, a *byte, b *byte, n int)
 
 // dst = src, n times 64 bytes of dst.
 //
@@ -249,6 +344,46 @@ func addAVX2F32(dst *byte, a *byte, b *byte, n int)
 //go:noescape
 func addAVX2F64(dst *byte, a *byte, b *byte, n int)
 
+// dst = sub(a, b), n vectors of I8.
+//
+//go:noescape
+func subAVX2I8(dst *byte, a *byte, b *byte, n int)
+
+// dst = sub(a, b), n vectors of I16.
+//
+//go:noescape
+func subAVX2I16(dst *byte, a *byte, b *byte, n int)
+
+// dst = sub(a, b), n vectors of I32.
+//
+//go:noescape
+func subAVX2I32(dst *byte, a *byte, b *byte, n int)
+
+// dst = sub(a, b), n vectors of I64.
+//
+//go:noescape
+func subAVX2I64(dst *byte, a *byte, b *byte, n int)
+
+// dst = sub(a, b), n vectors of F32.
+//
+//go:noescape
+func subAVX2F32(dst *byte, a *byte, b *byte, n int)
+
+// dst = sub(a, b), n vectors of F64.
+//
+//go:noescape
+func subAVX2F64(dst *byte, a *byte, b *byte, n int)
+
+// dst = div(a, b), n vectors of F32.
+//
+//go:noescape
+func divAVX2F32(dst *byte, a *byte, b *byte, n int)
+
+// dst = div(a, b), n vectors of F64.
+//
+//go:noescape
+func divAVX2F64(dst *byte, a *byte, b *byte, n int)
+
 // dst = mul(a, b), n vectors of I16.
 //
 //go:noescape
@@ -323,6 +458,61 @@ func maxAVX2F32(dst *byte, a *byte, b *byte, n int)
 //
 //go:noescape
 func maxAVX2F64(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of I8.
+//
+//go:noescape
+func minAVX2I8(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of I16.
+//
+//go:noescape
+func minAVX2I16(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of I32.
+//
+//go:noescape
+func minAVX2I32(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of I64.
+//
+//go:noescape
+func minAVX2I64(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of U8.
+//
+//go:noescape
+func minAVX2U8(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of U16.
+//
+//go:noescape
+func minAVX2U16(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of U32.
+//
+//go:noescape
+func minAVX2U32(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of U64.
+//
+//go:noescape
+func minAVX2U64(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of Half.
+//
+//go:noescape
+func minAVX2Half(dst *byte, a *byte, b *byte, n int, order *byte)
+
+// dst = min(a, b), n vectors of F32.
+//
+//go:noescape
+func minAVX2F32(dst *byte, a *byte, b *byte, n int)
+
+// dst = min(a, b), n vectors of F64.
+//
+//go:noescape
+func minAVX2F64(dst *byte, a *byte, b *byte, n int)
 
 // dst = src, n times 32 bytes of dst.
 //

@@ -88,6 +88,52 @@ func maxInt[T, W integer](dst, a, b []byte) {
 	}
 }
 
+// minFloat is maxFloat with the lesser operand; of two zeros, only +0 and +0 give +0.
+func minFloat[F Float, U uint32 | uint64](dst, a, b []byte, nan U) {
+	d, x, y := View[U](dst), View[U](a), View[U](b)
+	fx, fy := View[F](a), View[F](b)
+	x, y, fx, fy = x[:len(d)], y[:len(d)], fx[:len(d)], fy[:len(d)]
+	for i := range d {
+		u, v, f, g := x[i], y[i], fx[i], fy[i]
+		r := nan
+		if f == g {
+			r = u | v
+		}
+		if f < g {
+			r = u
+		}
+		if g < f {
+			r = v
+		}
+		d[i] = r
+	}
+}
+
+// minHalf negates the greater one of the operands negated: NaNs are the greatest of
+// both orders.
+func minHalf(dst, a, b []byte, o order) {
+	const sign = -1 << 15
+	d, x, y := View[int16](dst), View[int16](a), View[int16](b)
+	x, y = x[:len(d)], y[:len(d)]
+	for i := range d {
+		key := max(o.key(x[i]^sign), o.key(y[i]^sign))
+		r := o.bits(key)
+		if key <= o.most() {
+			r ^= sign
+		}
+		d[i] = r
+	}
+}
+
+// minInt compares as maxInt does.
+func minInt[T, W integer](dst, a, b []byte) {
+	d, x, y := View[T](dst), View[T](a), View[T](b)
+	x, y = x[:len(d)], y[:len(d)]
+	for i := range d {
+		d[i] = T(min(W(x[i]), W(y[i])))
+	}
+}
+
 func maxComplex[F Float](dst, a, b []byte) {
 	d, x, y := View[[2]F](dst), View[[2]F](a), View[[2]F](b)
 	x, y = x[:len(d)], y[:len(d)]

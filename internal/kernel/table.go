@@ -20,10 +20,20 @@ type Table struct {
 	// the 16-bit floats have no entry (compute in float32).
 	Add [dtype.NumKinds]Loop3
 
+	// Sub computes dst[i] = a[i] - b[i]: integers wrap, and bools and the 16-bit
+	// floats have no entry (compute in float32).
+	Sub [dtype.NumKinds]Loop3
+
 	// Mul computes dst[i] = a[i] * b[i]: integers wrap, bools are and-ed, the
 	// four products of a complex one are rounded before they are added, and
 	// the 16-bit floats have no entry (compute in float32).
 	Mul [dtype.NumKinds]Loop3
+
+	// Div computes dst[i] = a[i] / b[i] for float32, float64 and the complex kinds. A
+	// complex quotient is Smith's, as NumPy has it: with the greater part of b, of
+	// two the real one, divided out of both, every step rounded. By 0 it is the two
+	// quotients of a's parts by +0.
+	Div [dtype.NumKinds]Loop3
 
 	// Max computes dst[i] = max(a[i], b[i]). On real floats it is IEEE
 	// 754-2019's maximum: a NaN in either operand gives the quiet NaN with no
@@ -32,6 +42,21 @@ type Table struct {
 	// order is lexicographic, an operand with a NaN in it wins over one
 	// without, and a wins ties. The 16-bit floats have entries.
 	Max [dtype.NumKinds]Loop3
+
+	// Min computes dst[i] = min(a[i], b[i]) likewise, with -0 less than +0: a NaN in
+	// either operand gives the quiet NaN with no payload. Complex kinds have no entry.
+	Min [dtype.NumKinds]Loop3
+
+	// Pow computes dst[i] = a[i] to the power b[i]. Integers wrap, 0 to the power 0 is
+	// 1, and so is any integer to a negative power, which is for callers to refuse.
+	// float32 and float64 have the special cases of C's pow (annex F), among them 1
+	// for all x to the power 0 and for 1 to all powers, NaN included; float64 is within
+	// 1 ulp, and float32 is that result rounded. Other kinds have no entry.
+	Pow [dtype.NumKinds]Loop3
+
+	// AddScaled computes acc[i] += x[i] * by for float32 and float64, in float64, the
+	// product rounded.
+	AddScaled [dtype.NumKinds]func(acc []float64, x []byte, by float64)
 
 	// Scale computes x[i] *= by for float32 and float64, by being one of these.
 	Scale [dtype.NumKinds]func(x []byte, by float64)
@@ -164,6 +189,7 @@ func generic() *Table {
 		t.sizes[typ.Kind()] = typ.Size()
 	}
 	t.fillArith()
+	t.fillPow()
 	t.fillConvert()
 	t.fillReduce()
 	t.fillActivations()

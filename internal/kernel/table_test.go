@@ -306,7 +306,8 @@ func ulpsApart(k dtype.Type, a, b []byte) uint64 {
 	return uint64(max(x-y, y-x))
 }
 
-// TestMaxIsCanonical pins what compare forgives: the NaN that a maximum gives.
+// TestMaxIsCanonical pins what compare forgives: the NaN that a maximum gives, and a
+// minimum.
 func TestMaxIsCanonical(t *testing.T) {
 	for _, c := range []struct {
 		k         dtype.Kind
@@ -326,9 +327,11 @@ func TestMaxIsCanonical(t *testing.T) {
 			want := bytes.Repeat(Bytes([]uint64{c.nan})[:size], n)
 			got := Alloc(n * size)
 			for range 2 {
-				table.Max[c.k](got, a, b)
-				if !bytes.Equal(got, want) {
-					t.Errorf("max(% x, % x) = % x, want % x", a[:size], b[:size], got, want[:size])
+				for name, loop := range map[string]Loop3{"max": table.Max[c.k], "min": table.Min[c.k]} {
+					loop(got, a, b)
+					if !bytes.Equal(got, want) {
+						t.Errorf("%s(% x, % x) = % x, want % x", name, a[:size], b[:size], got, want[:size])
+					}
 				}
 				a, b = b, a
 			}

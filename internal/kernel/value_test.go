@@ -66,6 +66,22 @@ func (a number) mul(b number) number {
 	return number{f: new(big.Float).SetPrec(exact).Mul(a.f, b.f)}
 }
 
+// quo is rounded, to so many bits that another rounding does no harm.
+func (a number) quo(b number) number {
+	if a.f == nil || b.f == nil || b.f.Sign() == 0 {
+		return fromFloat64(a.rough() / b.rough())
+	}
+	return number{f: new(big.Float).SetPrec(exact).Quo(a.f, b.f)}
+}
+
+// magnitude is |a|; that of a NaN is one.
+func (a number) magnitude() number {
+	if a.f == nil {
+		return number{special: math.Abs(a.special)}
+	}
+	return number{f: new(big.Float).Abs(a.f)}
+}
+
 func (a number) neg() number {
 	if a.f == nil {
 		return number{special: -a.special}

@@ -13,7 +13,26 @@ func (s isa) blends() {
 	s.lerp(f64, VSUBPD, VMULPD)
 	s.taps(f32, VMULPS)
 	s.taps(f64, VMULPD)
+	s.addScaled(f32)
+	s.addScaled(f64)
 	s.lerpAcross()
+}
+
+func (s isa) addScaled(of number) {
+	loop("addScaled"+s.name+of.name, "acc += x·by, n vectors of float64.", []string{"acc", "x"}, []int{s.bytes, s.bytes / 8 * of.bytes}, ", by float64", func() step {
+		by := s.weight(f64, "by")
+		return func(acc Mem, src []Mem) {
+			x := s.vector()
+			if of.bytes == 4 {
+				VCVTPS2PD(src[0], x)
+				VMULPD(by, x, x)
+			} else {
+				VMULPD(src[0], by, x)
+			}
+			VADDPD(acc, x, x)
+			VMOVUPD(x, acc)
+		}
+	})
 }
 
 // lerpAcross blends pairs of float32s from anywhere in src.

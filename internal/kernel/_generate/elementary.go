@@ -24,6 +24,7 @@ func (s isa) elementaries() {
 		d.each("tanh", of, d.tanh)
 		d.each("silu", of, func(x vec) vec { return d.mul(x, d.sigmoid(x)) })
 		d.each("gelu", of, func(x vec) vec { return d.mul(x, d.phi(x)) })
+		d.pow(of)
 		d.softmaxMax(of)
 		d.softmaxExp(of)
 		d.softmaxDivide(of)
@@ -107,6 +108,23 @@ func (d doubles) atMost(x vec, f float64) vec {
 	return v
 }
 
+func (d doubles) atLeast(x vec, f float64) vec {
+	v := d.fill(f)
+	VMAXPD(x, v, v)
+	return v
+}
+
+func (d doubles) floor(x vec) vec {
+	const down, quietly = 1, 8
+	to := d.vector()
+	if d.bytes == 64 {
+		VRNDSCALEPD(U8(down|quietly), x, to)
+	} else {
+		VROUNDPD(U8(down|quietly), x, to)
+	}
+	return to
+}
+
 // negative marks the lanes whose sign bit is set, for blend.
 func (d doubles) negative(x vec) Op {
 	if d.bytes == 32 {
@@ -118,15 +136,30 @@ func (d doubles) negative(x vec) Op {
 }
 
 // above marks the lanes greater than f, for blend.
-func (d doubles) above(x vec, f float64) Op {
-	const greater = 0x1e // false for NaN
-	if d.bytes == 64 {
-		m := K()
-		VCMPPD_BCST(U8(greater), value(f), x, m)
+func (d doubles) above(x vec, f float64) Op { return d.compare(greater, x, value(f)) }
+
+// Comparisons: of a NaN, those that are negations are true.
+const (
+	equal   = 0x00
+	unequal = 0x04
+	notLess = 0x05
+	less    = 0x11
+	greater = 0x1e
+)
+
+// compare marks the lanes of which a comparison is true, for blend.
+func (d doubles) compare(how uint8, x vec, y Op) Op {
+	if d.bytes == 32 {
+		m := d.vector()
+		VCMPPD(U8(how), y, x, m)
 		return m
 	}
-	m := d.vector()
-	VCMPPD(U8(greater), value(f), x, m)
+	m := K()
+	if isConstant(y) {
+		VCMPPD_BCST(U8(how), y, x, m)
+	} else {
+		VCMPPD(U8(how), y, x, m)
+	}
 	return m
 }
 
@@ -214,6 +247,22 @@ func (d doubles) fma(x vec, y, z Op) vec {
 	return to
 }
 
+// fms is x·y - z.
+func (d doubles) fms(x vec, y, z Op) vec {
+	to := d.vector()
+	VMOVAPD(x, to)
+	VFMSUB213PD(z, y, to)
+	return to
+}
+
+// fnma is z - x·y.
+func (d doubles) fnma(x vec, y, z Op) vec {
+	to := d.vector()
+	VMOVAPD(x, to)
+	VFNMADD213PD(z, y, to)
+	return to
+}
+
 func isConstant(x Op) bool {
 	_, constant := x.(Mem)
 	return constant
@@ -239,14 +288,15 @@ func (d doubles) expSeries(r, q vec) vec {
 	return d.fma(odd, r, even)
 }
 
+const (
+	shift = 0x1.8p52
+	ln2Hi = 0x1.62e42feep-01
+	ln2Lo = 0x1.a39ef35793c76p-33
+)
+
 // expParts returns k as a float64 and, in low, as an integer in the low 51
 // bits.
 func (d doubles) expParts(x vec) (k, low, p vec) {
-	const (
-		shift = 0x1.8p52
-		ln2Hi = 0x1.62e42feep-01
-		ln2Lo = 0x1.a39ef35793c76p-33
-	)
 	low = d.fma(d.fill(math.Log2E), x, value(shift))
 	k = d.sub(low, value(shift))
 	r := d.fma(k, value(-ln2Hi), x)
@@ -260,7 +310,6 @@ func (d doubles) expParts(x vec) (k, low, p vec) {
 // exp is e^x for x <= 0. Where that is 0 nothing underflows, which processors
 // take long for.
 func (d doubles) exp(x vec) vec {
-	const notLess = 5 // true for NaN
 	if d.bytes == 64 {
 		nonzero := K()
 		VCMPPD_BCST(U8(notLess), value(-745.2), x, nonzero)
@@ -271,8 +320,17 @@ func (d doubles) exp(x vec) vec {
 	}
 	nonzero := d.vector()
 	VCMPPD(U8(notLess), value(-745.2), x, nonzero)
-	_, low, p := d.expParts(d.and(x, nonzero))
-	y := d.and(d.add(p, value(1)), nonzero)
+	k, low, p := d.expParts(d.and(x, nonzero))
+	return d.scale(d.and(d.add(p, value(1)), nonzero), k, low)
+}
+
+// scale is y·2^k, rounded once, of a k that low has in its low 51 bits.
+func (d doubles) scale(y, k, low vec) vec {
+	if d.bytes == 64 {
+		to := d.vector()
+		VSCALEFPD(k, y, to)
+		return to
+	}
 	// k+2*1023 is positive, and halves can be taken without its sign.
 	both := d.addI(low, bits(2*1023))
 	half, rest := d.shift(both, -1), d.vector()

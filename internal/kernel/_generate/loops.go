@@ -103,6 +103,14 @@ func (s isa) arithmetic() {
 	direct("add", "I64", VPADDQ)
 	direct("add", "F32", VADDPS)
 	direct("add", "F64", VADDPD)
+	direct("sub", "I8", VPSUBB)
+	direct("sub", "I16", VPSUBW)
+	direct("sub", "I32", VPSUBD)
+	direct("sub", "I64", VPSUBQ)
+	direct("sub", "F32", VSUBPS)
+	direct("sub", "F64", VSUBPD)
+	direct("div", "F32", VDIVPS)
+	direct("div", "F64", VDIVPD)
 	direct("mul", "I16", VPMULLW)
 	direct("mul", "I32", VPMULLD)
 	if s.bytes == 64 {
@@ -110,14 +118,16 @@ func (s isa) arithmetic() {
 	}
 	direct("mul", "F32", VMULPS)
 	direct("mul", "F64", VMULPD)
-	for _, kind := range ordered {
-		s.binary("max", kind, extra(kind), func() func(a, b reg.VecVirtual) {
-			m := s.maximum(kind)
-			return func(a, b reg.VecVirtual) {
-				m.begin(b)
-				m.into(a, b)
-				m.settle(b)
-			}
-		})
+	for _, op := range []string{"max", "min"} {
+		for _, kind := range ordered {
+			s.binary(op, kind, extra(kind), func() func(a, b reg.VecVirtual) {
+				m := s.extremum(kind, op == "min")
+				return func(a, b reg.VecVirtual) {
+					m.begin(b)
+					m.into(a, b)
+					m.settle(b)
+				}
+			})
+		}
 	}
 }

@@ -146,7 +146,7 @@ func (s isa) sumRows(of number) {
 
 func (s isa) maxRows(kind string) {
 	s.rows("maxRows"+s.name+kind, "acc[c] = max(acc[c], x[r,c]) for all rows r.", 1, extra(kind), func() strip {
-		m := s.maximum(kind)
+		m := s.extremum(kind, false)
 		return strip{m.begin, m.settle, func(x Mem, acc reg.VecVirtual) {
 			v := s.vector()
 			VMOVUPS(x, v)

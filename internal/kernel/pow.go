@@ -1,0 +1,149 @@
+package kernel
+
+import (
+	"math"
+
+	"fusectl/internal/dtype"
+)
+
+func (t *Table) fillPow() {
+	t.Pow = [dtype.NumKinds]Loop3{
+		dtype.KindInt8:    powInt[int8],
+		dtype.KindInt16:   powInt[int16],
+		dtype.KindInt32:   powInt[int32],
+		dtype.KindInt64:   powInt[int64],
+		dtype.KindUint8:   powInt[uint8],
+		dtype.KindUint16:  powInt[uint16],
+		dtype.KindUint32:  powInt[uint32],
+		dtype.KindUint64:  powInt[uint64],
+		dtype.KindFloat32: powFloat[float32],
+		dtype.KindFloat64: powFloat[float64],
+	}
+}
+
+// powInt multiplies by the squares that the exponent's bits choose.
+func powInt[T integer](dst, a, b []byte) {
+	d, x, y := View[T](dst), View[T](a), View[T](b)
+	x, y = x[:len(d)], y[:len(d)]
+	for i := range d {
+		r, square := T(1), x[i]
+		for e := y[i]; e > 0; e >>= 1 {
+			if e&1 == 1 {
+				r *= square
+			}
+			square *= square
+		}
+		d[i] = r
+	}
+}
+
+func powFloat[F Float](dst, a, b []byte) {
+	d, x, y := View[F](dst), View[F](a), View[F](b)
+	x, y = x[:len(d)], y[:len(d)]
+	for i := range d {
+		d[i] = F(pow(float64(x[i]), float64(y[i])))
+	}
+}
+
+// pow returns x^y with the special cases of C's pow. Its error is below 1 ulp, and what
+// float64 holds exactly is exact. Vectors compute the same without a branch.
+func pow(x, y float64) float64 {
+	a := math.Abs(x)
+	whole := math.Floor(y) == y
+	half := 0.5 * y
+	odd := whole && math.Floor(half) != half
+	r := 1.0
+	if a != 1 && y != 0 {
+		r = expProduct(y, a)
+	}
+	if x < 0 && !math.IsInf(x, -1) && !whole {
+		return math.NaN()
+	}
+	if odd && math.Signbit(x) {
+		r = -r
+	}
+	return r
+}
+
+// thirdLo is 1/3 less the float64 nearest to it.
+const thirdLo = 0x1.5555555555555p-56
+
+// artanhTerms are the coefficients of the series of (artanh(s)/s-1)/s²-1/3 in s², 1/25
+// to 1/5, which is to be multiplied by s² once more. For s² < 0.0295 what is left out is less than 1e-20.
+var artanhTerms = [...]float64{1. / 25, 1. / 23, 1. / 21, 1. / 19, 1. / 17, 1. / 15, 1. / 13, 1. / 11, 1. / 9, 1. / 7, 1. / 5}
+
+// logParts returns the natural logarithm of x >= 0 as the sum of two numbers, of which
+// the second is small. Their relative error is below 2^-64, so that of its product with
+// a number, where an exponential takes it, is below 2^-54. It is computed as log is, with
+// what each step rounds away carried along, but for the series beyond s³/3.
+func logParts(x float64) (hi, lo float64) {
+	const sqrtHalf = 0x3fe6a09e667f3bcd // its bits
+	switch {
+	case x == 0:
+		return math.Inf(-1), 0
+	case !(x < math.Inf(1)):
+		return x, 0
+	}
+	k := 0.0
+	if x < 0x1p-1022 {
+		x *= 0x1p54
+		k = -54
+	}
+	u := math.Float64bits(x) - sqrtHalf
+	k += float64(int64(u) >> 52)
+	m := math.Float64frombits(u&(1<<52-1) + sqrtHalf)
+
+	f, d := m-1, m+1
+	s := f / d
+	sLo := math.FMA(-s, m-(d-1), math.FMA(-s, d, f)) / d
+	z := float64(s * s)
+	zLo := math.FMA(s+s, sLo, math.FMA(s, s, -z))
+	q := horner(z, artanhTerms[:]...)
+	p := float64(z * q)
+	pLo := math.FMA(zLo, q, math.FMA(z, q, -p))
+	t := 1./3 + p
+	tLo := 1./3 - t + p + (pLo + thirdLo)
+	w := float64(z * t)
+	wLo := math.FMA(z, tLo, math.FMA(zLo, t, math.FMA(z, t, -w)))
+	v := float64(s * w)
+	vLo := math.FMA(sLo, w, math.FMA(s, wLo, math.FMA(s, w, -v)))
+	half := s + v
+	halfLo := s - half + v + (vLo + sLo)
+
+	whole := float64(k * ln2Hi)
+	hi = whole + (half + half)
+	lo = whole - hi + (half + half) + math.FMA(k, ln2Lo, halfLo+halfLo)
+	return hi, lo
+}
+
+// expProduct returns x^y for x >= 0, but NaN where one of ln x and y is 0 and the other
+// isn't finite.
+func expProduct(y, x float64) float64 {
+	const shift = 0x1.8p52 // adding it rounds to an integer
+	hi, lo := logParts(x)
+	exact := float64(y * hi)
+	t := exact
+	// Beyond, the result is 0 or infinite.
+	if t > 710 {
+		t = 710
+	}
+	if t < -746 {
+		t = -746
+	}
+	tLo := 0.0
+	if t == exact {
+		tLo = math.FMA(y, lo, math.FMA(y, hi, -exact))
+	}
+	n := math.FMA(t, math.Log2E, shift) - shift
+	r := math.FMA(-n, ln2Hi, t)
+	rest := math.FMA(n, ln2Lo, -tLo)
+	s := r - rest
+	p := math.FMA(float64(s*s), expSeries(s), r-s-rest)
+	e := 1 + s
+	e += 1 - e + s + p
+	if e != e {
+		return e
+	}
+	k := int(n)
+	return float64(e*pow2(k>>1)) * pow2(k-k>>1)
+}
