@@ -58,14 +58,13 @@ func (d doubles) logParts(x vec) (hi, lo vec) {
 
 	f, den := d.sub(m, value(1)), d.add(m, value(1))
 	s := d.div(f, den)
-	sLo := d.div(d.fnma(s, d.sub(m, d.sub(den, value(1))), d.fnma(s, den, f)), den)
+	sLo := d.mul(d.fnma(s, d.sub(m, d.sub(den, value(1))), d.fnma(s, den, f)), d.div(d.fill(1), den))
 	z := d.mul(s, s)
 	zLo := d.fma(d.add(s, s), sLo, d.fms(s, s, z))
-	var terms []float64
-	for i := 25; i >= 5; i -= 2 {
-		terms = append(terms, 1/float64(i))
-	}
-	q := d.horner(z, terms)
+	square := d.mul(z, z)
+	even := d.horner(square, []float64{1. / 25, 1. / 21, 1. / 17, 1. / 13, 1. / 9, 1. / 5})
+	odd := d.horner(square, []float64{1. / 23, 1. / 19, 1. / 15, 1. / 11, 1. / 7})
+	q := d.fma(odd, z, even)
 	p := d.mul(z, q)
 	pLo := d.fma(zLo, q, d.fms(z, q, p))
 	t := d.add(p, value(1./3))
