@@ -165,15 +165,15 @@ func (l *pathList) Set(text string) error {
 }
 
 // coefficients reads the numbers of --coef: one spelled as an integer is one.
-func coefficients(words []string) ([]ops.Coef, error) {
-	var out []ops.Coef
+func coefficients(words []string) ([]ops.Number, error) {
+	var out []ops.Number
 	for _, w := range words {
 		v, err := strconv.ParseFloat(w, 64)
 		if err != nil {
 			return nil, usagef("--coef %s: %q is no number", strings.Join(words, ","), w)
 		}
 		_, notInt := strconv.ParseInt(w, 10, 64)
-		out = append(out, ops.Coef{Value: v, Integer: notInt == nil})
+		out = append(out, ops.Number{Value: v, Integer: notInt == nil})
 	}
 	return out, nil
 }

@@ -263,43 +263,23 @@ func (p *pyramid) merge(flag string, weights graph.Array, i int, x, y graph.Arra
 	return ops.Add([]graph.Array{x, y}, ops.AddOptions{})
 }
 
-// fastEpsilon keeps BiFPN's fast normalised fusion from dividing by 0.
-const fastEpsilon = 1e-4
-
 // weighted is the fast normalised fusion of x and y.
 func (p *pyramid) weighted(flag string, weights graph.Array, i int, x, y graph.Array) (graph.Array, error) {
-	if weights == nil {
-		each := 1 / (2 + fastEpsilon)
-		return ops.Add([]graph.Array{x, y}, ops.AddOptions{Coef: []ops.Coef{{Value: each}, {Value: each}}})
-	}
-	want := shape.Shape{len(p.levels) - 1, 2}
-	switch {
-	case !weights.Shape().Equal(want):
-		return nil, graph.Errorf(weights, "shape %v: %s wants %v, a row for each merge, finest first", weights.Shape(), flag, want)
-	case !weights.DType().IsFloat():
-		return nil, graph.Errorf(weights, "dtype %v: %s wants float16, bfloat16, float32 or float64", weights.DType(), flag)
-	}
-	w, err := ops.Cast(weights, x.DType())
-	if err == nil {
-		w, err = ops.FastNormalize(w, fastEpsilon)
-	}
-	if err == nil {
-		w, err = ops.Reshape(w, shape.Shape{2 * want[0]})
-	}
-	if err != nil {
-		return nil, err
-	}
-	var terms [2]graph.Array
-	for k, v := range []graph.Array{x, y} {
-		share, err := ops.Rows(w, 2*i+k, 1)
-		if err == nil {
-			terms[k], err = ops.Mul([]graph.Array{v, share}, ops.MulOptions{})
+	o := ops.AverageOptions{Normalize: "fast"}
+	if weights != nil {
+		want := shape.Shape{len(p.levels) - 1, 2}
+		switch {
+		case !weights.Shape().Equal(want):
+			return nil, graph.Errorf(weights, "shape %v: %s wants %v, a row for each merge, finest first", weights.Shape(), flag, want)
+		case !weights.DType().IsFloat():
+			return nil, graph.Errorf(weights, "dtype %v: %s wants float16, bfloat16, float32 or float64", weights.DType(), flag)
 		}
-		if err != nil {
+		var err error
+		if o.Weights, err = ops.Rows(weights, i, 1); err != nil {
 			return nil, err
 		}
 	}
-	return ops.Add(terms[:], ops.AddOptions{})
+	return ops.Average([]graph.Array{x, y}, o)
 }
 
 // Spatial is the number of spatial axes that kernels tell; 0 where none does.

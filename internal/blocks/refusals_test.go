@@ -68,7 +68,7 @@ func TestGatesRefuseByName(t *testing.T) {
 		{"cbam by a window of one map", cbam(x, fc1, fc2, keras("s.npy", 7, 7, 1, 1)), "s.npy",
 			"kernel of shape (7,7,1,1) takes 1 channels in 1 groups: want (7,7,in/groups,out), in being the 2 channels of what is computed from x.npy, whose shape is (2,9,8,2)", inConvs},
 		{"cbam by a window that gives 5 maps", cbam(x, fc1, fc2, keras("s.npy", 7, 7, 2, 5)), "x.npy", "shape (2,9,8,5) does not broadcast with (2,9,8,6) of x.npy",
-			[]string{"concat, add and mul bring feature maps to one size with --align crop, pad or resize"}},
+			[]string{"concat, add, mul and their like bring feature maps to one size with --align crop, pad or resize"}},
 	})
 }
 
@@ -153,7 +153,7 @@ func TestCrossModalRefuses(t *testing.T) {
 		{"film to other features", film(w, w, a, v), "v.npy", "gives 4 features by --gamma or --beta: a.npy has 6 to scale and shift", nil},
 		{"film of integers", film(ops.Weights{}, ops.Weights{}, a, typed(dtype.Int8, "i.npy", 2, 6)), "i.npy", "dtype int8: film takes float16, bfloat16, float32 or float64", toFloat},
 		{"film of a map of other positions", film(ops.Weights{}, ops.Weights{}, a, array("b.npy", 2, 7, 8, 6)), "b.npy", "shape (2,7,8,6) does not broadcast with (2,9,8,6) of a.npy",
-			[]string{"concat, add and mul bring feature maps to one size with --align crop, pad or resize"}},
+			[]string{"concat, add, mul and their like bring feature maps to one size with --align crop, pad or resize"}},
 		{"film by a sequence", film(ops.Weights{}, ops.Weights{}, a, array("s.npy", 2, 3, 6)), "s.npy", "shape (2,3,6) beside a.npy, whose shape is (2,9,8,6): film wants as many dimensions, or vectors (N,D), which count for all positions", nil},
 		{"film with a bias of other features", film(ops.Weights{Kernel: array("w.npy", 6, 6), Layout: ops.Keras, Bias: array("bias.npy", 5)}, ops.Weights{}, a, v), "bias.npy", "bias of shape (5,): want (6,), a number for each output channel", nil},
 		{"film with a bias of other features that shifts", film(ops.Weights{}, ops.Weights{Bias: array("bias.npy", 5)}, a, v), "bias.npy", "bias of shape (5,): want (6,), a number for each output channel", nil},
@@ -164,7 +164,7 @@ func TestCrossModalRefuses(t *testing.T) {
 		{"bilinear with a bias of other features", bilinear(CrossModalOptions{U: ops.Weights{Bias: array("bias.npy", 5)}}, a, v), "bias.npy", "bias of shape (5,): want (6,), a number for each output channel", nil},
 		{"bilinear in groups that don't split", bilinear(CrossModalOptions{Factor: 4}, a, v), "", "6 features don't split into groups of --factor 4", nil},
 		{"bilinear of maps of other positions", bilinear(CrossModalOptions{}, a, array("b.npy", 2, 7, 8, 6)), "b.npy", "shape (2,7,8,6) does not broadcast with (2,9,8,6) of a.npy",
-			[]string{"concat, add and mul bring feature maps to one size with --align crop, pad or resize"}},
+			[]string{"concat, add, mul and their like bring feature maps to one size with --align crop, pad or resize"}},
 		{"bilinear to other features", bilinear(CrossModalOptions{P: keras("p.npy", 5, 4)}, a, v), "p.npy", "weight of shape (5,4) takes 5 channels: want (6,out) for the 6 of a.npy, whose shape is (2,9,8,6)", inKeras},
 		{"a projection of no input", modal("add", project(2, w), a, v), "", "--project 2: there are inputs 0 to 1", nil},
 		{"a projection of a number", modal("add", project(1, w), a, number), "n.npy", "shape () has no features to project", nil},

@@ -31,8 +31,8 @@ func Activate(name string, x graph.Array, axis int) (graph.Array, error) {
 // the float32 they are computed in.
 func activate(name string, x graph.Array, axis int) (graph.Array, error) {
 	t := x.DType()
-	if t.IsComplex() {
-		return nil, graph.Errorf(x, "dtype %v: an activation takes real numbers", t)
+	if err := needReal("an activation", []graph.Array{x}); err != nil {
+		return nil, err
 	}
 	if name == softmaxName {
 		x = cast(x, t.Inexact().Compute())

@@ -19,7 +19,7 @@ func hintAlign(e *graph.Error, x graph.Array) *graph.Error {
 	if n := len(x.Shape()); n < 3 || n > 5 {
 		return e
 	}
-	return e.Hint("concat, add and mul bring feature maps to one size with --align crop, pad or resize")
+	return e.Hint("concat, add, mul and their like bring feature maps to one size with --align crop, pad or resize")
 }
 
 // checkBias refuses a bias that isn't one number for each of n channels.
@@ -35,6 +35,16 @@ func NeedArithmetic(xs []graph.Array) error {
 	for _, x := range xs {
 		if t := x.DType(); t.IsOpaque() {
 			return hintRaw(graph.Errorf(x, "dtype %v has no arithmetic", t), t)
+		}
+	}
+	return nil
+}
+
+// needReal refuses complex arrays. what begins the message: "a maximum".
+func needReal(what string, xs []graph.Array) error {
+	for _, x := range xs {
+		if t := x.DType(); t.IsComplex() {
+			return graph.Errorf(x, "dtype %v: %s takes real numbers", t, what)
 		}
 	}
 	return nil

@@ -23,6 +23,11 @@ func Constant(t dtype.Type, value float64) graph.Array {
 	return c
 }
 
+// Numbers is the vector of some numbers, of float64.
+func Numbers(v ...float64) graph.Array {
+	return &constant{computed{op: "constant", dt: dtype.Float64, sh: shape.Shape{len(v)}}, kernel.Bytes(v)}
+}
+
 // empty is an array without elements.
 func empty(t dtype.Type, s shape.Shape) graph.Array {
 	return &constant{computed: computed{op: "empty", dt: t, sh: s}}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"fusectl/internal/dtype"
@@ -18,7 +17,7 @@ import (
 type nary struct {
 	computed
 	xs   []graph.Array
-	loop func(dst, a, b []byte)
+	loop kernel.Loop3
 }
 
 func (f *nary) Operands(visit func(*graph.Array)) {
@@ -27,7 +26,7 @@ func (f *nary) Operands(visit func(*graph.Array)) {
 	}
 }
 
-func (f *nary) Flops() int64 { return int64(len(f.xs)-1) * f.sh.Len() }
+func (f *nary) Flops() int64 { return int64(len(f.xs)-1) * activationFlops(f.op) * f.sh.Len() }
 
 func (f *nary) ReadsOnce(unit int64, say func(*graph.Array, int64)) {
 	for i := range f.xs {
@@ -89,17 +88,9 @@ func (f *nary) ReadRegion(ctx context.Context, dst []byte, r graph.Region) error
 
 // AddOptions refine Add.
 type AddOptions struct {
-	Coef       []Coef // one a input, or none
-	Activation string // applied to the sum; "": none
+	Coef       []Number // one a input, or none
+	Activation string   // applied to the sum; "": none
 	Layout     shape.Layout
-}
-
-// Coef is a number that an input is multiplied by. As a Python number in
-// NumPy 2, it takes the dtype of the arrays: an integer leaves integers what
-// they are, any other number makes float64 of them.
-type Coef struct {
-	Value   float64
-	Integer bool
 }
 
 // Add is the elementwise sum of xs with NumPy's broadcasting and promotion:
@@ -116,7 +107,7 @@ func Add(xs []graph.Array, o AddOptions) (graph.Array, error) {
 	if len(o.Coef) != len(xs) {
 		return nil, &graph.Error{Msg: fmt.Sprintf("--coef has %d numbers for %d inputs: want one each", len(o.Coef), len(xs))}
 	}
-	if t, err = weightedType(t, o.Coef); err != nil {
+	if t, err = weakType(t, o.Coef); err != nil {
 		return nil, err
 	}
 	terms := make([]graph.Array, len(xs))
@@ -156,12 +147,110 @@ func Mul(xs []graph.Array, o MulOptions) (graph.Array, error) {
 	return elementwise("mul", xs, t, &kernel.Active().Mul, o.Activation, o.Layout)
 }
 
-// elementwise broadcasts and folds xs in the dtype that t is computed in,
-// applies the activation and rounds to t.
-func elementwise(op string, xs []graph.Array, t dtype.Type, loops *[dtype.NumKinds]func(dst, a, b []byte), activation string, l shape.Layout) (graph.Array, error) {
+// ElementwiseOptions refine the operations that have no options of their own.
+type ElementwiseOptions struct {
+	Activation string // applied to the result; "": none
+	Layout     shape.Layout
+}
+
+// Sub is x - y with NumPy's broadcasting and promotion: integers wrap. Booleans have
+// no difference, as in NumPy.
+func Sub(x, y graph.Array, o ElementwiseOptions) (graph.Array, error) {
+	xs := []graph.Array{x, y}
+	t, err := commonType(xs)
+	if err != nil {
+		return nil, err
+	}
+	if t == dtype.Bool {
+		return nil, graph.Errorf(x, "dtype bool: booleans have no difference").Hint("--dtype int8 subtracts them as numbers")
+	}
+	return elementwise("sub", xs, t, &kernel.Active().Sub, o.Activation, o.Layout)
+}
+
+// Div is x / y, as numpy.true_divide: integers and booleans give float64. Division by 0
+// gives infinities and NaNs. A literal number needn't fit the dtype of integers.
+func Div(x, y graph.Array, o ElementwiseOptions) (graph.Array, error) {
+	xs := []graph.Array{x, y}
+	t, err := arraysType(xs)
+	if err != nil {
+		return nil, err
+	}
+	return elementwise("div", xs, t.Inexact(), &kernel.Active().Div, o.Activation, o.Layout)
+}
+
+// Maximum is the elementwise maximum of real arrays, as numpy.maximum: NaN propagates.
+// Of two zeros it is +0 unless both are -0.
+func Maximum(xs []graph.Array, o ElementwiseOptions) (graph.Array, error) {
+	return extremum("maximum", xs, &kernel.Active().Max, o)
+}
+
+// Minimum is the elementwise minimum of real arrays, as numpy.minimum: NaN propagates.
+// Of two zeros it is -0 unless both are +0.
+func Minimum(xs []graph.Array, o ElementwiseOptions) (graph.Array, error) {
+	return extremum("minimum", xs, &kernel.Active().Min, o)
+}
+
+func extremum(op string, xs []graph.Array, loops *[dtype.NumKinds]kernel.Loop3, o ElementwiseOptions) (graph.Array, error) {
+	t, err := commonType(xs)
+	if err == nil {
+		err = needReal("a "+op, xs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return elementwise(op, xs, t, loops, o.Activation, o.Layout)
+}
+
+// Pow is x to the power y of real arrays, as numpy.power: integers wrap, booleans give
+// int8. Integers have no negative powers: such an exponent is an error, of a literal
+// number at once, of an array when it is read. Floats have the special cases of C's pow.
+func Pow(x, y graph.Array, o ElementwiseOptions) (graph.Array, error) {
+	xs := []graph.Array{x, y}
+	t, err := commonType(xs)
+	if err == nil {
+		err = needReal("a power", xs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch number, literal := y.(*literal); {
+	case t == dtype.Bool:
+		t = dtype.Int8
+	case !t.IsInteger():
+	case literal && number.Value < 0:
+		e := &graph.Error{Msg: fmt.Sprintf("exponent %.0f: integers have no negative powers", number.Value)}
+		return nil, e.Hint("write %.1f to compute in float64", number.Value)
+	case !literal && y.DType().IsInteger() && !y.DType().IsUnsigned():
+		xs[1] = nonNegative(y)
+	}
+	return elementwise("pow", xs, t, &kernel.Active().Pow, o.Activation, o.Layout)
+}
+
+// nonNegative is x, of signed integers, as int64. A negative one is an error.
+func nonNegative(x graph.Array) graph.Array {
+	check := func(dst, src []byte) error {
+		for _, v := range kernel.View[int64](src) {
+			if v < 0 {
+				return fmt.Errorf("the exponent %d: integers have no negative powers", v)
+			}
+		}
+		copy(dst, src)
+		return nil
+	}
+	c := conversion{apply: check, hint: "--dtype float64 computes in floating point"}
+	return &recast{unary{computed{op: "cast", dt: dtype.Int64, sh: x.Shape()}, cast(x, dtype.Int64)}, c}
+}
+
+// elementwise broadcasts and folds xs in the dtype that t is computed in, or in t itself
+// where there are loops for it, applies the activation and rounds to t.
+func elementwise(op string, xs []graph.Array, t dtype.Type, loops *[dtype.NumKinds]kernel.Loop3, activation string, l shape.Layout) (graph.Array, error) {
+	as := t
+	if loops[t.Kind()] == nil {
+		as = t.Compute()
+	}
 	work := make([]graph.Array, len(xs))
 	for i, x := range xs {
-		work[i] = cast(x, t.Compute()) // before it is repeated: fewer elements
+		work[i] = cast(x, as) // before it is repeated: fewer elements
 	}
 	work, err := broadcastAll(work)
 	if err != nil {
@@ -169,18 +258,21 @@ func elementwise(op string, xs []graph.Array, t dtype.Type, loops *[dtype.NumKin
 	}
 	out := work[0]
 	if len(work) > 1 {
-		out = &nary{computed{op: op, dt: t.Compute(), sh: out.Shape()}, work, loops[t.Compute().Kind()]}
+		out = &nary{computed{op: op, dt: as, sh: out.Shape()}, work, loops[as.Kind()]}
 	}
+	return finish(out, t, activation, l)
+}
+
+// finish applies an activation to a result that is computed as t or wider, and rounds to t.
+func finish(x graph.Array, t dtype.Type, activation string, l shape.Layout) (graph.Array, error) {
 	if activation == "" {
-		return cast(out, t), nil
+		return cast(x, t), nil
 	}
-	if out, err = activate(activation, out, l.Features(len(out.Shape()))); err != nil {
-		return nil, err
+	x, err := activate(activation, x, l.Features(len(x.Shape())))
+	if err == nil && t.IsFloat() {
+		x = cast(x, t)
 	}
-	if t.IsFloat() {
-		return cast(out, t), nil
-	}
-	return out, nil
+	return x, err
 }
 
 // hintChannels adds to what doesn't broadcast how a vector of the channels does
@@ -207,15 +299,6 @@ func hintChannels(err error, xs []graph.Array) error {
 	return err
 }
 
-// commonType is the dtype that xs promote to, which must have arithmetic.
-func commonType(xs []graph.Array) (dtype.Type, error) {
-	if err := NeedArithmetic(xs); err != nil {
-		return dtype.Type{}, err
-	}
-	_, t, err := Promote(xs)
-	return t, err
-}
-
 // broadcastAll broadcasts xs to one shape.
 func broadcastAll(xs []graph.Array) ([]graph.Array, error) {
 	s, widest := xs[0].Shape(), xs[0]
@@ -239,43 +322,6 @@ func broadcastAll(xs []graph.Array) ([]graph.Array, error) {
 		out[i] = repeat(x, s)
 	}
 	return out, nil
-}
-
-// weightedType is the dtype of a sum of arrays of dtype t with coefficients.
-func weightedType(t dtype.Type, coef []Coef) (dtype.Type, error) {
-	for _, c := range coef {
-		switch {
-		case !c.Integer:
-			t = t.Inexact()
-		case t == dtype.Bool:
-			t = dtype.Int64
-		}
-	}
-	if !t.IsInteger() {
-		return t, nil
-	}
-	for _, c := range coef {
-		if !fits(c.Value, t) {
-			e := &graph.Error{Msg: fmt.Sprintf("coefficient %.0f does not fit dtype %v", c.Value, t)}
-			return t, e.Hint("write %.1f to compute in float64", c.Value)
-		}
-	}
-	return t, nil
-}
-
-// fits reports whether t, if its numbers are integers or booleans, has v.
-func fits(v float64, t dtype.Type) bool {
-	bits := 8 * t.Size()
-	low, high := -math.Ldexp(1, bits-1), math.Ldexp(1, bits-1)
-	switch {
-	case t == dtype.Bool:
-		low, high = 0, 2
-	case t.IsUnsigned():
-		low, high = 0, math.Ldexp(1, bits)
-	case !t.IsInteger():
-		return true
-	}
-	return v >= low && v < high && v == math.Trunc(v)
 }
 
 // scale is x times a number of x's own dtype.

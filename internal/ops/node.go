@@ -44,10 +44,10 @@ func OpOf(x graph.Array) string {
 	}
 }
 
-// activationFlops is the operations an element that a map or an activation of
-// that name counts for.
+// activationFlops is the operations an element that a map, an activation or an
+// elementwise operation of that name counts for.
 func activationFlops(name string) int64 {
-	if slices.Contains(kernel.Activations(), name) && !strings.HasPrefix(name, "relu") {
+	if name == "pow" || slices.Contains(kernel.Activations(), name) && !strings.HasPrefix(name, "relu") {
 		return elementary
 	}
 	return 1

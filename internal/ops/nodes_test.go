@@ -109,7 +109,7 @@ func nodes() []node {
 		{"softmax of columns", nil, activate("softmax", 1), 10 * 480, "0"},
 		{"add", []shape.Shape{{2, 6, 5, 8}, {2, 6, 5, 8}}, func(x ...graph.Array) (graph.Array, error) { return Add(x, AddOptions{}) }, 2 * 480, "012"},
 		{"add with coefficients", []shape.Shape{{2, 6, 5, 8}}, func(x ...graph.Array) (graph.Array, error) {
-			return Add(x, AddOptions{Coef: []Coef{{Value: 2}, {Value: 1}}, Activation: "tanh"})
+			return Add(x, AddOptions{Coef: []Number{{Value: 2}, {Value: 1}}, Activation: "tanh"})
 		}, 480 + 480 + 10*480, "01"},
 		{"add of rows", []shape.Shape{{8}}, func(x ...graph.Array) (graph.Array, error) { return Add(x, AddOptions{}) }, 480, "01"}, // the row is held
 		{"mul by a gate", []shape.Shape{{8}}, func(x ...graph.Array) (graph.Array, error) {

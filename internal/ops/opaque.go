@@ -11,7 +11,9 @@ import (
 	"fusectl/internal/kernel"
 )
 
-// recast is an array of an opaque type in another one that it promotes to.
+// recast is an array whose values are converted by a function that may refuse some: of an
+// opaque type to another one that it promotes to, or of integers that must be of a
+// certain range.
 type recast struct {
 	unary
 	conversion
@@ -22,7 +24,8 @@ type conversion struct {
 	// apply may spoil src, and its errors say what a value is that has no place in
 	// the result.
 	apply func(dst, src []byte) error
-	holds int // bytes that it holds meanwhile, for each value
+	holds int    // bytes that it holds meanwhile, for each value
+	hint  string // what to do about a value that has no place; "": nothing
 }
 
 // promoteOpaque is x in an opaque type that its own promotes to.
@@ -54,10 +57,15 @@ func (r *recast) ReadRegion(ctx context.Context, dst []byte, region graph.Region
 	if err := graph.ReadRegion(ctx, r.x, src, region); err != nil {
 		return err
 	}
-	if err := r.apply(dst, src); err != nil {
-		return graph.Errorf(r.x, "holds %v", err)
+	err := r.apply(dst, src)
+	if err == nil {
+		return nil
 	}
-	return nil
+	e := graph.Errorf(r.x, "holds %v", err)
+	if r.hint != "" {
+		e.Hint("%s", r.hint)
+	}
+	return e
 }
 
 // convert is the conversion of a field's values into those of another.

@@ -35,8 +35,8 @@ func Pool(x graph.Array, mode string, o PoolOptions) (graph.Array, error) {
 	}
 	n := len(form.Spatial())
 	t := x.DType()
-	if t.IsComplex() {
-		return nil, graph.Errorf(x, "dtype %v: pooling takes real numbers", t)
+	if err := needReal("pooling", []graph.Array{x}); err != nil {
+		return nil, err
 	}
 	if err := o.check(x, n); err != nil {
 		return nil, err

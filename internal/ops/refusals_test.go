@@ -44,7 +44,7 @@ func TestRefusals(t *testing.T) {
 	number64 := func(v float64) *float64 { return &v }
 	nhwc := shape.NHWC
 	toFloat := []string{"convert it first: fusectl convert FILE --dtype float32 then ..."}
-	sizes := []string{"concat, add and mul bring feature maps to one size with --align crop, pad or resize"}
+	sizes := []string{"concat, add, mul and their like bring feature maps to one size with --align crop, pad or resize"}
 	align := func(xs ...graph.Array) error {
 		_, err := Align(xs, "resize", ResizeOptions{Mode: "bilinear", Layout: nhwc})
 		return err
@@ -80,10 +80,10 @@ func TestRefusals(t *testing.T) {
 		{"softmax of no axis", err(Activate("softmax", x, 4)), "x.npy", "axis 4 is out of bounds for an array of 4 dimensions: shape (2,9,8,6)", nil},
 
 		{"add text", err(Add([]graph.Array{x, text}, AddOptions{})), "text.npy", "dtype |S3 has no arithmetic", nil},
-		{"add of too few coefficients", err(Add([]graph.Array{x, x}, AddOptions{Coef: []Coef{{Value: 1}}})), "", "--coef has 1 numbers for 2 inputs: want one each", nil},
-		{"add of a coefficient beyond int8", err(Add([]graph.Array{of("i.npy", dtype.Int8, 2)}, AddOptions{Coef: []Coef{{128, true}}})), "", "coefficient 128 does not fit dtype int8",
+		{"add of too few coefficients", err(Add([]graph.Array{x, x}, AddOptions{Coef: []Number{{Value: 1}}})), "", "--coef has 1 numbers for 2 inputs: want one each", nil},
+		{"add of a coefficient beyond int8", err(Add([]graph.Array{of("i.npy", dtype.Int8, 2)}, AddOptions{Coef: []Number{{128, true}}})), "", "number 128 does not fit dtype int8",
 			[]string{"write 128.0 to compute in float64"}},
-		{"add of a negative coefficient of uint8", err(Add([]graph.Array{of("i.npy", dtype.Uint8, 2)}, AddOptions{Coef: []Coef{{-1, true}}})), "", "coefficient -1 does not fit dtype uint8",
+		{"add of a negative coefficient of uint8", err(Add([]graph.Array{of("i.npy", dtype.Uint8, 2)}, AddOptions{Coef: []Number{{-1, true}}})), "", "number -1 does not fit dtype uint8",
 			[]string{"write -1.0 to compute in float64"}},
 		{"add of other sizes", err(Add([]graph.Array{x, of("y.npy", f32, 2, 7, 8, 6)}, AddOptions{})), "y.npy", "shape (2,7,8,6) does not broadcast with (2,9,8,6) of x.npy", sizes},
 		{"add of a third", err(Add([]graph.Array{of("a.npy", f32, 1, 3), of("b.npy", f32, 2, 1), of("y.npy", f32, 5, 3)}, AddOptions{})), "y.npy", "shape (5,3) does not broadcast with (2,3) of the inputs before it", nil},

@@ -35,7 +35,7 @@ func TestElementwiseOfOtherTypes(t *testing.T) {
 	product := func(o MulOptions, xs ...graph.Array) func() (graph.Array, error) {
 		return func() (graph.Array, error) { return Mul(xs, o) }
 	}
-	coef := func(c ...Coef) AddOptions { return AddOptions{Coef: c} }
+	coef := func(c ...Number) AddOptions { return AddOptions{Coef: c} }
 	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 	for _, k := range []struct {
 		what  string
@@ -46,11 +46,11 @@ func TestElementwiseOfOtherTypes(t *testing.T) {
 		{"int8 wraps", sum(AddOptions{}, i8, i8), []int8{-56, -6, 10}, dtype.Int8},
 		{"int8 and uint8 are int16", sum(AddOptions{}, i8, u8), []int16{300, 0, 5}, dtype.Int16},
 		{"booleans are or-ed", sum(AddOptions{}, truth, other), []bool{true, false, true}, dtype.Bool},
-		{"an integer coefficient keeps int8", sum(coef(Coef{2, true}, Coef{1, true}), i8, i8), []int8{44, -9, 15}, dtype.Int8},
-		{"integer coefficients of booleans count", sum(coef(Coef{2, true}, Coef{3, true}), truth, other), []int64{5, 0, 2}, dtype.Int64},
-		{"a coefficient of uint8", sum(coef(Coef{255, true}), u8), []uint8{56, 253, 0}, dtype.Uint8},
-		{"a number that is no integer gives float64", sum(coef(Coef{0.5, false}, Coef{1, true}), i8, i8), []float64{150, -4.5, 7.5}, dtype.Float64},
-		{"coefficients of complex numbers", sum(coef(Coef{2, false}), c), []complex64{2 + 4i, -2i, 6}, dtype.Complex64},
+		{"an integer coefficient keeps int8", sum(coef(Number{2, true}, Number{1, true}), i8, i8), []int8{44, -9, 15}, dtype.Int8},
+		{"integer coefficients of booleans count", sum(coef(Number{2, true}, Number{3, true}), truth, other), []int64{5, 0, 2}, dtype.Int64},
+		{"a coefficient of uint8", sum(coef(Number{255, true}), u8), []uint8{56, 253, 0}, dtype.Uint8},
+		{"a number that is no integer gives float64", sum(coef(Number{0.5, false}, Number{1, true}), i8, i8), []float64{150, -4.5, 7.5}, dtype.Float64},
+		{"coefficients of complex numbers", sum(coef(Number{2, false}), c), []complex64{2 + 4i, -2i, 6}, dtype.Complex64},
 		{"relu of integers", sum(AddOptions{Activation: "relu"}, i8, i8), []int8{0, 0, 10}, dtype.Int8},
 		{"sigmoid of integers", sum(AddOptions{Activation: "sigmoid"}, i8), []float64{sigmoid(100), sigmoid(-3), sigmoid(5)}, dtype.Float64},
 		{"complex products", product(MulOptions{}, c, c), []complex64{-3 + 4i, -1, 9}, dtype.Complex64},
