@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ func (a *alignFlags) addTo(cmd *cobra.Command) {
 	complete(cmd, "align-mode", ops.ResizeModes)
 }
 
-// align brings feature maps to one size, as the flags say.
+// align brings feature maps to one size, as the flags say, and leaves numbers.
 func (st *step) align(a alignFlags, xs []graph.Array) ([]graph.Array, error) {
 	if err := oneOf("align", a.how, ops.AlignModes); err != nil {
 		return nil, err
@@ -28,11 +29,17 @@ func (st *step) align(a alignFlags, xs []graph.Array) ([]graph.Array, error) {
 	if err := oneOf("align-mode", a.mode, ops.ResizeModes); err != nil {
 		return nil, err
 	}
-	if a.how != "none" {
-		if err := st.twoSpatial("--align takes feature maps", xs...); err != nil {
-			return nil, err
-		}
-		st.takesMaps(0, xs...)
+	if a.how == "none" {
+		return xs, nil
 	}
-	return ops.Align(xs, a.how, ops.ResizeOptions{Mode: a.mode, Layout: shape.Layout(st.layout)})
+	maps := slices.DeleteFunc(slices.Clone(xs), ops.IsLiteral)
+	if err := st.twoSpatial("--align takes feature maps", maps...); err != nil {
+		return nil, err
+	}
+	st.takesMaps(0, maps...)
+	maps, err := ops.Align(maps, a.how, ops.ResizeOptions{Mode: a.mode, Layout: shape.Layout(st.layout)})
+	if err != nil {
+		return nil, err
+	}
+	return amongNumbers(xs, maps), nil
 }

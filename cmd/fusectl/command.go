@@ -22,6 +22,8 @@ func commands() []command {
 		{"crossmodal", "fuse", newCrossModalCommand}, {"attention", "fuse", newAttentionCommand},
 		{"linear", "part", newLinearCommand}, {"conv", "part", newConvCommand}, {"resize", "part", newResizeCommand},
 		{"pool", "part", newWindowPoolCommand}, {"act", "part", newActCommand}, {"se", "part", newSECommand}, {"cbam", "part", newCBAMCommand},
+		{"sub", "part", newSubCommand}, {"div", "part", newDivCommand}, {"maximum", "part", newMaximumCommand}, {"minimum", "part", newMinimumCommand},
+		{"pow", "part", newPowCommand}, {"average", "part", newAverageCommand},
 		{"rearrange", "part", newRearrangeCommand}, {"repeat", "part", newRepeatCommand}, {"reshape", "part", newReshapeCommand},
 		{"split", "part", newSplitCommand}, {"stack", "part", newStackCommand}, {"pad", "part", newPadCommand},
 		{"run", "other", newRunCommand}, {"info", "other", newInfoCommand}, {"diff", "other", newDiffCommand}, {"convert", "other", newConvertCommand},

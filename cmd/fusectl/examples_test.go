@@ -30,6 +30,7 @@ var exampleInputs = map[string][]int{
 
 var exampleArchives = map[string]map[string][]int{
 	"mha.npz": {"in_proj_weight": {48, 16}, "in_proj_bias": {48}, "out_proj.weight": {16, 16}, "out_proj.bias": {16}},
+	"mix.npz": {"scalars": {3}, "gamma": {1}},
 }
 
 var exampleTexts = map[string]string{"se.fuse": `s = gap x --keepdims

@@ -164,16 +164,15 @@ func (l *pathList) Set(text string) error {
 	return nil
 }
 
-// coefficients reads the numbers of --coef: one spelled as an integer is one.
+// coefficients reads the numbers of --coef.
 func coefficients(words []string) ([]ops.Number, error) {
 	var out []ops.Number
 	for _, w := range words {
-		v, err := strconv.ParseFloat(w, 64)
+		n, err := number(w)
 		if err != nil {
-			return nil, usagef("--coef %s: %q is no number", strings.Join(words, ","), w)
+			return nil, usagef("--coef %s: %v", strings.Join(words, ","), err)
 		}
-		_, notInt := strconv.ParseInt(w, 10, 64)
-		out = append(out, ops.Number{Value: v, Integer: notInt == nil})
+		out = append(out, n)
 	}
 	return out, nil
 }
@@ -184,6 +183,24 @@ func extents(words list) (shape.Shape, error) {
 		return shape.Shape{}, nil
 	}
 	return numbers("shape", words)
+}
+
+// number reads a number: one spelled as an integer is one.
+func number(word string) (ops.Number, error) {
+	v, err := strconv.ParseFloat(word, 64)
+	integer := strings.Trim(word, "+-0123456789") == ""
+	switch {
+	case err != nil:
+		return ops.Number{}, fmt.Errorf("%q is no number", word)
+	case integer && math.Abs(v) > 1<<53:
+		return ops.Number{}, fmt.Errorf("%s is an integer beyond 2^53: want it in an array, or %s.0", word, word)
+	}
+	return ops.Number{Value: v, Integer: integer}, nil
+}
+
+func isNumber(word string) bool {
+	_, err := strconv.ParseFloat(word, 64)
+	return err == nil
 }
 
 // numbers reads a list of integers.

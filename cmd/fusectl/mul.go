@@ -11,8 +11,8 @@ import (
 )
 
 func newMulCommand(st *step) *cobra.Command {
-	var gate, activation string
-	var align alignFlags
+	var gate string
+	var flags elementwiseFlags
 	cmd := &cobra.Command{
 		Use:   "mul A B...",
 		Short: "multiply arrays element by element (SENet)",
@@ -21,26 +21,21 @@ promotion. Integers wrap, booleans are and-ed; float16 and bfloat16 are
 multiplied in float32 and rounded once.
 
 --gate applies an activation to every input after the first, before the
-product: A·sigmoid(B) is --gate sigmoid.`,
+product: A·sigmoid(B) is --gate sigmoid. A number may stand in place of an
+array, where no file has such a name: as a Python number in NumPy 2 it takes
+the dtype of the arrays.`,
 		Example: `  # SENet: scale the channels of [N,H,W,C] by [N,1,1,C]
   fusectl mul map.npy excitation.npy --gate sigmoid -o scaled.npy`,
 		Args: inputs(1, 0),
-		RunE: fuses(st, func(xs []graph.Array) (_ graph.Array, err error) {
+		RunE: combines(st, &flags, func(xs []graph.Array) (graph.Array, error) {
 			if err := checkActivation("gate", gate); err != nil {
 				return nil, err
 			}
-			if err := checkActivation("activation", activation); err != nil {
-				return nil, err
-			}
-			if xs, err = st.align(align, xs); err != nil {
-				return nil, err
-			}
-			return ops.Mul(xs, ops.MulOptions{Gate: gate, Activation: activation, Layout: shape.Layout(st.layout)})
+			return ops.Mul(xs, ops.MulOptions{Gate: gate, Activation: flags.activation, Layout: shape.Layout(st.layout)})
 		}),
 	}
 	activationFlag(cmd, &gate, "gate", "apply `NAME` to every input after the first")
-	activationFlag(cmd, &activation, "activation", "apply `NAME` to the product: "+activations())
-	align.addTo(cmd)
+	flags.addTo(cmd, "product")
 	return cmd
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"fusectl/internal/graph"
+	"fusectl/internal/npyio"
 	"fusectl/internal/recipe"
 )
 
@@ -42,8 +43,8 @@ func (st *step) chain(ctx context.Context, args []string) error {
 		if i < len(steps)-1 {
 			next.keep = func(_ string, x graph.Array) { before, kept = &piped{array: x}, true }
 		}
-		if i > 0 && namesNoInput(s.Args) {
-			s.Args = append(slices.Clone(s.Args), "-")
+		if i > 0 {
+			s.Args = withInput(s.Args)
 		}
 		_, err := next.execute(ctx, s.Args)
 		st.common = next.common // errors are reported as the last step has it
@@ -70,14 +71,18 @@ func (st *step) mustBeLast() error {
 	return errNoArray
 }
 
-// namesNoInput reports whether a command line has neither an input nor a flag
-// that takes the result so far.
-func namesNoInput(args []string) bool {
+// withInput is a command line of which the result so far is the first input, where it
+// names none: no file or list among its words, which may be numbers or a pattern, and no
+// flag that takes the result.
+func withInput(args []string) []string {
 	cmd, rest, err := newRootCommand(unbound(), args[0]).Find(guarded(args))
 	if err != nil || cmd.ParseFlags(rest) != nil {
-		return false // running it will tell what is wrong
+		return args // running it will tell what is wrong
 	}
-	none := !slices.ContainsFunc(cmd.Flags().Args(), func(word string) bool { return !isPattern(word) })
+	none := !slices.ContainsFunc(cmd.Flags().Args(), func(word string) bool {
+		number := cmd.Annotations[takesNumbers] != "" && isNumber(word) && !npyio.Exists(word)
+		return !number && !isPattern(word)
+	})
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if f.Name == "inputs-from" {
 			none = false
@@ -86,7 +91,10 @@ func namesNoInput(args []string) bool {
 			none = false
 		}
 	})
-	return none
+	if !none {
+		return args
+	}
+	return append([]string{cmd.Name(), "-"}, rest...)
 }
 
 // recipeRun is a recipe that is being turned into arrays. A step is carried out

@@ -51,12 +51,12 @@ func (a *averaged) Memory(n int64) int64 {
 	return most
 }
 
-// known is the weights, once the plan holds them.
+// known gives the weights, once the plan holds them.
 func (a *averaged) known() []float64 {
 	return kernel.View[float64](a.weights.(graph.Resident).Bytes())
 }
 
-// sum is that of the weights, which must not be 0.
+// sum adds the weights. A sum of 0 is an error.
 func (a *averaged) sum() (float64, *graph.Error) {
 	sum := 0.0
 	for _, w := range a.known() {
@@ -143,7 +143,7 @@ func Average(xs []graph.Array, o AverageOptions) (graph.Array, error) {
 	return finish(a, t, o.Activation, o.Layout)
 }
 
-// weights are those of n inputs, in memory, normalised but for the division by their sum.
+// weights gives those of n inputs, normalised but for a division by their sum.
 func (o AverageOptions) weights(n int) (graph.Array, error) {
 	w := o.Weights
 	if w == nil {
