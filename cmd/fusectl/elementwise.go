@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -54,11 +55,12 @@ func (st *step) openTerms(words []string) ([]graph.Array, error) {
 	xs := make([]graph.Array, len(words))
 	var paths []string
 	for i, w := range words {
-		if !isNumber(w) || st.namesArray(w) {
+		text := strings.TrimPrefix(w, guard)
+		if !isNumber(text) || st.namesArray(text) {
 			paths = append(paths, w)
 			continue
 		}
-		n, err := number(w)
+		n, err := number(text)
 		if err != nil {
 			return nil, usagef("%v", err)
 		}
@@ -119,8 +121,7 @@ Integers wrap; float16 and bfloat16 are subtracted in float32 and rounded once.
 Booleans are refused, as by NumPy: --dtype int8 subtracts them as numbers.
 
 A number may stand in place of either, where no file has such a name: as a
-Python number in NumPy 2 it takes the array's dtype. One below 0 stands after
---, at the end: fusectl sub a.npy -o b.npy -- -1`,
+Python number in NumPy 2 it takes the array's dtype.`,
 		Example: `  # what changes from one frame of a film to the next (two-stream networks)
   fusectl sub a.npy b.npy -o detail.npy
   # gated fusion: the rest that a gate leaves of the other map
@@ -192,8 +193,7 @@ float64 within 1 ulp and rounded. Integers wrap, and have no negative powers:
 --dtype float64 computes in floating point. Complex numbers are refused.
 
 A number may stand in place of either, where no file has such a name: as a
-Python number in NumPy 2 it takes the array's dtype. One below 0 stands after
---, at the end: fusectl pow a.npy -o b.npy -- -0.5`,
+Python number in NumPy 2 it takes the array's dtype.`,
 		Example: `  # generalized mean pooling (GeM), p = 3
   fusectl maximum map.npy 1e-6 then pow 3 then gap then pow 0.333333 -o gem.npy`,
 		Args: inputs(2, 2),

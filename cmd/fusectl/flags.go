@@ -192,8 +192,8 @@ func number(word string) (ops.Number, error) {
 	switch {
 	case err != nil:
 		return ops.Number{}, fmt.Errorf("%q is no number", word)
-	case integer && math.Abs(v) > 1<<53:
-		return ops.Number{}, fmt.Errorf("%s is an integer beyond 2^53: want it in an array, or %s.0", word, word)
+	case integer && math.Abs(v) >= 1<<53:
+		return ops.Number{}, fmt.Errorf("%s is an integer beyond 2^53, where not all have a float64: want it in an array", word)
 	}
 	return ops.Number{Value: v, Integer: integer}, nil
 }
@@ -201,6 +201,21 @@ func number(word string) (ops.Number, error) {
 func isNumber(word string) bool {
 	_, err := strconv.ParseFloat(word, 64)
 	return err == nil
+}
+
+// wantsValue reports whether a word is a flag whose value is the next one.
+func wantsValue(f *pflag.FlagSet, word string) bool {
+	takes := func(f *pflag.Flag) bool { return f != nil && f.NoOptDefVal == "" }
+	if name, long := strings.CutPrefix(word, "--"); long {
+		return takes(f.Lookup(name))
+	}
+	letters, short := strings.CutPrefix(word, "-")
+	for i := range letters {
+		if takes(f.ShorthandLookup(letters[i : i+1])) {
+			return short && i == len(letters)-1
+		}
+	}
+	return false
 }
 
 // numbers reads a list of integers.

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"fusectl/internal/npyio"
 	"fusectl/internal/shape"
@@ -38,7 +41,7 @@ func parseIndex(name, text string) (shape.Index, error) {
 	return x, nil
 }
 
-// guard stands before a word such as -[0] while flags are told from inputs, since no file's
+// guard stands before a word such as -[0] or -1 while flags are told from inputs, since no file's
 // name can begin with it.
 const guard = "\x00"
 
@@ -52,6 +55,26 @@ func guarded(args []string) []string {
 		out[i] = word
 	}
 	return out
+}
+
+// findCommand finds the command of a line, and gives its other words, guarded: of a command
+// that takes numbers, those below 0 too.
+func findCommand(root *cobra.Command, args []string) (*cobra.Command, []string, error) {
+	cmd, words, err := root.Find(guarded(args))
+	if err != nil || cmd.Annotations[takesNumbers] == "" {
+		return cmd, words, err
+	}
+	cmd.InheritedFlags() // merges them
+	out := slices.Clone(words)
+	for i, w := range words {
+		if w == "--" {
+			break
+		}
+		if strings.HasPrefix(w, "-") && w != "-0" && isNumber(w) && (i == 0 || !wantsValue(cmd.Flags(), words[i-1])) {
+			out[i] = guard + w
+		}
+	}
+	return cmd, out, nil
 }
 
 // isResult reports whether a word stands for the result so far, or a part of it.

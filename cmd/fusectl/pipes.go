@@ -169,7 +169,7 @@ func inputWords(args []string) (words []string, flags common) {
 		return nil, flags
 	}
 	st := unbound()
-	cmd, rest, err := newRootCommand(st, args[0]).Find(guarded(args))
+	cmd, rest, err := findCommand(newRootCommand(st, args[0]), args)
 	if err != nil || cmd.ParseFlags(rest) != nil {
 		return nil, flags // running it will tell what is wrong
 	}

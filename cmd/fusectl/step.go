@@ -103,6 +103,9 @@ func (st *step) execute(ctx context.Context, args []string) (*cobra.Command, err
 		only = args[0]
 	}
 	root := newRootCommand(st, only)
+	if cmd, rest, err := findCommand(root, args); err == nil && cmd.Annotations[takesNumbers] != "" {
+		args = append([]string{cmd.Name()}, rest...)
+	}
 	root.SetArgs(guarded(args))
 	root.SetIn(st.stdin)
 	root.SetOut(st.out)

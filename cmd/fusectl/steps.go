@@ -75,11 +75,12 @@ func (st *step) mustBeLast() error {
 // names none: no file or list among its words, which may be numbers or a pattern, and no
 // flag that takes the result.
 func withInput(args []string) []string {
-	cmd, rest, err := newRootCommand(unbound(), args[0]).Find(guarded(args))
+	cmd, rest, err := findCommand(newRootCommand(unbound(), args[0]), args)
 	if err != nil || cmd.ParseFlags(rest) != nil {
 		return args // running it will tell what is wrong
 	}
 	none := !slices.ContainsFunc(cmd.Flags().Args(), func(word string) bool {
+		word = strings.TrimPrefix(word, guard)
 		number := cmd.Annotations[takesNumbers] != "" && isNumber(word) && !npyio.Exists(word)
 		return !number && !isPattern(word)
 	})

@@ -46,9 +46,6 @@ func unprinted(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) 
 func flagError(cmd *cobra.Command, err error) error {
 	u := usagef("%v", err)
 	u.hints = []string{cmd.CommandPath() + " --help lists the flags"}
-	if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) && cmd.Annotations[takesNumbers] != "" && isNumber(unknown.GetSpecifiedShortnames()) {
-		u.hints = []string{fmt.Sprintf("a number below 0 stands after --, at the end: %s ... -- -%s", cmd.CommandPath(), unknown.GetSpecifiedShortnames())}
-	}
 	if invalid := (*pflag.InvalidValueError)(nil); errors.As(err, &invalid) {
 		want := errors.Unwrap(invalid).Error()
 		if number := (*strconv.NumError)(nil); errors.As(err, &number) || invalid.GetFlag().Value.Type() == "bool" {
