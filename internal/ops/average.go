@@ -138,7 +138,7 @@ func Average(xs []graph.Array, o AverageOptions) (graph.Array, error) {
 		}
 	}
 	if t.IsComplex() {
-		return finish(reinterpret(a, dtype.Complex128, s), t, o.Activation, o.Layout)
+		return finish(cast(reinterpret(a, dtype.Complex128, s), t), t, o.Activation, o.Layout)
 	}
 	return finish(a, t, o.Activation, o.Layout)
 }

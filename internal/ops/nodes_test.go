@@ -118,6 +118,17 @@ func nodes() []node {
 		{"add to itself", nil, func(x ...graph.Array) (graph.Array, error) {
 			return Add([]graph.Array{x[0], x[0]}, AddOptions{})
 		}, 480, ""},
+		{"sub", []shape.Shape{{2, 6, 5, 8}}, func(x ...graph.Array) (graph.Array, error) { return Sub(x[0], x[1], ElementwiseOptions{}) }, 480, "01"},
+		{"pow of a number", nil, first(func(x graph.Array) (graph.Array, error) {
+			return Pow(x, Literal(Number{Value: 3}), ElementwiseOptions{})
+		}), 1 + 10*480, "0"}, // the number is converted
+		{"pow of integers", []shape.Shape{{2, 6, 5, 8}}, func(x ...graph.Array) (graph.Array, error) {
+			return Pow(graphtest.Must(Cast(x[0], dtype.Int64)), graphtest.Must(Cast(graphtest.Must(Maximum([]graph.Array{x[1], Literal(Number{Value: 1})}, ElementwiseOptions{})), dtype.Int64)), ElementwiseOptions{})
+		}, 480 + 1 + 480 + 480 + 480 + 10*480, "01"}, // of which the exponents are looked at
+		{"average", []shape.Shape{{2, 6, 5, 8}}, func(x ...graph.Array) (graph.Array, error) { return Average(x, AverageOptions{}) }, (4+1)*480 + 480, "01"}, // and rounded
+		{"average by weights", []shape.Shape{{2, 6, 5, 8}, {2}}, func(x ...graph.Array) (graph.Array, error) {
+			return Average(x[:2], AverageOptions{Weights: x[2], Normalize: "softmax"})
+		}, 2 + 10*2 + 4*480 + 480, "012"},
 		{"concat of batches", []shape.Shape{{3, 6, 5, 8}}, func(x ...graph.Array) (graph.Array, error) { return Concat(x, 0) }, 0, "01"},
 		{"concat of channels", []shape.Shape{{2, 6, 5, 3}}, func(x ...graph.Array) (graph.Array, error) { return Concat(x, -1) }, 0, "01"},
 		{"reshape", nil, first(func(x graph.Array) (graph.Array, error) { return Reshape(x, shape.Shape{60, 8}) }), 0, "0"},
