@@ -30,7 +30,7 @@ func TestIndexIsIndexing(t *testing.T) {
 				build := func() graph.Array {
 					switch how {
 					case "computed":
-						return graphtest.Must(Index(graphtest.Must(Activate("relu", graphtest.Must(Add([]graph.Array{x, x}, AddOptions{Coef: []Coef{{Value: 1}, {Value: 0}}})), -1)), index))
+						return graphtest.Must(Index(graphtest.Must(Activate("relu", graphtest.Must(Add([]graph.Array{x, x}, AddOptions{Coef: []Number{{Value: 1}, {Value: 0}}})), -1)), index))
 					case "transposed":
 						return graphtest.Must(Index(graphtest.Must(Transpose(x, perm)), index))
 					case "channels first":
