@@ -34,7 +34,8 @@ OUTPUTS = {"-o", "--save-scores"}
 SWITCHES = {"--keepdims", "--causal", "--residual", "--spatial", "--transpose", "--count-include-pad",
             "--align-corners", "--recompute-scale", "--exclude-outside", "--all", "--bottom-up", "--normalize"}
 COMMANDS = {"concat", "add", "mul", "gap", "gmp", "fpn", "crossmodal", "attention", "linear", "conv", "resize", "pool", "act", "se", "cbam",
-            "rearrange", "repeat", "reshape", "split", "stack", "pad"}
+            "rearrange", "repeat", "reshape", "split", "stack", "pad", "sub", "div", "maximum", "minimum", "pow", "average"}
+NUMBER = re.compile(r"-?\d+(\.\d+)?")  # in place of a file
 TOLERANCES = {"exact": {"kind"}, "ulp": {"kind", "n", "why"}, "rel": {"kind", "x", "why"}}
 KEYS = ["name", "args", "want", "tol", "by"]
 
@@ -64,18 +65,18 @@ def inputs(args, outputs):
         fail(f"{args}: unknown command")
     rest = iter(args[1:])
     for arg in rest:
-        if arg in VALUES or (args[0], arg) == ("pad", "--value"):
+        if arg in VALUES or (args[0], arg) in {("pad", "--value"), ("average", "--normalize")}:
             next(rest)
         elif arg in FILES:
-            yield from (f for f in next(rest).split(",") if f != "none")
+            yield from (f for f in next(rest).split(",") if f != "none" and not NUMBER.fullmatch(f))
         elif arg in NUMBERED:
             number, file = next(rest).split("=", 1)
             int(number)
             yield file
         elif arg in OUTPUTS:
             outputs.append(next(rest))
-        elif "->" in arg:
-            continue  # a pattern of axes
+        elif "->" in arg or NUMBER.fullmatch(arg):
+            continue  # a pattern of axes, a number among arrays
         elif arg == "-" or not arg.startswith("-"):
             yield arg
         elif arg not in SWITCHES:

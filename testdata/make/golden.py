@@ -42,6 +42,43 @@ def grid(name, shape, step=2.0**-10, limit=4.0):
     return rng(name).integers(-top, top + 1, shape) * step
 
 
+def typical(name, shape, dtype):
+    """Full-precision values over the dtype's ordinary range: what a feature map of that type holds."""
+    dtype, r = np.dtype(dtype), rng(name)
+    if dtype.kind == "b":
+        return r.integers(0, 2, shape).astype(bool)
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return r.integers(info.min, info.max, shape, dtype=dtype, endpoint=True)
+    if dtype.kind == "c":
+        return (r.normal(size=shape) + 1j * r.normal(size=shape)).astype(dtype)
+    return r.normal(size=shape).astype(dtype)
+
+
+def edges(dtype):
+    """Two arrays of 8 elements whose sums and products wrap, overflow, lose bits, or meet inf, nan, -0 and subnormals.
+
+    Complex values are short, so that a complex product is the same with and without fused multiply-add.
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        x, y = [1, 0, 1, 0, 1, 1, 0, 0], [1, 1, 0, 0, 1, 0, 1, 0]
+    elif dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        lo, hi, half = info.min, info.max, info.max // 2
+        minus = -1 if lo else hi
+        x = [hi, lo, minus, 0, 3, half + 7, 1, hi - 1]
+        y = [1, minus, lo, 7, hi, half + 9, lo, hi]
+    elif dtype.kind == "f":
+        info = np.finfo(dtype)
+        x = [1.5, -0.0, np.inf, -np.inf, np.nan, info.max, info.smallest_subnormal, 1 + info.eps]
+        y = [-2.25, -0.0, 1, np.inf, 2, info.max, 0.75, 1 + info.eps]
+    else:
+        x = [1.5 - 2j, -0.0 + 3j, complex(np.inf, 1), complex(np.nan, 1), 0j, 0.25 + 0.5j, -3 - 1j, 100 + 7j]
+        y = [-2.25 + 1j, 1 - 0.5j, 2 - 1j, 3j, -1 + 0j, 8 - 4j, complex(1, -np.inf), 0.5 - 100j]
+    return np.array(x, dtype), np.array(y, dtype)
+
+
 def dims(shape):
     """A shape in a file name: 2x3x4, or 'scalar'."""
     return "x".join(map(str, shape)) or "scalar"
