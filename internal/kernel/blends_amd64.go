@@ -40,6 +40,23 @@ func (t *Table) vectorizeBlends(set int) {
 			}
 		}
 	}
+	for k, steps := range map[dtype.Kind][2]func(dst, src *byte, n int, by float64){
+		dtype.KindFloat32: {divideByAVX2F32, divideByAVX512F32},
+		dtype.KindFloat64: {divideByAVX2F64, divideByAVX512F64},
+	} {
+		step, rest := steps[set], t.DivideBy[k]
+		t.DivideBy[k] = func(dst, src []byte, by float64) {
+			if n := len(src) / width; n > 0 {
+				whole := n * width
+				_ = dst[whole-1]
+				step(unsafe.SliceData(dst), unsafe.SliceData(src), n, by)
+				dst, src = dst[whole:], src[whole:]
+			}
+			if len(src) > 0 {
+				rest(dst, src, by)
+			}
+		}
+	}
 	for k, steps := range map[dtype.Kind][2]func(dst, a, b *byte, n int, w float64){
 		dtype.KindFloat32: {lerpAVX2F32, lerpAVX512F32},
 		dtype.KindFloat64: {lerpAVX2F64, lerpAVX512F64},

@@ -406,6 +406,99 @@ done:
 	VZEROUPPER
 	RET
 
+// func divideByAVX2F32(dst *byte, src *byte, n int, by float64)
+// Requires: AVX, AVX2
+TEXT ·divideByAVX2F32(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VMOVSD       by+24(FP), X0
+	VCVTSD2SS    X0, X0, X0
+	VBROADCASTSS X0, Y0
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPS (CX), Y1
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y1
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS 64(CX), Y1
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, 64(AX)
+	VMOVUPS 96(CX), Y1
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Y1
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func divideByAVX2F64(dst *byte, src *byte, n int, by float64)
+// Requires: AVX, AVX2
+TEXT ·divideByAVX2F64(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VMOVSD       by+24(FP), X0
+	VBROADCASTSD X0, Y0
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPD (CX), Y1
+	VDIVPD  Y0, Y1, Y1
+	VMOVUPD Y1, (AX)
+	VMOVUPD 32(CX), Y1
+	VDIVPD  Y0, Y1, Y1
+	VMOVUPD Y1, 32(AX)
+	VMOVUPD 64(CX), Y1
+	VDIVPD  Y0, Y1, Y1
+	VMOVUPD Y1, 64(AX)
+	VMOVUPD 96(CX), Y1
+	VDIVPD  Y0, Y1, Y1
+	VMOVUPD Y1, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPD (CX), Y1
+	VDIVPD  Y0, Y1, Y1
+	VMOVUPD Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
 // func lerpAcrossAVX2(dst *byte, src *byte, lo *byte, hi *byte, w *byte, n int, size int)
 // Requires: AVX, AVX2
 TEXT ·lerpAcrossAVX2(SB), NOSPLIT, $0-56

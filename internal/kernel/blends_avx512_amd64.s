@@ -406,6 +406,99 @@ done:
 	VZEROUPPER
 	RET
 
+// func divideByAVX512F32(dst *byte, src *byte, n int, by float64)
+// Requires: AVX, AVX512F
+TEXT ·divideByAVX512F32(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VMOVSD       by+24(FP), X0
+	VCVTSD2SS    X0, X0, X0
+	VBROADCASTSS X0, Z0
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPS (CX), Z1
+	VDIVPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)
+	VMOVUPS 64(CX), Z1
+	VDIVPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS 128(CX), Z1
+	VDIVPS  Z0, Z1, Z1
+	VMOVUPS Z1, 128(AX)
+	VMOVUPS 192(CX), Z1
+	VDIVPS  Z0, Z1, Z1
+	VMOVUPS Z1, 192(AX)
+	ADDQ    $0x00000100, AX
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPS (CX), Z1
+	VDIVPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func divideByAVX512F64(dst *byte, src *byte, n int, by float64)
+// Requires: AVX, AVX512F
+TEXT ·divideByAVX512F64(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VMOVSD       by+24(FP), X0
+	VBROADCASTSD X0, Z0
+	SUBQ         $0x04, DX
+	JB           rest
+
+four:
+	VMOVUPD (CX), Z1
+	VDIVPD  Z0, Z1, Z1
+	VMOVUPD Z1, (AX)
+	VMOVUPD 64(CX), Z1
+	VDIVPD  Z0, Z1, Z1
+	VMOVUPD Z1, 64(AX)
+	VMOVUPD 128(CX), Z1
+	VDIVPD  Z0, Z1, Z1
+	VMOVUPD Z1, 128(AX)
+	VMOVUPD 192(CX), Z1
+	VDIVPD  Z0, Z1, Z1
+	VMOVUPD Z1, 192(AX)
+	ADDQ    $0x00000100, AX
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x04, DX
+	JAE     four
+
+rest:
+	ADDQ $0x04, DX
+	JZ   done
+
+one:
+	VMOVUPD (CX), Z1
+	VDIVPD  Z0, Z1, Z1
+	VMOVUPD Z1, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	DECQ    DX
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
 // func lerpAcrossAVX512(dst *byte, src *byte, lo *byte, hi *byte, w *byte, n int, size int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·lerpAcrossAVX512(SB), NOSPLIT, $0-56

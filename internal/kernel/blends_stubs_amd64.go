@@ -34,6 +34,16 @@ func addScaledAVX512F32(acc *byte, x *byte, n int, by float64)
 //go:noescape
 func addScaledAVX512F64(acc *byte, x *byte, n int, by float64)
 
+// dst = src / by, n vectors.
+//
+//go:noescape
+func divideByAVX512F32(dst *byte, src *byte, n int, by float64)
+
+// dst = src / by, n vectors.
+//
+//go:noescape
+func divideByAVX512F64(dst *byte, src *byte, n int, by float64)
+
 // dst[i] = a + (b-a)·w[i] of a = src[lo[i]] and b = src[hi[i]], a where w[i] is 0, for n vectors.
 // What isn't one of the size elements of src isn't read.
 //
@@ -69,6 +79,16 @@ func addScaledAVX2F32(acc *byte, x *byte, n int, by float64)
 //
 //go:noescape
 func addScaledAVX2F64(acc *byte, x *byte, n int, by float64)
+
+// dst = src / by, n vectors.
+//
+//go:noescape
+func divideByAVX2F32(dst *byte, src *byte, n int, by float64)
+
+// dst = src / by, n vectors.
+//
+//go:noescape
+func divideByAVX2F64(dst *byte, src *byte, n int, by float64)
 
 // dst[i] = a + (b-a)·w[i] of a = src[lo[i]] and b = src[hi[i]], a where w[i] is 0, for n vectors.
 // What isn't one of the size elements of src isn't read.

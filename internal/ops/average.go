@@ -23,6 +23,9 @@ type AverageOptions struct {
 // fastEpsilon keeps BiFPN's fast normalised fusion from dividing by 0.
 const fastEpsilon = 1e-4
 
+// averageLen is the elements that an average takes at a time.
+const averageLen = 32 << 10
+
 // averaged is the weighted sum of arrays of float32 or float64, kept in float64.
 type averaged struct {
 	nary
@@ -49,6 +52,15 @@ func (a *averaged) Memory(n int64) int64 {
 		most = max(most, graph.PeekBuffer(x, n)*int64(x.DType().Size())+graph.MemoryOf(x, n))
 	}
 	return most
+}
+
+// Tiling keeps the sums of a tile, which are float64, in a cache with what is added.
+func (a *averaged) Tiling() graph.Tiling {
+	t := a.nary.Tiling()
+	if t.Rows <= 1 {
+		t.Most = averageLen
+	}
+	return t
 }
 
 // known gives the weights, once the plan holds them.

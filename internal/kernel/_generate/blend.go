@@ -15,6 +15,8 @@ func (s isa) blends() {
 	s.taps(f64, VMULPD)
 	s.addScaled(f32)
 	s.addScaled(f64)
+	s.divideBy(f32, VDIVPS)
+	s.divideBy(f64, VDIVPD)
 	s.lerpAcross()
 }
 
@@ -31,6 +33,18 @@ func (s isa) addScaled(of number) {
 			}
 			VADDPD(acc, x, x)
 			VMOVUPD(x, acc)
+		}
+	})
+}
+
+func (s isa) divideBy(of number, divide func(ops ...Op)) {
+	loop("divideBy"+s.name+of.name, "dst = src / by, n vectors.", []string{"dst", "src"}, []int{s.bytes, s.bytes}, ", by float64", func() step {
+		by := s.weight(of, "by")
+		return func(dst Mem, src []Mem) {
+			x := s.vector()
+			of.move(src[0], x)
+			divide(by, x, x)
+			of.move(x, dst)
 		}
 	})
 }
