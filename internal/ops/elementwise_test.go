@@ -100,7 +100,9 @@ func TestBinariesOfOtherTypes(t *testing.T) {
 		}, []uint16{0x3c00, 0, 0x7e00}, dtype.Float16},
 		{"minimum of one array", func() (graph.Array, error) { return Minimum([]graph.Array{i8}, o) }, []int8{100, -3, 5}, dtype.Int8},
 		{"int8 to a power wraps", func() (graph.Array, error) { return Pow(i8, integer(3), o) }, []int8{64, -27, 125}, dtype.Int8},
-		{"int8 to the power uint8", func() (graph.Array, error) { return Pow(i8, graphtest.ArrayOf("e.npy", dtype.Uint8, vec, []uint8{1, 3, 0}), o) }, []int16{100, -27, 1}, dtype.Int16},
+		{"int8 to the power uint8", func() (graph.Array, error) {
+			return Pow(i8, graphtest.ArrayOf("e.npy", dtype.Uint8, vec, []uint8{1, 3, 0}), o)
+		}, []int16{100, -27, 1}, dtype.Int16},
 		{"bool to the power bool", func() (graph.Array, error) { return Pow(truth, other, o) }, []int8{1, 1, 1}, dtype.Int8},
 		{"an integer to the power int8", func() (graph.Array, error) {
 			return Pow(integer(2), graphtest.ArrayOf("e.npy", dtype.Int8, vec, []int8{0, 6, 7}), o)

@@ -12,7 +12,7 @@ import zipfile
 
 import numpy as np
 
-LIMIT = 5_000_000  # bytes, golden and digits together
+LIMIT = 6_500_000  # bytes, golden and digits together
 DIGITS_LIMIT = 700_000
 WEIGHTS_LIMIT, NETWORK_LIMIT = 400_000, 550_000  # the network's weights, and its whole folder
 
