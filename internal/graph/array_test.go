@@ -182,6 +182,12 @@ func TestWhatIsMaterialized(t *testing.T) {
 	large := &sizeOnly{shape.Shape{1 << 30}}
 	node := graphtest.Must(ops.Activate("relu", large, -1))
 	constant := ops.Constant(dtype.Float32, 1)
+	view := func(x graph.Array) graph.Array {
+		return graphtest.Must(ops.Concat([]graph.Array{graphtest.Must(ops.Rows(x, 1, 2)), graphtest.Must(ops.Broadcast(constant, shape.Shape{2}))}, 0))
+	}
+	pipe := graphtest.NewPipe(file, 100, 0)
+	views := []graph.Array{view(file), view(h)}
+	turned := graphtest.Must(ops.Transpose(graphtest.Randn(2, 500, 500), []int{1, 0}))
 	held := func(x graph.Array) bool { _, ok := x.(*graph.Materialized); return ok }
 	for _, c := range []struct {
 		what string
@@ -191,7 +197,12 @@ func TestWhatIsMaterialized(t *testing.T) {
 		{"Materialize of what is so", graph.Materialize(h), h}, {"Materialize of a file", graph.Materialize(file), nil},
 		{"InMemory of a constant", graph.InMemory(constant), constant}, {"InMemory of a file", graph.InMemory(file), nil},
 		{"MaterializeComputed of a constant", graph.MaterializeComputed(constant), constant}, {"MaterializeComputed of a file", graph.MaterializeComputed(file), file},
-		{"MaterializeComputed of a node", graph.MaterializeComputed(computed), nil},
+		{"MaterializeComputed of a node", graph.MaterializeComputed(computed), nil}, {"MaterializeComputed of a view of a node", graph.MaterializeComputed(view(computed)), nil},
+		{"MaterializeComputed of a view of a file", graph.MaterializeComputed(views[0]), views[0]},
+		{"MaterializeComputed of a view of what is held", graph.MaterializeComputed(views[1]), views[1]},
+		{"MaterializeComputed of a transpose in blocks", graph.MaterializeComputed(turned), nil},
+		{"MaterializeComputed of a pipe", graph.MaterializeComputed(pipe), pipe}, {"MaterializeComputed of a view of a pipe", graph.MaterializeComputed(view(pipe)), nil},
+		{"MaterializeSmall of a view", graph.MaterializeSmall(views[0]), nil}, {"MaterializeSmall of a constant", graph.MaterializeSmall(constant), constant},
 		{"MaterializeSmall of a node", graph.MaterializeSmall(computed), nil}, {"MaterializeSmall of a large node", graph.MaterializeSmall(node), node},
 	} {
 		if c.same != nil && c.got != c.same {
