@@ -2,6 +2,7 @@ package ops
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -100,6 +101,17 @@ func TestArrangeOfSeveralAndReduced(t *testing.T) {
 	}
 	out := &graphtest.Mem{Type: dtype.Float32, Dims: shape.Shape{6, 2, 2}, Data: got}
 	graphtest.Within(t, graphtest.Values(out), want, 1e-7) // one rounding to float32, relative to the largest
+}
+
+// What the reduction refuses is refused.
+func TestArrangeSaysWhatTheReductionRefuses(t *testing.T) {
+	x, want := graphtest.Randn(1, 2, 3), errors.New("no such sum")
+	_, err := Arrange([]graph.Array{x}, patternOf("a b -> a", shape.ToReduce, nil), func(x graph.Array, axes []int) (graph.Array, error) {
+		return nil, fmt.Errorf("%v over %v: %w", x.Shape(), axes, want)
+	})
+	if !errors.Is(err, want) || err.Error() != "(2,3) over [1]: no such sum" {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestStackIsConcat(t *testing.T) {

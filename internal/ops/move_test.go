@@ -70,6 +70,7 @@ func TestTransposeIsIndexing(t *testing.T) {
 		{shape.Shape{2, 6, 4, 5}, []int{0, 2, 1, 3}},
 		{shape.Shape{1, 70, 80}, []int{0, 2, 1}},
 		{shape.Shape{600, 700}, []int{1, 0}},
+		{shape.Shape{30, 9000}, []int{1, 0}},
 		{shape.Shape{3, 0, 2}, []int{2, 1, 0}},
 		{shape.Shape{}, []int{}},
 		{shape.Shape{90, 60, 110}, []int{2, 1, 0}}, // several tiles each
@@ -150,6 +151,21 @@ func TestTransposedOperands(t *testing.T) {
 	}
 	if back := graphtest.Must(Transpose(asC(), reverse)); back != graph.Array(f) {
 		t.Errorf("transposed twice: got %T, want the array itself", back)
+	}
+}
+
+// A sum takes tiles of the form of its first operand, and whole rows of those that
+// are computed by rows.
+func TestSumOfBlocksAndRows(t *testing.T) {
+	x, y := graphtest.Randn(1, 300, 700), graphtest.Randn(2, 700, 300)
+	got := graphtest.Result(t, func() graph.Array {
+		return graphtest.Must(Add([]graph.Array{graphtest.Must(Transpose(x, []int{1, 0})), softmax(y)}, AddOptions{}))
+	})
+	want := graphtest.Result(t, func() graph.Array {
+		return graphtest.Must(Add([]graph.Array{graphtest.Permuted(x, []int{1, 0}), softmax(y)}, AddOptions{}))
+	})
+	if !bytes.Equal(got, want) {
+		t.Fatalf("differs at byte %d from the same in one order", graphtest.Differ(got, want))
 	}
 }
 

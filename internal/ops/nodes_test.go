@@ -310,3 +310,40 @@ func TestErrorsOfOperandsComeThrough(t *testing.T) {
 		}
 	}
 }
+
+// What moves elements in tiles of a form of its own says so, too, where arrays are
+// larger than those, and in whatever runs it is read.
+func TestErrorsOfLargeOperandsComeThrough(t *testing.T) {
+	for what, build := range map[string]func(x graph.Array) (graph.Array, error){
+		"transpose":         func(x graph.Array) (graph.Array, error) { return Transpose(x, []int{2, 0, 1}) },
+		"transpose of rows": func(x graph.Array) (graph.Array, error) { return Transpose(x, []int{1, 0, 2}) },
+		"permute":           func(x graph.Array) (graph.Array, error) { return Transpose(x, []int{2, 1, 0}) },
+		"broadcast": func(x graph.Array) (graph.Array, error) {
+			return Broadcast(graphtest.Must(Reshape(x, shape.Shape{60, 1, 70, 1, 80})), shape.Shape{60, 2, 70, 2, 80})
+		},
+		"broadcast of columns": func(x graph.Array) (graph.Array, error) {
+			return Broadcast(graphtest.Must(Reshape(x, shape.Shape{60 * 70 * 80, 1})), shape.Shape{60 * 70 * 80, 2})
+		},
+		"pad": func(x graph.Array) (graph.Array, error) {
+			return Surround(x, SurroundOptions{Widths: [][2]int{{3, 4}}, Mode: "reflect"})
+		},
+	} {
+		x := graphtest.Must(build(&torn{graphtest.Mem{Label: "x.npy", Type: dtype.Float32, Dims: shape.Shape{60, 70, 80}}}))
+		for _, n := range []int64{1, 3, 100, 7000} {
+			for _, off := range []int64{0, 80*70*5 + 3} {
+				if err := x.Read(t.Context(), make([]byte, 4*n), off); !errors.Is(err, errTorn) {
+					t.Errorf("%s: a read of %d elements at %d: %v", what, n, off, err)
+				}
+			}
+		}
+		for _, o := range []graph.Options{{}, {Tile: 400, Threads: 2}, {InOrder: true}} {
+			p, err := graph.NewPlan(o, x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Into(t.Context(), kernel.Alloc(int(graph.SizeOf(x)))); !errors.Is(err, errTorn) {
+				t.Errorf("%s, %+v: got %v", what, o, err)
+			}
+		}
+	}
+}
