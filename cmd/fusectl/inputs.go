@@ -52,6 +52,10 @@ func (st *step) takesMaps(told int, xs ...graph.Array) {
 	}
 }
 
+// namesAxes notes by which letters an operation names the axes of an input that
+// openOperands has given; "" where it names none.
+func (st *step) namesAxes(x graph.Array, letters string) { *st.forms[x] = shape.Layout(letters) }
+
 // operand is x as an operation takes it: in a dtype from which its result can be
 // rounded to --dtype once. A float16 sum with --dtype float32 is made of float32
 // numbers, and one of uint8 numbers with --dtype int32 of int32 ones, as NumPy's

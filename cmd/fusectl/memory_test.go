@@ -72,6 +72,9 @@ func TestMemoryIsPredicted(t *testing.T) {
 		"resize c3.npy --scale 2",
 		"convert c2.npy --to-layout nchw",
 		"linear c2.npy --weight w.npy",
+		"matmul c2.npy w.npy",
+		"einsum nhwc,nhwd->ncd c2.npy c2.npy",
+		"einsum nhwc,nhwd->nhcd c4.npy c4.npy", // batches of matrices
 		"concat fortran.npy fortran.npy",
 		"add fortran.npy c2.npy",
 		"gap fortran.npy",

@@ -79,7 +79,11 @@ func withInput(args []string) []string {
 	if err != nil || cmd.ParseFlags(rest) != nil {
 		return args // running it will tell what is wrong
 	}
-	none := !slices.ContainsFunc(cmd.Flags().Args(), func(word string) bool {
+	words := cmd.Flags().Args()
+	if cmd.Name() == "einsum" && len(words) > 0 { // the first word says what is computed
+		words = words[1:]
+	}
+	none := !slices.ContainsFunc(words, func(word string) bool {
 		word = strings.TrimPrefix(word, guard)
 		number := cmd.Annotations[takesNumbers] != "" && isNumber(word) && !npyio.Exists(word)
 		return !number && !isPattern(word)

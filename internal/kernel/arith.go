@@ -63,6 +63,16 @@ func (t *Table) fillArith() {
 		dtype.KindComplex64:  divComplex[float32],
 		dtype.KindComplex128: divComplex[float64],
 	}
+	t.MulAdd = [dtype.NumKinds]func(c, a, b []byte, k, cols int){
+		dtype.KindInt8:   mulAdd[uint8],
+		dtype.KindInt16:  mulAdd[uint16],
+		dtype.KindInt32:  mulAdd[uint32],
+		dtype.KindInt64:  mulAdd[uint64],
+		dtype.KindUint8:  mulAdd[uint8],
+		dtype.KindUint16: mulAdd[uint16],
+		dtype.KindUint32: mulAdd[uint32],
+		dtype.KindUint64: mulAdd[uint64],
+	}
 	t.Max = [dtype.NumKinds]Loop3{
 		dtype.KindBool:       or,
 		dtype.KindInt8:       maxInt[int8, int32],
@@ -188,6 +198,37 @@ func mul[T integer | Float](dst, a, b []byte) {
 	x, y = x[:len(d)], y[:len(d)]
 	for i := range d {
 		d[i] = x[i] * y[i]
+	}
+}
+
+// mulAdd computes c += a·b. Unsigned types serve the signed ones too. A block of b
+// that stays in the first-level cache serves all rows; two of its rows are added at
+// a time.
+func mulAdd[T integer](c, a, b []byte, k, cols int) {
+	const deep, wide = 16, 256
+	z, x, y := View[T](c), View[T](a), View[T](b)
+	for k0 := 0; k0 < k; k0 += deep {
+		end := min(k0+deep, k)
+		for j := 0; j < cols; j += wide {
+			n := min(wide, cols-j)
+			for i := 0; i*cols < len(z); i++ {
+				sum := z[i*cols+j:][:n]
+				p := k0
+				for ; p+1 < end; p += 2 {
+					v, w := x[i*k+p], x[i*k+p+1]
+					first, second := y[p*cols+j:][:n], y[(p+1)*cols+j:][:n]
+					for at := range sum {
+						sum[at] += v*first[at] + w*second[at]
+					}
+				}
+				if p < end {
+					v, last := x[i*k+p], y[p*cols+j:][:n]
+					for at := range sum {
+						sum[at] += v * last[at]
+					}
+				}
+			}
+		}
 	}
 }
 

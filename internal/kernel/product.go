@@ -18,14 +18,14 @@ import (
 // and add.
 
 const (
-	// maxDepth is the most k that a tile takes: rows of A and a panel of B fit the
-	// first-level cache.
-	maxDepth = 256
+	// MaxDepth is the most k that a tile takes, and that are summed in a row: rows of A
+	// and a panel of B fit the first-level cache.
+	MaxDepth = 256
 	// breadth is the most bytes of a row of B that are multiplied at once.
 	breadth = 2048
 	// rightBytes is the part of B that is multiplied by all rows of A before the
 	// next: it fits the second-level cache.
-	rightBytes = maxDepth * breadth
+	rightBytes = MaxDepth * breadth
 )
 
 // multiplier multiplies matrices by an instruction set.
@@ -86,7 +86,7 @@ func Multiply[T Float](t *Table, c Matrix[T], a Left[T], b Right[T], accumulate 
 	work := workspaces.Get().(*workspace)
 	defer workspaces.Put(work)
 	gather := View[T](work.gather[:])
-	depth := maxDepth
+	depth := MaxDepth
 	if 0 < b.Depth && b.Depth < depth {
 		depth = b.Depth
 	}
@@ -146,7 +146,7 @@ const edgeBytes = 12 * 128
 // be gathered, a part of B that had to be packed, and a tile at the edge of C.
 type workspace struct {
 	right  []byte // a part of B, once one was filled
-	gather [MaxRows * maxDepth * 8]byte
+	gather [MaxRows * MaxDepth * 8]byte
 	edge   [edgeBytes]byte
 }
 

@@ -42,9 +42,9 @@ func productTwin[T Float](c []T, ldc int, a []T, lda int, b []T, m, n, k int, ac
 	for i := range m {
 		for j := range n {
 			at := &c[i*ldc+j]
-			for k0 := 0; k0 == 0 || k0 < k; k0 += maxDepth {
+			for k0 := 0; k0 == 0 || k0 < k; k0 += MaxDepth {
 				var sum T
-				for p := k0; p < min(k0+maxDepth, k); p++ {
+				for p := k0; p < min(k0+MaxDepth, k); p++ {
 					sum = fma(a[i*lda+p], b[p*n+j], sum)
 				}
 				if accumulate || k0 > 0 {

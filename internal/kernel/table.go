@@ -35,6 +35,10 @@ type Table struct {
 	// quotients of a's parts by +0.
 	Div [dtype.NumKinds]Loop3
 
+	// MulAdd computes c += a·b for matrices of integers, which wrap: c is [rows, cols],
+	// a [rows, k] and b [k, cols]. c is neither a nor b.
+	MulAdd [dtype.NumKinds]func(c, a, b []byte, k, cols int)
+
 	// Max computes dst[i] = max(a[i], b[i]). On real floats it is IEEE
 	// 754-2019's maximum: a NaN in either operand gives the quiet NaN with no
 	// payload, and +0 is greater than -0; so the result doesn't depend on the

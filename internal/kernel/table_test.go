@@ -25,6 +25,7 @@ func eachTable(t *testing.T, test func(t *testing.T, table *Table)) {
 // of cases, with the test that runs them at every level.
 var ownTests = map[string]func(*testing.T){
 	"multipliers":  TestMultiply,
+	"MulAdd":       TestMulAdd,
 	"attentionMax": TestSoftmaxLoops,
 	"attentionExp": TestSoftmaxLoops,
 	"HasNaN":       TestHasNaN,

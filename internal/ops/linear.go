@@ -1,8 +1,6 @@
 package ops
 
 import (
-	"context"
-
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
@@ -115,7 +113,9 @@ func linearThen(x graph.Array, w Weights, axis int, post postOps) (graph.Array, 
 	k = toLayout(k, w.Layout, Keras)
 	if in > 0 && s.Len() < int64(in)*kernel.FewRows && kernel.Active().InPlace(t.Kind()) {
 		weights := graph.InMemory(k)
-		return onLast(x, axis, func(x graph.Array) (graph.Array, error) { return newProduct(x, weights, in, out, epi), nil })
+		return onLast(x, axis, func(x graph.Array) (graph.Array, error) {
+			return newProduct("linear", x, weights, rowsIn(x), in, out, epi), nil
+		})
 	}
 	weights := pack(k, 1)
 	return onLast(x, axis, func(x graph.Array) (graph.Array, error) { return multiplyRows(x, weights, epi), nil })
@@ -149,87 +149,4 @@ func addBias(x, bias graph.Array, axis int) (graph.Array, error) {
 	along[axis] = s[axis]
 	each := repeat(reshape(cast(bias, x.DType()), along), s)
 	return &nary{computed{op: "bias", dt: x.DType(), sh: s}, []graph.Array{x, each}, kernel.Active().Add[x.DType().Kind()]}, nil
-}
-
-// multiplyRows is rows [.., in] times a matrix [in, out] that pack has held.
-func multiplyRows(x graph.Array, weights *graph.Materialized, epi epilogue) graph.Array {
-	p := weights.Of().(*packed)
-	return newProduct(x, weights, p.k, p.n, epi)
-}
-
-func newProduct(x graph.Array, weights graph.Resident, k, n int, epi epilogue) graph.Array {
-	s := x.Shape().Clone()
-	s[len(s)-1] = n
-	return &product{computed{op: "linear", dt: x.DType(), sh: s}, x, weights, int64(k), int64(n), epi}
-}
-
-// product is rows [.., k] times a matrix [k,n]: one that pack has held, or for
-// few rows one in memory as it is.
-type product struct {
-	computed
-	x, weights graph.Array
-	k, n       int64
-	epilogue   epilogue
-}
-
-// productRows are the rows of a tile, at least: each panel of the weights serves
-// as many, more where the weights don't stay in the second-level cache.
-func (p *product) productRows() int64 {
-	if p.k*p.n*p.size() > 1<<20 {
-		return 384
-	}
-	return 96
-}
-
-func (p *product) Tiling() graph.Tiling { return graph.Tiling{Unit: p.n, Size: p.productRows() * p.n} }
-
-func (p *product) Flops() int64 { return (2*p.k + p.epilogue.flops) * p.sh.Len() }
-
-func (p *product) Operands(visit func(*graph.Array)) {
-	visit(&p.x)
-	visit(&p.weights)
-	p.epilogue.operands(visit)
-}
-
-func (p *product) ReadsOnce(unit int64, say func(*graph.Array, int64)) {
-	if unit%p.n == 0 {
-		say(&p.x, unit/p.n*p.k)
-		say(&p.epilogue.residual, unit)
-	}
-}
-
-func (p *product) Memory(n int64) int64 {
-	whole := max(n, wholeRowsMemory(n, p.n))
-	read := whole / max(p.n, 1) * p.k
-	m := (graph.PeekBuffer(p.x, read)+wholeRowsMemory(n, p.n))*p.size() + graph.MemoryOf(p.x, read)
-	if p.epilogue.residual != nil {
-		m = max(m, graph.MemoryOf(p.epilogue.residual, whole))
-	}
-	return m
-}
-
-func (p *product) Read(ctx context.Context, dst []byte, off int64) error {
-	return wholeRows(dst, off, p.n, p.size(), func(dst []byte, row, n int64) error {
-		x, buf, err := graph.PeekRun(ctx, p.x, row*p.k, n*p.k)
-		defer graph.PutBuffer(buf)
-		if err == nil && p.epilogue.residual != nil {
-			err = p.epilogue.residual.Read(ctx, dst, row*p.n)
-		}
-		if err != nil {
-			return err
-		}
-		kernel.Instance(p.dt.Kind(), multiply[float32], multiply[float64])(p, dst, x, n)
-		return nil
-	})
-}
-
-func multiply[T kernel.Float](p *product, dst, x []byte, rows int64) {
-	c := kernel.Dense(kernel.View[T](dst), int(rows), int(p.n))
-	left := kernel.Dense(kernel.View[T](x), int(rows), int(p.k)).Left()
-	end := kernelEpilogue[T](p.epilogue, 0, int(p.n))
-	right := kernel.Dense(kernel.View[T](p.weights.(graph.Resident).Bytes()), int(p.k), int(p.n)).Right()
-	if h, ok := p.weights.(*graph.Materialized); ok && isPacked(h) {
-		right = group[T](h, 0)
-	}
-	kernel.Multiply(kernel.Active(), c, left, right, p.epilogue.residual != nil, end)
 }

@@ -98,6 +98,16 @@ func nodes() []node {
 			return Linear(x[0], w, o)
 		}
 	}
+	matmul := func(x ...graph.Array) (graph.Array, error) { return MatMul(x[0], x[1], MatMulOptions{}) }
+	einsum := func(spec string) func(x ...graph.Array) (graph.Array, error) {
+		return func(x ...graph.Array) (graph.Array, error) {
+			e, err := shape.ParseEinsum(spec)
+			if err != nil {
+				return nil, err
+			}
+			return Einsum(e, x)
+		}
+	}
 	spatial := ReduceOptions{Axes: []int{1, 2}}
 	qkv := []shape.Shape{{2, 6, 9, 8}, {2, 6, 9, 4}} // keys and values for x's 5 queries of 8
 	rows := int64(2 * 6 * 5)                         // of x
@@ -183,6 +193,15 @@ func nodes() []node {
 		{"linear with a batch norm", []shape.Shape{{8, 7}, {7}, {7}, {7}, {7}}, func(x ...graph.Array) (graph.Array, error) {
 			return Linear(x[0], Weights{Kernel: x[1], Layout: Keras, Norm: &BatchNorm{x[2], x[3], x[4], x[5], 1e-3}}, LinearOptions{Axis: -1})
 		}, 3*56 + 4*7 + 10*5*7 + 7 + (2*8+1)*7*rows, "02345"},
+		{"matmul", []shape.Shape{{8, 7}}, matmul, 2 * 8 * 7 * rows, "0"},
+		{"matmul of batches", []shape.Shape{{2, 6, 40, 8}}, einsum("abcd,abed->abec"), 2 * 8 * 40 * rows, "1"}, // x is packed
+		{"einsum of pairs", []shape.Shape{{2, 6, 5, 8, 3}}, einsum("abcd,abcde->abce"), 2 * 8 * 3 * rows, "01"},
+		// The second by the third, in three chunks that are added and converted; by x then.
+		{"einsum of long sums", []shape.Shape{{6, 5, 8, 1200}, {1200, 3}}, einsum("abcd,bcde,ef->af"), 2*1200*240*3 + 3*720 + 720 + 2*240*2*3, ""},
+		// Sums along the last axes and then the first, and of the other operand; both are converted.
+		{"einsum of sums", []shape.Shape{{8}}, einsum("abcd,e->b"), 480 + 12 + 8 + 6 + 1 + 6, "01"},
+		{"einsum of vectors", []shape.Shape{{2, 6, 5, 8}}, einsum("abcd,abcd->a"), 480 + 480 + 2, "01"},
+		{"einsum of a diagonal", []shape.Shape{{6, 6, 8}}, einsum("abcd,bbd->abcd"), 480, "0"},
 		{"fast normalization", nil, first(func(x graph.Array) (graph.Array, error) { return FastNormalize(x, 1e-4) }), 10 * 480, "0"},
 		{"power normalization", nil, first(func(x graph.Array) (graph.Array, error) { return PowerNormalize(x) }), 10 * 480, "0"},
 		// Each score takes two operations a feature, an exponential, and two a feature of its value.

@@ -10,25 +10,35 @@ import (
 	"fusectl/internal/shape"
 )
 
-// packed is a matrix [K, groups·N], such as a weight, in the panels that
-// kernel.Right has, one group of N columns after the other. It is held by what
-// multiplies by it.
+// packed is matrices [K,N], such as weights, in the panels that kernel.Right has, one
+// matrix after the other. They are held by what multiplies by them.
 type packed struct {
 	unary
-	k, n, groups int // n: columns of a group
+	k, n, groups int // groups: matrices
+	row, next    int // elements from a row to the next, and from a matrix to the next
 	panel        int
 }
 
-// pack holds a matrix [K, groups·N] packed.
+// pack holds a matrix [K, groups·N] packed, as matrices of N columns each.
 func pack(b graph.Array, groups int) *graph.Materialized {
 	s := b.Shape()
-	p := &packed{k: s[0], n: s[1] / groups, groups: groups, panel: kernel.Active().Panel(b.DType().Kind())}
-	if graph.FarApart(int64(s[1] * b.DType().Size())) {
+	return newPacked(b, packed{k: s[0], n: s[1] / groups, groups: groups, row: s[1], next: s[1] / groups})
+}
+
+// packEach holds matrices [groups, K, N] packed.
+func packEach(b graph.Array) *graph.Materialized {
+	s := b.Shape()
+	return newPacked(b, packed{k: s[1], n: s[2], groups: s[0], row: s[2], next: s[1] * s[2]})
+}
+
+func newPacked(b graph.Array, p packed) *graph.Materialized {
+	p.panel = kernel.Active().Panel(b.DType().Kind())
+	if graph.FarApart(int64(p.row * b.DType().Size())) {
 		b = graph.Materialize(b) // its short runs lie too far apart to be read in one piece
 	}
 	across := (p.n + p.panel - 1) / p.panel
-	p.unary = unary{computed{op: "pack", dt: b.DType(), sh: shape.Shape{groups * across, p.k, p.panel}}, b}
-	return graph.Materialize(p)
+	p.unary = unary{computed{op: "pack", dt: b.DType(), sh: shape.Shape{p.groups * across, p.k, p.panel}}, b}
+	return graph.Materialize(&p)
 }
 
 func (p *packed) Flops() int64 { return 0 }
@@ -57,7 +67,7 @@ func (p *packed) read(ctx context.Context, dst []byte, i int) error {
 	across := p.sh[0] / p.groups
 	group, j := i/across, i%across*p.panel
 	cols := min(p.panel, p.n-j)
-	r := graph.Region{Off: int64(group*p.n + j), Runs: int64(p.k), Len: int64(cols), Stride: int64(p.groups * p.n)}
+	r := graph.Region{Off: int64(group*p.next + j), Runs: int64(p.k), Len: int64(cols), Stride: int64(p.row)}
 	if cols == p.panel {
 		return graph.ReadRegion(ctx, p.x, dst, r)
 	}
@@ -75,7 +85,7 @@ func (p *packed) read(ctx context.Context, dst []byte, i int) error {
 // Derivation lets the engine keep what many graphs pack of one weight.
 func (p *packed) Derivation() (source graph.Array, how string) {
 	source, how = derivation(p.x)
-	return source, fmt.Sprintf("%s packed %d %d %d %d", how, p.k, p.n, p.groups, p.panel)
+	return source, fmt.Sprintf("%s packed %d %d %d %d %d", how, p.k, p.n, p.groups, p.row, p.panel)
 }
 
 // derivation is the source that x is moved and converted from, and by what; nil
@@ -113,7 +123,7 @@ func isPacked(h *graph.Materialized) bool {
 	return ok
 }
 
-// group is one group of what pack holds, to multiply by.
+// group is one matrix of what pack holds, to multiply by.
 func group[T kernel.Float](h *graph.Materialized, i int) kernel.Right[T] {
 	p := h.Of().(*packed)
 	data := kernel.View[T](h.Bytes())

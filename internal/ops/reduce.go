@@ -94,11 +94,37 @@ func (r *reduced) Read(ctx context.Context, dst []byte, off int64) error {
 		at, col := off/inner, off%inner
 		outer, chunk := at/r.chunks, at%r.chunks
 		n := min(int64(len(dst))/size, inner-col)
+		if many := int64(len(dst)) / size / inner; r.chunks == 1 && col == 0 && many > 1 && 2*r.g.Len*inner <= pieceLen {
+			many = min(many, pieceLen/(r.g.Len*inner))
+			if err := r.small(ctx, dst[:many*inner*size], outer); err != nil {
+				return err
+			}
+			dst, off = dst[many*inner*size:], off+many*inner
+			continue
+		}
 		from := chunk * r.rows
 		if err := r.chunk(ctx, dst[:n*size], outer*r.g.Len+from, min(r.rows, r.g.Len-from), col); err != nil {
 			return err
 		}
 		dst, off = dst[n*size:], off+n
+	}
+	return nil
+}
+
+// small accumulates the rows of several outer positions, from number outer on, which
+// are so few that they are read in one piece.
+func (r *reduced) small(ctx context.Context, acc []byte, outer int64) error {
+	one, row := r.g.Inner*r.size(), r.g.Inner*int64(r.x.DType().Size())
+	n := int64(len(acc)) / one * r.g.Len
+	buf := graph.GetBuffer(n * row)
+	defer graph.PutBuffer(buf)
+	x, err := graph.Peek(ctx, r.x, buf, graph.OneRun(outer*r.g.Len*r.g.Inner, n*r.g.Inner))
+	if err != nil {
+		return err
+	}
+	for ; len(acc) > 0; acc, x = acc[one:], x[r.g.Len*row:] {
+		r.start(acc[:one], x[:row])
+		r.add(acc[:one], x[:r.g.Len*row])
 	}
 	return nil
 }
@@ -182,12 +208,8 @@ func GlobalAvgPool(x graph.Array, o ReduceOptions) (graph.Array, error) {
 	}
 	work := x
 	if t.IsComplex() { // summed as pairs of floats
-		real := dtype.Float32
-		if t == dtype.Complex128 {
-			real = dtype.Float64
-		}
 		s = append(s.Clone(), 2)
-		work = reinterpret(x, real, s)
+		work = reinterpret(x, realOf(t), s)
 	}
 	for _, g := range s.Groups(axes) {
 		work = reduce("gap", dtype.Float64, work, g, summing(work.DType(), g))
@@ -215,11 +237,39 @@ func Sum(x graph.Array, o ReduceOptions) (graph.Array, error) {
 	if out.Len() == 0 {
 		return empty(t, out), nil
 	}
-	work := x
-	for _, g := range x.Shape().Groups(axes) {
-		work = reduce("sum", dtype.Float64, work, g, summing(work.DType(), g))
+	return cast(reshape(sums(x, axes), out), t), nil
+}
+
+// sums is x without some axes (sorted, none of them empty), along which it is
+// summed: floats in float64 and complex numbers in complex128, both to be rounded;
+// integers wrap, and booleans are or-ed.
+func sums(x graph.Array, axes []int) graph.Array {
+	s, t := x.Shape(), x.DType()
+	out, work, wide := s.Reduced(axes, false), x, dtype.Float64
+	accumulates := func(g shape.Group) accumulate { return summing(work.DType(), g) }
+	switch {
+	case t.IsComplex(): // pairs of floats
+		work = reinterpret(x, realOf(t), append(s.Clone(), 2))
+	case !t.IsFloat():
+		wide = t
+		accumulates = func(shape.Group) accumulate { return adding(t) }
 	}
-	return cast(reshape(work, out), t), nil
+	for _, g := range work.Shape().Groups(axes) {
+		work = reduce("sum", wide, work, g, accumulates(g))
+	}
+	work = cast(work, wide) // no axis longer than 1: nothing was summed
+	if t.IsComplex() {
+		return reinterpret(work, dtype.Complex128, out)
+	}
+	return reshape(work, out)
+}
+
+// realOf is the dtype of the parts of complex numbers of dtype t.
+func realOf(t dtype.Type) dtype.Type {
+	if t == dtype.Complex128 {
+		return dtype.Float64
+	}
+	return dtype.Float32
 }
 
 // GlobalMaxPool is the maximum over axes, as numpy.max: the dtype stays, NaN
@@ -257,4 +307,29 @@ func summing(t dtype.Type, g shape.Group) accumulate {
 	}
 	zero := func(acc, _ []byte) { clear(acc) }
 	return accumulate{zero, sum(loops[t.Kind()]), sum(loops[dtype.KindFloat64])}
+}
+
+// adding accumulates sums of integers, which wrap, or of booleans, which are or-ed: so
+// the order makes no difference.
+func adding(t dtype.Type) accumulate {
+	const lanes = 512 // bytes
+	loop, size := kernel.Active().Add[t.Kind()], t.Size()
+	add := func(acc, rows []byte) {
+		if len(acc) == size && len(rows) >= 2*lanes { // a lone column
+			sum := graph.GetBuffer(lanes)
+			defer graph.PutBuffer(sum)
+			clear(sum)
+			for ; len(rows) >= lanes; rows = rows[lanes:] {
+				loop(sum, sum, rows[:lanes])
+			}
+			for n := lanes / 2; n >= size; n /= 2 {
+				loop(sum[:n], sum[:n], sum[n:2*n])
+			}
+			loop(acc, acc, sum[:size])
+		}
+		for ; len(rows) > 0; rows = rows[len(acc):] {
+			loop(acc, acc, rows[:len(acc)])
+		}
+	}
+	return accumulate{func(acc, _ []byte) { clear(acc) }, add, add}
 }

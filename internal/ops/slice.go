@@ -73,33 +73,40 @@ func sliced(x graph.Array, ranges []shape.Range) graph.Array {
 		return transpose(sliced(from, before), perm)
 	}
 	s := x.Shape()
-	out := make(shape.Shape, len(s))
-	p := &slice{run: 1}
-	whole := true
-	for a := len(s) - 1; a >= 0; a-- {
-		r, step := ranges[a], s.Product(a+1, len(s))
-		out[a] = r.N
+	out, steps := make(shape.Shape, len(s)), make([]int64, len(s))
+	from, whole := int64(0), true
+	for a, r := range ranges {
+		step := s.Product(a+1, len(s))
+		out[a], steps[a] = r.N, int64(r.Step)*step
 		whole = whole && r == shape.Range{N: s[a], Step: 1}
-		p.from += int64(r.Start) * step
-		at := len(p.axes) - 1
-		switch step *= int64(r.Step); {
-		case r.N == 1:
+		from += int64(r.Start) * step
+	}
+	if whole {
+		return x
+	}
+	return evenly("slice", x, out, from, steps)
+}
+
+// evenly is elements of x under shape s, which lie evenly spaced along each axis: steps
+// are the elements of x from one position to the next, and from is the first one.
+func evenly(op string, x graph.Array, s shape.Shape, from int64, steps []int64) graph.Array {
+	if s.Len() == 0 {
+		return empty(x.DType(), s)
+	}
+	p := &slice{unary{computed{op: op, dt: x.DType(), sh: s}, x}, from, 1, nil}
+	for a := len(s) - 1; a >= 0; a-- {
+		n, step, at := int64(s[a]), steps[a], len(p.axes)-1
+		switch {
+		case n == 1:
 		case at < 0 && step == p.run: // it goes on where the run ends
-			p.run *= int64(r.N)
+			p.run *= n
 		case at >= 0 && step == p.axes[at].step*p.axes[at].n: // it goes on with the axis inside it
-			p.axes[at].n *= int64(r.N)
+			p.axes[at].n *= n
 		default:
-			p.axes = append(p.axes, slicedAxis{int64(r.N), step})
+			p.axes = append(p.axes, slicedAxis{n, step})
 		}
 	}
-	switch {
-	case whole:
-		return x
-	case out.Len() == 0:
-		return empty(x.DType(), out)
-	}
 	slices.Reverse(p.axes)
-	p.unary = unary{computed{op: "slice", dt: x.DType(), sh: out}, x}
 	return p
 }
 
