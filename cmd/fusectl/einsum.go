@@ -36,12 +36,12 @@ whose product is the smallest are multiplied first.`,
 				u.hints = []string{"usage: fusectl " + cmd.Use}
 				return u
 			}
-			_, err := einsum(args)
+			_, _, err := einsum(args)
 			return err
 		},
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e, err := einsum(args)
+		e, paths, err := einsum(args)
 		if err != nil {
 			return err
 		}
@@ -54,24 +54,28 @@ whose product is the smallest are multiplied first.`,
 				}
 			}
 			return ops.Einsum(e, xs)
-		})(cmd, args[1:])
+		})(cmd, paths)
 	}
 	return cmd
 }
 
-// einsum is the first of some arguments, which is to have as many operands as there
-// are others.
-func einsum(args []string) (*shape.Einsum, error) {
-	e, err := shape.ParseEinsum(args[0])
+// einsum cuts the notation off some arguments: the first, or the second after the result
+// so far. It is to have as many operands as there are others.
+func einsum(args []string) (*shape.Einsum, []string, error) {
+	spec, paths := args[0], args[1:]
+	if isResult(spec) && len(args) > 1 {
+		spec, paths = args[1], append([]string{args[0]}, args[2:]...)
+	}
+	e, err := shape.ParseEinsum(spec)
 	if bad := (*shape.EinsumError)(nil); errors.As(err, &bad) {
 		u := usagef("%s", bad.Msg)
 		if bad.Hint != "" {
 			u.hints = []string{bad.Hint}
 		}
-		return nil, u
+		return nil, nil, u
 	}
-	if n := e.Operands(); n != len(args)-1 {
-		return nil, usagef("%q has %d operand%s: got %d input%s", args[0], n, plural(n), len(args)-1, plural(len(args)-1))
+	if n := e.Operands(); n != len(paths) {
+		return nil, nil, usagef("%q has %d operand%s: got %d input%s", spec, n, plural(n), len(paths), plural(len(paths)))
 	}
-	return e, nil
+	return e, paths, nil
 }
