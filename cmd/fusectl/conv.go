@@ -32,13 +32,13 @@ side. --transpose is conv_transpose2d, with kernels [h,w,out,in] or
 			if err := checkActivation("activation", activation); err != nil {
 				return nil, err
 			}
-			if o.Stride, err = pair("stride", stride, 1); err != nil {
+			if o.Stride, err = perAxis("stride", stride, 1); err != nil {
 				return nil, err
 			}
-			if o.Dilation, err = pair("dilation", dilation, 1); err != nil {
+			if o.Dilation, err = perAxis("dilation", dilation, 1); err != nil {
 				return nil, err
 			}
-			if o.OutputPadding, err = pair("output-padding", outputPad, 0); err != nil {
+			if o.OutputPadding, err = perAxis("output-padding", outputPad, 0); err != nil {
 				return nil, err
 			}
 			if o.Padding, err = padding(pad); err != nil {
@@ -61,7 +61,7 @@ side. --transpose is conv_transpose2d, with kernels [h,w,out,in] or
 	}
 	w.addTo(cmd, "weight", "the `KERNEL`")
 	f := cmd.Flags()
-	f.Var(&pad, "padding", "same, valid (the default), N or N,M")
+	f.Var(&pad, "padding", paddingUsage+"; default valid")
 	f.Var(&stride, "stride", "positions between windows, N or N,M; default 1")
 	f.Var(&dilation, "dilation", "positions between taps, N or N,M; default 1")
 	f.IntVar(&o.Groups, "groups", 1, "channels are convolved in `N` groups")

@@ -26,10 +26,10 @@ dtype; averages are summed in float64 and rounded once.`,
 				return nil, err
 			}
 			o := ops.PoolOptions{CountPadding: countPadding, Layout: shape.Layout(st.layout)}
-			if o.Size, err = pair("window", window, 1); err != nil {
+			if o.Size, err = perAxis("window", window, 1); err != nil {
 				return nil, err
 			}
-			if o.Stride, err = pair("stride", stride, 1); err != nil {
+			if o.Stride, err = perAxis("stride", stride, 1); err != nil {
 				return nil, err
 			}
 			if stride == nil {
@@ -48,7 +48,7 @@ dtype; averages are summed in float64 and rounded once.`,
 	f.StringVar(&mode, "mode", "max", "`MODE`: max or average")
 	f.Var(&window, "window", "its extent, N or N,M")
 	f.Var(&stride, "stride", "positions between windows, N or N,M; default the window's extent")
-	f.Var(&pad, "padding", "same, valid (the default), N or N,M")
+	f.Var(&pad, "padding", paddingUsage+"; default valid")
 	f.BoolVar(&countPadding, "count-include-pad", false, "padding counts as zeros in averages")
 	complete(cmd, "mode", ops.PoolModes)
 	needs(cmd, "window")

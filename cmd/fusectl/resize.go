@@ -39,7 +39,7 @@ position inside. TensorFlow's and JAX's is --cubic-coeff -0.5
 			if err := oneOf("mode", o.Mode, ops.ResizeModes); err != nil {
 				return nil, err
 			}
-			size, err := pair("size", extents, 1)
+			size, err := perAxis("size", extents, 1)
 			if err != nil {
 				return nil, err
 			}

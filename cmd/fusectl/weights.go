@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -235,32 +236,40 @@ func needs(cmd *cobra.Command, flags ...string) {
 	}
 }
 
-// pair reads "H,W" or one number for both; least is the smallest that is
-// allowed.
-func pair(flag string, words list, least int) ([]int, error) {
+// perAxis reads a number for each spatial axis, or one for all; least is the
+// smallest that is allowed.
+func perAxis(flag string, words list, least int) ([]int, error) {
 	n, err := numbers(flag, words)
-	switch {
-	case err != nil || len(n) == 0:
-		return nil, err
-	case len(n) > 2 || n[0] < least || n[len(n)-1] < least:
-		return nil, usagef("--%s %s: want one number or two, height and width, of at least %d", flag, words.String(), least)
+	if err == nil && n != nil && slices.Min(n) < least {
+		return nil, usagef("--%s %s: want one number, or one for each spatial axis, of at least %d", flag, words.String(), least)
 	}
-	return n, nil
+	return n, err
 }
 
-// padding reads --padding: same, valid, N or N,M.
+// paddingUsage is the forms of --padding.
+const paddingUsage = "same, same-lower, valid, N, or N or BEFORE:AFTER for each spatial axis"
+
+// padding reads --padding.
 func padding(words list) (p ops.Padding, err error) {
 	switch words.String() {
 	case "valid", "":
 		return p, nil
-	case "same":
-		return ops.Padding{Same: true}, nil
+	case "same", "same-lower":
+		return ops.Padding{Same: true, Lower: words[0] == "same-lower"}, nil
 	}
-	n, err := pair("padding", words, 0)
-	if err != nil {
-		return p, usagef("--padding %s: want same, valid, N or N,M", words.String())
+	for _, word := range words {
+		before, after, two := strings.Cut(word, ":")
+		if !two {
+			after = before
+		}
+		b, err1 := strconv.Atoi(before)
+		a, err2 := strconv.Atoi(after)
+		if err1 != nil || err2 != nil || b < 0 || a < 0 {
+			return p, usagef("--padding %s: want %s", words.String(), paddingUsage)
+		}
+		p.Each = append(p.Each, [2]int{b, a})
 	}
-	return ops.Pad(n...), nil
+	return p, nil
 }
 
 // twoSpatial refuses arrays that aren't maps of two spatial axes. takes begins the

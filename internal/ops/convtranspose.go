@@ -25,7 +25,7 @@ func convTransposed(x, k graph.Array, o ConvOptions, post postOps) (graph.Array,
 		in, stride := s[1+i], max(pick(o.Stride, i, 1), 1)
 		pad, more := pick(o.Padding.Each, i, [2]int{}), pick(o.OutputPadding, i, 0)
 		if o.Padding.Same { // in·stride positions come out
-			pad[0] = max(size[i]-stride, 0) / 2
+			pad[0] = o.Padding.lead(max(size[i]-stride, 0))
 			pad[1] = pad[0]
 		}
 		if max(pad[0], pad[1]) > size[i]-1 || more >= stride || in == 0 {

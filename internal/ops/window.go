@@ -23,11 +23,12 @@ type Window struct {
 
 // Padding surrounds a map with positions. Same pads as TensorFlow does: the result has
 // ceil(in/stride) positions along each axis, and an odd number of added ones
-// gets the extra one after. Otherwise Each says how many are added before and
-// after along each axis, or has one pair for all; empty adds none.
+// gets the extra one after, or under Lower before, as ONNX's SAME_LOWER. Otherwise
+// Each says how many are added before and after along each axis, or has one pair
+// for all; empty adds none.
 type Padding struct {
-	Same bool
-	Each [][2]int
+	Same, Lower bool
+	Each        [][2]int
 }
 
 // Pad adds as many positions before as after, as PyTorch does: n has a number
@@ -38,6 +39,14 @@ func Pad(n ...int) Padding {
 		p.Each = append(p.Each, [2]int{n, n})
 	}
 	return p
+}
+
+// lead is how many of n positions stand before a map under Same.
+func (p Padding) lead(n int) int {
+	if p.Lower {
+		return n - n/2
+	}
+	return n / 2
 }
 
 // pick is element i of a list that has one for each axis, or one for all; none
@@ -130,7 +139,7 @@ func (w Window) resolveAxis(i, in int) (axisWindow, error) {
 	total := pad[0] + pad[1]
 	if w.Padding.Same {
 		total = max((int(shape.CeilDiv(int64(in), int64(a.stride)))-1)*a.stride+reach-in, 0)
-		a.before = total / 2
+		a.before = w.Padding.lead(total)
 	}
 	if in > 0 && in+total < reach {
 		return a, fmt.Errorf("a window that reaches over %d positions does not fit %d with %d of padding", reach, in, total)
