@@ -7,8 +7,11 @@ import (
 )
 
 // checkSize refuses a result of shape out, of x's dtype, that no array can have.
-func checkSize(x graph.Array, out shape.Shape) error {
-	if _, err := out.Check(x.DType().Size()); err != nil {
+func checkSize(x graph.Array, out shape.Shape) error { return checkSizeOf(x, x.DType(), out) }
+
+// checkSizeOf refuses a result of x, of shape out and dtype t, that no array can have.
+func checkSizeOf(x graph.Array, t dtype.Type, out shape.Shape) error {
+	if _, err := out.Check(t.Size()); err != nil {
 		return graph.Errorf(x, "the result is too large: %v", err)
 	}
 	return nil

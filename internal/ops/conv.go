@@ -55,7 +55,7 @@ func conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 	ks := k.Shape().Permute(order)
 	size, in, out := ks[:n], ks[n], ks[n+1]
 	groups, channels := max(o.Groups, 1), x.Shape()[o.Layout.Channel()]
-	win := Window{size, o.Stride, o.Dilation, o.Padding}
+	win := Window{Size: size, Stride: o.Stride, Dilation: o.Dilation, Padding: o.Padding}
 	if err := cmp.Or(win.check(x, n), checkList(x, "output padding", o.OutputPadding, n)); err != nil {
 		return nil, err
 	}

@@ -1,8 +1,10 @@
 package ops
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
@@ -16,20 +18,28 @@ var PoolModes = []string{"max", "average"}
 // PoolOptions refine Pool.
 type PoolOptions struct {
 	Window
+	// Output is the result's extents, along each axis or all, in place of a window:
+	// adaptive pooling. KeepExtent leaves an axis as it is.
+	Output       []int
 	CountPadding bool // average: padding counts as zeros, as PyTorch's default has it
 	Layout       shape.Layout
 }
 
+// KeepExtent is the extent of Output that leaves an axis as it is.
+const KeepExtent = -1
+
 // Pool takes the maximum or the average under a moving window, over the 1, 2 or
 // 3 spatial axes of a map, as tf.nn.max_pool and avg_pool and PyTorch's. Padding
-// counts for neither unless CountPadding says so. The maximum keeps the dtype and
-// lets NaN through; averages are summed in float64 and rounded once, integers and
-// booleans giving float64.
+// counts for neither unless CountPadding says so. With Output it cuts each axis into
+// as many bins, position i of the result being that of floor(i·in/out) to
+// ceil((i+1)·in/out), as PyTorch's adaptive_max_pool and adaptive_avg_pool. The
+// maximum keeps the dtype and lets NaN through; averages are summed in float64 and
+// rounded once, integers and booleans giving float64.
 func Pool(x graph.Array, mode string, o PoolOptions) (graph.Array, error) {
 	if err := NeedArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
-	form, err := movesOver("pooling", x, o.Layout, o.told())
+	form, err := movesOver("pooling", x, o.Layout, max(o.told(), told(len(o.Output))))
 	if err != nil {
 		return nil, err
 	}
@@ -38,18 +48,15 @@ func Pool(x graph.Array, mode string, o PoolOptions) (graph.Array, error) {
 	if err := needReal("pooling", []graph.Array{x}); err != nil {
 		return nil, err
 	}
-	if err := o.check(x, n); err != nil {
+	if err := cmp.Or(o.check(x, n), checkList(x, "output size", o.Output, n)); err != nil {
 		return nil, err
 	}
-	for i := range n {
-		size, pad := pick(o.Size, i, 0), pick(o.Padding.Each, i, [2]int{})
-		if max(pad[0], pad[1]) >= size && size > 0 {
-			return nil, o.onlyPadding(n)
-		}
-	}
-	on, err := o.resolve(x, form)
+	on, err := resolveAxes(x, form, o.resolveAxis)
 	if err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(on.all(), (*axisWindow).onlyPadding) {
+		return nil, o.onlyPadding(n)
 	}
 	out, err := onBatch(x, form, func(x graph.Array, form shape.Layout) (graph.Array, error) {
 		return onLast(x, form.Channel(), func(x graph.Array) (graph.Array, error) {
@@ -58,7 +65,7 @@ func Pool(x graph.Array, mode string, o PoolOptions) (graph.Array, error) {
 			if mode == "average" {
 				p.dt, p.average = dtype.Float64, true
 			}
-			return p, nil
+			return p, checkSizeOf(x, p.dt, s)
 		})
 	})
 	if err != nil || mode != "average" {
@@ -67,14 +74,35 @@ func Pool(x graph.Array, mode string, o PoolOptions) (graph.Array, error) {
 	return cast(out, t.Inexact()), nil
 }
 
+// resolveAxis resolves the window, or the bins, along spatial axis i of in positions.
+func (o *PoolOptions) resolveAxis(i, in int) (axisWindow, error) {
+	if o.Output == nil {
+		return o.Window.resolveAxis(i, in)
+	}
+	out := pick(o.Output, i, 0)
+	switch {
+	case out == KeepExtent:
+		out = in
+	case out < 1:
+		return absent, fmt.Errorf("an output of %s: want at least 1 along each axis", joined(o.Output, " by "))
+	}
+	if in == 0 {
+		return absent, errNoPositions
+	}
+	return binned(in, out), nil
+}
+
 // onlyPadding refuses a window over n axes that may lie over padding alone.
 func (o *PoolOptions) onlyPadding(n int) error {
-	size, pad := make([]int, n), make([]int, n)
+	size, pad, apart := make([]int, n), make([]int, n), ""
 	for i := range n {
 		p := pick(o.Padding.Each, i, [2]int{})
 		size[i], pad[i] = pick(o.Size, i, 0), max(p[0], p[1])
 	}
-	return &graph.Error{Msg: fmt.Sprintf("padding of %s beside a window of %s: a window of nothing but padding has nothing to pool", joined(pad, " by "), joined(size, " by "))}
+	if o.Dilation != nil {
+		apart = ", dilation " + joined(o.Dilation, " by ")
+	}
+	return &graph.Error{Msg: fmt.Sprintf("padding of %s beside a window of %s%s: a window of nothing but padding has nothing to pool", joined(pad, " by "), joined(size, " by "), apart)}
 }
 
 // pooled reduces each window to one row of channels: the maximum in the
@@ -121,6 +149,7 @@ func (p *pooled) pool(ctx context.Context, dst []byte, plane, first, n int64) er
 	loops := kernel.Active()
 	sum, most := loops.SumRows[kind], loops.Max[kind]
 	row := p.ch * int(p.size())
+	planesCounted := p.z.counted(int(plane % int64(p.z.out)))
 	for i := range n {
 		acc := dst[int(i)*row : (int(i)+1)*row]
 		taps := 0
@@ -141,7 +170,8 @@ func (p *pooled) pool(ctx context.Context, dst []byte, plane, first, n int64) er
 		})
 		if p.average {
 			if p.countPadding {
-				taps = p.taps()
+				y, x := p.at(first + i)
+				taps = planesCounted * p.y.counted(y) * p.x.counted(x)
 			}
 			loops.DivideBy[dtype.KindFloat64](acc, acc, float64(taps))
 		}
@@ -153,14 +183,14 @@ func (p *pooled) pool(ctx context.Context, dst []byte, plane, first, n int64) er
 // where in the source.
 func (p *pooled) each(src *source, i int64, f func(at int)) {
 	oy, ox := p.at(i)
+	top, bottom := p.y.inside(oy)
 	from, to := p.x.inside(ox)
-	for k := range p.z.size * p.y.size {
-		line, inside := src.line(&p.windows, oy, k)
-		if !inside {
-			continue
-		}
-		for kx := from; kx < to; kx++ {
-			f(line + p.x.tap(ox, kx)*p.ch)
+	for z := range src.planes {
+		for ky := top; ky < bottom; ky++ {
+			line := z*src.apart + (p.y.tap(oy, ky)-src.y)*src.width
+			for kx := from; kx < to; kx++ {
+				f(line + p.x.tap(ox, kx)*p.ch)
+			}
 		}
 	}
 }

@@ -3,7 +3,9 @@ package ops
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 
@@ -19,6 +21,10 @@ const maxSpatial = 3
 type Window struct {
 	Size, Stride, Dilation []int // Stride and Dilation: empty is 1
 	Padding                Padding
+	// Ceil has the last window reach beyond the map and its padding where the stride
+	// leaves positions over, if it begins inside the map or the padding before it: as
+	// PyTorch's ceil_mode, and ONNX's. It goes with Padding.Each.
+	Ceil bool
 }
 
 // Padding surrounds a map with positions. Same pads as TensorFlow does: the result has
@@ -41,7 +47,7 @@ func Pad(n ...int) Padding {
 	return p
 }
 
-// lead is how many of n positions stand before a map under Same.
+// lead gives how many of n positions stand before a map under Same.
 func (p Padding) lead(n int) int {
 	if p.Lower {
 		return n - n/2
@@ -87,7 +93,12 @@ func (w Window) check(x graph.Array, n int) error {
 // told is the number of axes that the lists of a window tell; 0 if all have one
 // number for all.
 func (w Window) told() int {
-	for _, n := range []int{len(w.Size), len(w.Stride), len(w.Dilation), len(w.Padding.Each)} {
+	return told(len(w.Size), len(w.Stride), len(w.Dilation), len(w.Padding.Each))
+}
+
+// told is the number of axes that lists of so many numbers tell.
+func told(lens ...int) int {
+	for _, n := range lens {
 		if n > 1 {
 			return n
 		}
@@ -117,11 +128,18 @@ func volumes(x graph.Array, first, n int) graph.Array {
 }
 
 // axisWindow is a window along one axis: the first tap of position i is at
-// i·stride - before.
-type axisWindow struct{ in, out, size, stride, dilation, before int }
+// i·stride - before. before and after are the axis's padding. Of bins the window
+// at position i reaches from floor(i·in/out) to ceil((i+1)·in/out), and size and
+// stride are the most that it has.
+type axisWindow struct {
+	in, out, size, stride, dilation, before, after int
+	bins                                           bool
+}
 
 // absent is the window along an axis that a map doesn't have.
 var absent = axisWindow{in: 1, out: 1, size: 1, stride: 1, dilation: 1}
+
+var errNoPositions = errors.New("there are no positions to move a window over")
 
 // resolveAxis resolves the window along spatial axis i of in positions. It is an
 // error if no position remains.
@@ -132,35 +150,97 @@ func (w Window) resolveAxis(i, in int) (axisWindow, error) {
 	}
 	pad := pick(w.Padding.Each, i, [2]int{})
 	if in == 0 && (a.size > 1 || a.stride > 1 || pad != [2]int{}) {
-		return a, fmt.Errorf("there are no positions to move a window over")
+		return a, errNoPositions
 	}
 	reach := (a.size-1)*a.dilation + 1
-	a.before = pad[0]
-	total := pad[0] + pad[1]
 	if w.Padding.Same {
-		total = max((int(shape.CeilDiv(int64(in), int64(a.stride)))-1)*a.stride+reach-in, 0)
-		a.before = w.Padding.lead(total)
+		total := max((int(shape.CeilDiv(int64(in), int64(a.stride)))-1)*a.stride+reach-in, 0)
+		pad[0] = w.Padding.lead(total)
+		pad[1] = total - pad[0]
 	}
-	if in > 0 && in+total < reach {
-		return a, fmt.Errorf("a window that reaches over %d positions does not fit %d with %d of padding", reach, in, total)
+	a.before, a.after = pad[0], pad[1]
+	room := in + a.before + a.after - reach
+	if w.Ceil {
+		room += a.stride - 1
 	}
-	a.out = (in+total-reach)/a.stride + 1
+	if in > 0 && room < 0 {
+		return a, fmt.Errorf("a window that reaches over %d positions does not fit %d with %d of padding", reach, in, a.before+a.after)
+	}
+	a.out = room/a.stride + 1
+	if w.Ceil && (a.out-1)*a.stride >= in+a.before {
+		a.out--
+	}
 	return a, nil
+}
+
+// binned cuts an axis of in positions into out bins, as PyTorch's adaptive pooling
+// does: they overlap where out doesn't divide in.
+func binned(in, out int) axisWindow {
+	a := axisWindow{in: in, out: out, size: in / out, stride: in / out, dilation: 1, bins: true}
+	if in%out != 0 {
+		a.size, a.stride = a.size+2, a.stride+1
+	}
+	return a
+}
+
+// scaled gives floor(i·in/out) and whether that is less than the quotient.
+func scaled(i, in, out int) (q int, less bool) {
+	high, low := bits.Mul64(uint64(i), uint64(in))
+	n, rest := bits.Div64(high, low, uint64(out))
+	return int(n), rest > 0
 }
 
 // tap is the source position of a window's k-th tap at result position i; it
 // may lie outside.
-func (a *axisWindow) tap(i, k int) int { return i*a.stride - a.before + k*a.dilation }
+func (a *axisWindow) tap(i, k int) int {
+	if a.bins {
+		start, _ := scaled(i, a.in, a.out)
+		return start + k
+	}
+	return i*a.stride - a.before + k*a.dilation
+}
+
+// upTo counts the taps of the window at result position i that lie before position
+// end, if those before 0 are counted too.
+func (a *axisWindow) upTo(i, end int) int {
+	room := end - a.tap(i, 0)
+	if a.bins {
+		to, more := scaled(i+1, a.in, a.out)
+		if more {
+			to++
+		}
+		return min(room, to-end+room)
+	}
+	switch {
+	case room <= 0:
+		return 0
+	case room > (a.size-1)*a.dilation:
+		return a.size
+	}
+	return (room + a.dilation - 1) / a.dilation
+}
 
 // inside gives the taps [from,to) of the window at result position i that lie
 // inside.
 func (a *axisWindow) inside(i int) (from, to int) {
-	for to = a.size; to > 0 && a.tap(i, to-1) >= a.in; to-- {
+	if a.before > 0 {
+		from = a.upTo(i, 0)
 	}
-	for from < to && a.tap(i, from) < 0 {
-		from++
+	return from, max(from, a.upTo(i, a.in))
+}
+
+// counted is the taps of the window at result position i that lie in the map or its
+// padding: all, but for a last window that reaches beyond.
+func (a *axisWindow) counted(i int) int { return a.upTo(i, a.in+a.after) }
+
+// onlyPadding reports whether there is a window without a tap in the map.
+func (a *axisWindow) onlyPadding() bool {
+	for i := 0; i < a.out && a.tap(i, 0) < 0; i++ {
+		if from, to := a.inside(i); from == to {
+			return true
+		}
 	}
-	return from, to
+	return a.tap(a.out-1, 0) >= a.in
 }
 
 // windows is a window that moves over maps of so many channels, along depth z,
@@ -176,16 +256,25 @@ type windows struct {
 // resolve resolves the window, which has been checked, on a map whose axes form
 // names.
 func (w Window) resolve(x graph.Array, form shape.Layout) (windows, error) {
+	return resolveAxes(x, form, w.resolveAxis)
+}
+
+// resolveAxes is windows over maps x, whose axes form names: along spatial axis i of in
+// positions that which of gives.
+func resolveAxes(x graph.Array, form shape.Layout, of func(i, in int) (axisWindow, error)) (windows, error) {
 	s, spatial := x.Shape(), form.Spatial()
 	on := windows{absent, absent, absent, len(spatial), s[form.Channel()]}
-	for i, a := range []*axisWindow{&on.z, &on.y, &on.x}[maxSpatial-len(spatial):] {
+	for i, a := range on.all()[maxSpatial-len(spatial):] {
 		var err error
-		if *a, err = w.resolveAxis(i, s[spatial[i]]); err != nil {
+		if *a, err = of(i, s[spatial[i]]); err != nil {
 			return on, graph.Errorf(x, "shape %v: %v", s, err)
 		}
 	}
 	return on, nil
 }
+
+// all lists the three axes, outermost first.
+func (w *windows) all() []*axisWindow { return []*axisWindow{&w.z, &w.y, &w.x} }
 
 // outs is the extents of the result's spatial axes.
 func (w *windows) outs() []int { return []int{w.z.out, w.y.out, w.x.out}[maxSpatial-w.axes:] }
