@@ -18,7 +18,7 @@ var ExtraModes = []string{"none", "maxpool", "p6p7"}
 // FPNOptions refine FPN. Lists of weights have one for each level, finest
 // first, or are nil; a Weights without a kernel is the identity.
 type FPNOptions struct {
-	Upsample      string        // one of ResizeModes; "": bilinear
+	Upsample      string        // one of ResizeModes; "": linear
 	Lateral       []ops.Weights // 1×1 convolutions of the levels
 	Output        []ops.Weights // 3×3 convolutions of the fused levels
 	Merge         string        // one of MergeModes; "": add
@@ -134,7 +134,7 @@ func (p *pyramid) spatial() []int { return p.Layout.Spatial() }
 func (p *pyramid) topDown(lateral []graph.Array) ([]graph.Array, error) {
 	mode := p.Upsample
 	if mode == "" {
-		mode = "bilinear"
+		mode = "linear"
 	}
 	axes := p.spatial()
 	fused := slices.Clone(lateral)

@@ -335,6 +335,26 @@ func reduceCases(t *Table, k dtype.Type) []testCase {
 				want: func(dst []byte, src [][]byte) { refSumRows(View[float64](dst), k, src[0]) },
 			})
 		}
+		if loop := t.WeighRows[k.Kind()]; loop != nil {
+			weights := func(x []byte) []float64 { // among them ones that make underflow and signed zeros
+				w := make([]float64, len(x)/k.Size()/cols)
+				for r := range w {
+					w[r] = []float64{0.3, -1.7, 0, 1e-300, 3}[r%5]
+				}
+				return w
+			}
+			cs = append(cs, testCase{
+				entry: entryName("WeighRows", k), name: fmt.Sprintf("WeighRows/%v/cols=%d", k, cols),
+				dst: dtype.Float64, src: []dtype.Type{k}, cols: cols,
+				run: func(dst []byte, src [][]byte) { loop(View[float64](dst), src[0], weights(src[0])) },
+				want: func(dst []byte, src [][]byte) {
+					w := weights(src[0])
+					for i := range len(src[0]) / k.Size() {
+						View[float64](dst)[i%cols] += float64(sumTerm(k, src[0], i) * w[i/cols])
+					}
+				},
+			})
+		}
 		loop := t.MaxRows[k.Kind()]
 		cs = append(cs, testCase{
 			entry: entryName("MaxRows", k), name: fmt.Sprintf("MaxRows/%v/cols=%d", k, cols),

@@ -33,6 +33,8 @@ func (t *Table) fillReduce() {
 		dtype.KindFloat32:  sumRows[float32],
 		dtype.KindFloat64:  sumRows[float64],
 	}
+	t.WeighRows[dtype.KindFloat32] = weighRows[float32]
+	t.WeighRows[dtype.KindFloat64] = weighRows[float64]
 	t.MaxRows = [dtype.NumKinds]func(acc, x []byte){
 		dtype.KindBool:       maxRowsInt[uint8, uint32],
 		dtype.KindInt8:       maxRowsInt[int8, int32],
@@ -87,6 +89,24 @@ func addRows[T integer | Float](acc []float64, s []T) {
 			acc[c] += float64(row[c])
 		}
 		s = s[cols:]
+	}
+}
+
+func weighRows[T Float](acc []float64, x []byte, w []float64) {
+	cols, s := len(acc), View[T](x)
+	if cols == 1 {
+		sum := acc[0]
+		for r, v := range s[:len(w)] {
+			sum += float64(float64(v) * w[r])
+		}
+		acc[0] = sum
+		return
+	}
+	for r, by := range w {
+		row := s[r*cols:][:cols]
+		for c := range acc {
+			acc[c] += float64(float64(row[c]) * by)
+		}
 	}
 }
 

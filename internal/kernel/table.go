@@ -99,6 +99,13 @@ type Table struct {
 	// the kinds that Sum is.
 	SumRows [dtype.NumKinds]func(acc []float64, x []byte)
 
+	// WeighRows computes, with cols = len(acc) and x rows of cols elements, a weight each,
+	//
+	//	for r := range w { for c := range cols { acc[c] += float64(x[r*cols+c])*w[r] } }
+	//
+	// in that order, every step rounded. Defined for float32 and float64.
+	WeighRows [dtype.NumKinds]func(acc []float64, x []byte, w []float64)
+
 	// MaxRows computes, with cols the number of elements in acc and x rows of
 	// cols elements,
 	//

@@ -215,7 +215,7 @@ func TestResizeIsItsDefinition(t *testing.T) {
 		t.Run(fmt.Sprint(c.s, c.h, c.w), func(t *testing.T) {
 			x := graphtest.Randn(6, c.s...)
 			v := values(x)
-			for _, mode := range ResizeModes {
+			for _, mode := range []string{"nearest", "nearest-exact", "bilinear", "bicubic"} {
 				var want []float64
 				graphtest.Indices(shape.Shape{c.s[0], c.h, c.w, c.s[3]}, func(at []int) {
 					pick := func(i, in, out int) int {

@@ -11,48 +11,84 @@ import (
 	"fusectl/internal/shape"
 )
 
-// ResizeModes lists the modes of Resize.
-var ResizeModes = []string{"bilinear", "nearest", "nearest-exact", "bicubic"}
+// ResizeModes lists the modes of Resize. Those of one number of axes are names of
+// linear and cubic.
+var ResizeModes = []string{"linear", "nearest", "nearest-exact", "cubic", "area", "bilinear", "trilinear", "bicubic"}
+
+// namedModes are the modes that say how many spatial axes there are.
+var namedModes = map[string]struct {
+	mode string
+	axes int
+}{"bilinear": {"linear", 2}, "trilinear": {"linear", 3}, "bicubic": {"cubic", 2}}
+
+// Coordinates lists the ways to find the place in a map of a position of the
+// result, as ONNX's Resize names them.
+var Coordinates = []string{"half-pixel", "pytorch-half-pixel", "align-corners", "asymmetric"}
+
+// Roundings lists the ways from a place to a position, as ONNX's Resize names them.
+var Roundings = []string{"round-prefer-floor", "round-prefer-ceil", "floor", "ceil"}
 
 // ResizeOptions refine Resize.
 type ResizeOptions struct {
-	Mode         string  // one of ResizeModes
-	AlignCorners bool    // bilinear, bicubic: the corners' centres coincide, in place of the edges
-	CubicCoeff   float64 // bicubic: the coefficient of Keys's kernel; 0: DefaultCubicCoeff
-	// ExcludeOutside drops the taps of bicubic that lie outside the map and brings
+	Mode        string  // one of ResizeModes
+	Coordinates string  // one of Coordinates; "": half-pixel, nearest: asymmetric
+	Rounding    string  // nearest: one of Roundings; "": floor
+	Antialias   bool    // linear, cubic: a smaller result has wider kernels, which see every position of x
+	CubicCoeff  float64 // cubic: the coefficient of Keys's kernel; 0: DefaultCubicCoeff, with Antialias -0.5
+	// ExcludeOutside drops the taps of cubic that lie outside the map and brings
 	// the sum of the others to 1, as TensorFlow and JAX do; otherwise they are the
-	// nearest inside, as PyTorch has it.
+	// nearest inside, as PyTorch has it. Antialias implies it.
 	ExcludeOutside bool
 	// Scale is how many positions of the result, along each spatial axis or all,
 	// stand for one of x: the step is its reciprocal, as PyTorch's interpolate has
 	// it under scale_factor, and ONNX. Empty or 0: the quotient of the extents.
-	Scale  []float64
-	Layout shape.Layout
+	Scale     []float64
+	Recompute bool // Scale says the size alone: PyTorch's recompute_scale_factor
+	Layout    shape.Layout
 }
 
 // DefaultCubicCoeff is PyTorch's and OpenCV's coefficient; Keys (1981) and
-// TensorFlow have -0.5.
+// TensorFlow have -0.5, and PyTorch too under antialias.
 const DefaultCubicCoeff = -0.75
 
 // Resize scales the 1, 2 or 3 spatial axes of a map to the extents of size, which
-// has one for each, or one for all. bilinear (linear, trilinear) and bicubic have half-pixel centres
-// without antialiasing, as tf.image.resize (bilinear) and torch's interpolate, on
-// float arrays; nearest takes source position floor(i·in/out), as torch's;
-// nearest-exact takes the pixel whose centre is nearest, as TensorFlow's.
-// AlignCorners is for bilinear and bicubic, as PyTorch's align_corners.
+// has one for each, or one for all; nil is Scale times those of x, rounded down.
+// linear and cubic (Keys 1981) are PyTorch's interpolate and, where centres are
+// half-pixel, tf.image.resize, on float arrays, and so they are with Antialias;
+// nearest takes source position floor(i·in/out), as torch's; nearest-exact takes the
+// pixel whose centre is nearest, as TensorFlow's; area is the average of Pool's
+// bins, as PyTorch's. Coordinates and Rounding are ONNX's.
 func Resize(x graph.Array, size []int, o ResizeOptions) (graph.Array, error) {
 	form, err := movesOver("resizing", x, o.Layout, o.told(size))
 	if err != nil {
 		return nil, err
 	}
 	n := len(form.Spatial())
-	if len(size) == 1 {
-		size = slices.Repeat(size, n)
+	given := o.Mode
+	if named, ok := namedModes[o.Mode]; ok {
+		if named.axes != n {
+			return nil, graph.Errorf(x, "shape %v has %d spatial axes: mode %s is for %d, %s for any", x.Shape(), n, o.Mode, named.axes, named.mode)
+		}
+		o.Mode = named.mode
+	}
+	if err := o.check(given); err != nil {
+		return nil, err
 	}
 	if err := checkList(x, "scale", o.Scale, n); err != nil {
 		return nil, err
 	}
 	s := x.Shape()
+	switch {
+	case size == nil:
+		for i, extent := range spatialSize(x, form) {
+			size = append(size, int(min(float64(extent)*pick(o.Scale, i, 1), math.MaxInt32)))
+		}
+	case len(size) == 1:
+		size = slices.Repeat(size, n)
+	}
+	if o.Recompute {
+		o.Scale = nil
+	}
 	first := form.Spatial()[0]
 	out := s.Clone()
 	copy(out[first:], size)
@@ -67,16 +103,12 @@ func Resize(x graph.Array, size []int, o ResizeOptions) (graph.Array, error) {
 	if _, err := out.Check(max(x.DType().Size(), 4)); err != nil {
 		return nil, graph.Errorf(x, "the result is too large: %v", err)
 	}
-	nearest := strings.HasPrefix(o.Mode, "nearest")
-	if o.AlignCorners && nearest {
-		return nil, &graph.Error{Msg: fmt.Sprintf("mode %s has no corners to align: --align-corners goes with bilinear and bicubic", o.Mode)}
-	}
-	if o.ExcludeOutside && o.Mode != "bicubic" {
-		return nil, &graph.Error{Msg: fmt.Sprintf("mode %s has no taps outside: --exclude-outside goes with bicubic", o.Mode)}
+	if o.Mode == "area" {
+		return Pool(x, "average", PoolOptions{Output: size, Layout: form})
 	}
 	t := x.DType()
-	if !nearest {
-		xs, float, err := needFloat(o.Mode+" resizing", []graph.Array{x})
+	if !o.nearest() {
+		xs, float, err := needFloat(given+" resizing", []graph.Array{x})
 		if err != nil {
 			return nil, err
 		}
@@ -101,19 +133,45 @@ func Resize(x graph.Array, size []int, o ResizeOptions) (graph.Array, error) {
 	return cast(resizePlane(y, out, g, o), t), nil
 }
 
-// told is the number of axes that size and Scale tell; 0 if they have one number for all.
+// told is the number of axes that the size, Scale and the mode's name tell; 0 if none does.
 func (o *ResizeOptions) told(size []int) int {
-	if n := cmp.Or(len(size), len(o.Scale)); n > 1 {
-		return n
+	return told(len(size), len(o.Scale), namedModes[o.Mode].axes)
+}
+
+// nearest reports whether the result's positions are positions of x.
+func (o *ResizeOptions) nearest() bool { return strings.HasPrefix(o.Mode, "nearest") }
+
+// check refuses options that the mode, given by a name of it, doesn't have.
+func (o *ResizeOptions) check(given string) error {
+	blends := o.Mode == "linear" || o.Mode == "cubic"
+	var msg string
+	switch {
+	case o.Coordinates != "" && !blends && o.Mode != "nearest":
+		msg = "mode %s has coordinates of its own: --coordinates and --align-corners go with linear, cubic and nearest"
+	case o.Rounding != "" && o.Mode != "nearest":
+		msg = "mode %s doesn't round coordinates: --nearest goes with nearest"
+	case o.CubicCoeff != 0 && o.Mode != "cubic":
+		msg = "mode %s has no coefficient: --cubic-coeff goes with cubic"
+	case o.ExcludeOutside && o.Mode != "cubic":
+		msg = "mode %s has no taps outside: --exclude-outside goes with cubic"
+	case o.Antialias && !blends:
+		msg = "mode %s has no kernel to widen: --antialias goes with linear and cubic"
+	case o.Antialias && o.Coordinates != "" && o.Coordinates != Coordinates[0]:
+		return &graph.Error{Msg: fmt.Sprintf("--antialias has half-pixel coordinates, not %s", o.Coordinates)}
+	default:
+		return nil
 	}
-	return 0
+	return &graph.Error{Msg: fmt.Sprintf(msg, given)}
 }
 
 // resizePlane scales two axes of x, as g has it, to a result of shape out, in x's
 // dtype.
 func resizePlane(x graph.Array, out shape.Shape, g plane, o ResizeOptions) graph.Array {
-	r := &resized{computed: computed{op: "resize", dt: x.DType(), sh: out}, maps: x, plane: g, blend: !strings.HasPrefix(o.Mode, "nearest")}
-	if o.Mode == "bicubic" {
+	r := &resized{computed: computed{op: "resize", dt: x.DType(), sh: out}, maps: x, plane: g, blend: !o.nearest(), skips: true}
+	switch {
+	case o.Antialias:
+		return newFiltered(r, o)
+	case o.Mode == "cubic":
 		return newCubic(r, cmp.Or(o.CubicCoeff, DefaultCubicCoeff), o.ExcludeOutside)
 	}
 	return r
@@ -123,24 +181,13 @@ func resizePlane(x graph.Array, out shape.Shape, g plane, o ResizeOptions) graph
 // being out/in.
 func newAxisPlan(in, out int, scale float64, o ResizeOptions) axisPlan {
 	p := axisPlan{in: in, lo: make([]int32, out), hi: make([]int32, out), frac: make([]float64, out)}
-	step, step32 := float64(in)/float64(out), float32(in)/float32(out)
-	if scale != 0 && (in != out || o.Mode != "bilinear") { // PyTorch copies what bilinear leaves as large
-		step = 1 / scale
-		step32 = float32(step)
+	if in == out && o.Mode == "linear" && !o.Antialias {
+		scale = 0 // PyTorch copies what linear leaves as large
 	}
+	p.scale = scale
 	for i := range out {
-		var at float64
-		switch {
-		case o.Mode == "nearest":
-			at = math.Floor(float64(float32(i) * step32)) // float32, as torch has it
-		case o.Mode == "nearest-exact":
-			at = math.Floor((float64(i) + 0.5) * step)
-		case o.AlignCorners:
-			at = float64(i) * float64(in-1) / float64(max(out-1, 1))
-		default:
-			at = (float64(i)+0.5)*step - 0.5
-		}
-		if o.Mode == "bicubic" {
+		at := o.place(i, in, out, scale)
+		if o.Mode == "cubic" {
 			at = min(max(at, -2), float64(in+1)) // no tap is inside beyond these
 		} else {
 			at = min(max(at, 0), float64(in-1))
@@ -149,4 +196,49 @@ func newAxisPlan(in, out int, scale float64, o ResizeOptions) axisPlan {
 		p.lo[i], p.hi[i], p.frac[i] = int32(lo), int32(min(lo+1, in-1)), at-float64(lo)
 	}
 	return p
+}
+
+// place gives the place among in of position i of out: a whole number, if the mode
+// is nearest.
+func (o *ResizeOptions) place(i, in, out int, scale float64) float64 {
+	coordinates := o.Coordinates
+	if o.nearest() && coordinates == "" {
+		coordinates = "asymmetric"
+		if o.Rounding == "" { // float32, as torch and TensorFlow have it
+			step, from := float32(in)/float32(out), float32(i)
+			if scale != 0 {
+				step = float32(1 / scale)
+			}
+			if o.Mode == "nearest-exact" {
+				from += 0.5
+			}
+			return math.Floor(float64(from * step))
+		}
+	}
+	half := 0.5
+	if coordinates == "asymmetric" {
+		half = 0
+	}
+	var at float64
+	switch {
+	case coordinates == "align-corners":
+		at = float64(i) * float64(in-1) / float64(max(out-1, 1))
+	case coordinates == "pytorch-half-pixel" && out == 1:
+		at = 0
+	case scale != 0:
+		at = (float64(i)+half)/scale - half
+	default:
+		at = (float64(i)+half)*float64(in)/float64(out) - half
+	}
+	switch {
+	case o.Rounding == "round-prefer-ceil":
+		return math.Floor(at + 0.5)
+	case o.Rounding == "round-prefer-floor":
+		return math.Ceil(at - 0.5)
+	case o.Rounding == "ceil":
+		return math.Ceil(at)
+	case o.Mode == "nearest":
+		return math.Floor(at)
+	}
+	return at
 }

@@ -11,21 +11,44 @@ import (
 	"fusectl/internal/shape"
 )
 
-// placeOf is the place of position i of out among in, by the definitions of PyTorch's
-// interpolate with align_corners and scale_factor.
-func placeOf(i, in, out int, scale float64, corners bool) float64 {
+// placeOf is the place of position i of out among in, by the definitions of ONNX's
+// Resize, of which half-pixel is PyTorch's and align-corners its align_corners.
+func placeOf(i, in, out int, scale float64, o ResizeOptions) float64 {
 	step := float64(in) / float64(out)
 	if scale != 0 {
 		step = 1 / scale
 	}
-	if corners {
+	switch {
+	case o.Coordinates == "align-corners":
 		return float64(i) * float64(in-1) / float64(max(out-1, 1))
+	case o.Coordinates == "asymmetric":
+		return float64(i) * step
+	case o.Coordinates == "pytorch-half-pixel" && out == 1:
+		return 0
 	}
 	return (float64(i)+0.5)*step - 0.5
 }
 
 // tapsOf is the source positions, clamped into [0,in), and their weights.
 func tapsOf(p float64, in int, o ResizeOptions) (at []int, weights []float64) {
+	if o.Antialias { // over all positions: the kernel says which count
+		sum := 0.0
+		for i := range in {
+			at = append(at, i)
+			d := math.Abs(float64(i) - p)
+			w := 1.5*d*d*d - 2.5*d*d + 1
+			if d >= 2 {
+				w = 0
+			} else if d > 1 {
+				w = -0.5*d*d*d + 2.5*d*d - 4*d + 2
+			}
+			weights, sum = append(weights, w), sum+w
+		}
+		for i := range weights {
+			weights[i] /= sum
+		}
+		return at, weights
+	}
 	if o.Mode == "bilinear" {
 		p = min(max(p, 0), float64(in-1))
 		lo := int(math.Floor(p))
@@ -66,12 +89,18 @@ func TestResizeOptionsAreTheirDefinition(t *testing.T) {
 		size []int
 		o    ResizeOptions
 	}{
-		{"bilinear corners", x, []int{10, 12}, ResizeOptions{Mode: "bilinear", AlignCorners: true}},
-		{"bilinear corners, one position", x, []int{1, 4}, ResizeOptions{Mode: "bilinear", AlignCorners: true}},
+		{"bilinear corners", x, []int{10, 12}, ResizeOptions{Mode: "bilinear", Coordinates: "align-corners"}},
+		{"bilinear corners, one position", x, []int{1, 4}, ResizeOptions{Mode: "bilinear", Coordinates: "align-corners"}},
 		{"bilinear by a scale", x, []int{16, 11}, ResizeOptions{Mode: "bilinear", Scale: []float64{2.3, 2.2}}},
 		{"bilinear of many rows to few", tall, []int{9, 5}, ResizeOptions{Mode: "bilinear"}},
 		{"one extent for all", x, []int{9}, ResizeOptions{Mode: "bilinear"}},
-		{"bicubic corners", x, []int{10, 12}, ResizeOptions{Mode: "bicubic", AlignCorners: true}},
+		{"bilinear asymmetric", x, []int{10, 3}, ResizeOptions{Mode: "bilinear", Coordinates: "asymmetric"}},
+		{"bilinear asymmetric by a scale", x, []int{16, 11}, ResizeOptions{Mode: "bilinear", Coordinates: "asymmetric", Scale: []float64{2.3, 2.2}}},
+		{"bilinear, one position by PyTorch's half pixels", x, []int{1, 12}, ResizeOptions{Mode: "bilinear", Coordinates: "pytorch-half-pixel"}},
+		{"bicubic asymmetric", x, []int{10, 3}, ResizeOptions{Mode: "bicubic", Coordinates: "asymmetric"}},
+		// Some positions lie on source positions, and their taps end before those of others.
+		{"bicubic antialias of more rows", tall, []int{150, 9}, ResizeOptions{Mode: "bicubic", Antialias: true}},
+		{"bicubic corners", x, []int{10, 12}, ResizeOptions{Mode: "bicubic", Coordinates: "align-corners"}},
 		{"bicubic by a scale", x, []int{16, 11}, ResizeOptions{Mode: "bicubic", Scale: []float64{2.3}}},
 		{"bicubic of Keys", x, []int{10, 12}, ResizeOptions{Mode: "bicubic", CubicCoeff: -0.5}},
 		{"bicubic without what is outside", x, []int{13, 3}, ResizeOptions{Mode: "bicubic", CubicCoeff: -0.5, ExcludeOutside: true}},
@@ -84,8 +113,8 @@ func TestResizeOptionsAreTheirDefinition(t *testing.T) {
 			var want []float64
 			scale := func(axis int) float64 { return pick(c.o.Scale, axis, 0) }
 			graphtest.Indices(to, func(at []int) {
-				ys, wy := tapsOf(placeOf(at[1], s[1], to[1], scale(0), c.o.AlignCorners), s[1], c.o)
-				xs, wx := tapsOf(placeOf(at[2], s[2], to[2], scale(1), c.o.AlignCorners), s[2], c.o)
+				ys, wy := tapsOf(placeOf(at[1], s[1], to[1], scale(0), c.o), s[1], c.o)
+				xs, wx := tapsOf(placeOf(at[2], s[2], to[2], scale(1), c.o), s[2], c.o)
 				sum := 0.0
 				for i := range ys {
 					for j := range xs {
@@ -100,25 +129,47 @@ func TestResizeOptionsAreTheirDefinition(t *testing.T) {
 			within(t, floats(y, got), want, map[string]float64{"bilinear": 4e-7, "bicubic": 1e-6}[c.o.Mode])
 		})
 	}
-	for _, mode := range []string{"nearest", "nearest-exact"} {
-		t.Run(mode+" by a scale", func(t *testing.T) {
-			var want []float64
-			graphtest.Indices(shape.Shape{2, 16, 11, 3}, func(at []int) {
-				from := slices.Clone(at)
-				for a, s := range []float64{2.3, 2.2} {
-					p := float64(at[1+a]) / s
-					if mode == "nearest-exact" {
-						p = (float64(at[1+a]) + 0.5) / s
-					}
-					from[1+a] = min(int(math.Floor(p)), x.Dims[1+a]-1)
+	floor := math.Floor
+	for _, c := range []struct {
+		o     ResizeOptions
+		round func(float64) float64
+	}{
+		{ResizeOptions{Mode: "nearest"}, floor},
+		{ResizeOptions{Mode: "nearest-exact"}, func(p float64) float64 { return floor(p + 0.5) }},
+		{ResizeOptions{Mode: "nearest", Coordinates: "half-pixel"}, floor},
+		{ResizeOptions{Mode: "nearest", Coordinates: "align-corners", Rounding: "round-prefer-floor"}, func(p float64) float64 { return math.Ceil(p - 0.5) }},
+		{ResizeOptions{Mode: "nearest", Rounding: "round-prefer-ceil"}, func(p float64) float64 { return floor(p + 0.5) }},
+		{ResizeOptions{Mode: "nearest", Coordinates: "half-pixel", Rounding: "ceil"}, math.Ceil},
+		{ResizeOptions{Mode: "nearest", Coordinates: "pytorch-half-pixel", Rounding: "floor"}, floor},
+	} {
+		for _, scale := range [][]float64{nil, {2.3, 2.2}, {0.5, 2}} {
+			c.o.Scale = scale
+			t.Run(fmt.Sprintf("%s/%s/%s/%v", c.o.Mode, c.o.Coordinates, c.o.Rounding, scale), func(t *testing.T) {
+				places := c.o
+				if c.o.Mode == "nearest" && c.o.Coordinates == "" {
+					places.Coordinates = "asymmetric"
 				}
-				want = append(want, xv[graphtest.FlatIndex(x.Dims, from)])
+				size := shape.Shape{2, 3, 11, 3}
+				for a, s := range scale {
+					size[1+a] = int(float64(x.Dims[1+a]) * s)
+				}
+				var want []float64
+				graphtest.Indices(size, func(at []int) {
+					from := slices.Clone(at)
+					for a := range 2 {
+						p := c.round(placeOf(at[1+a], x.Dims[1+a], size[1+a], pick(scale, a, 0), places))
+						from[1+a] = min(max(int(p), 0), x.Dims[1+a]-1)
+					}
+					want = append(want, xv[graphtest.FlatIndex(x.Dims, from)])
+				})
+				o, to := c.o, size[1:3]
+				if o.Layout = shape.NHWC; scale != nil {
+					to = nil
+				}
+				y, got := resultOf(t, func() (graph.Array, error) { return Resize(x, to, o) })
+				within(t, floats(y, got), want, 0) // it chooses
 			})
-			y, got := resultOf(t, func() (graph.Array, error) {
-				return Resize(x, []int{16, 11}, ResizeOptions{Mode: mode, Scale: []float64{2.3, 2.2}, Layout: shape.NHWC})
-			})
-			within(t, floats(y, got), want, 0) // it chooses
-		})
+		}
 	}
 	t.Run("what bilinear leaves as large is copied, whatever the scale", func(t *testing.T) {
 		y, got := resultOf(t, func() (graph.Array, error) {

@@ -18,6 +18,7 @@ type plane struct {
 type axisPlan struct {
 	absent bool // it has one position, which stays as it is
 	in     int
+	scale  float64 // 0: the quotient of the extents
 	lo, hi []int32
 	frac   []float64
 }
@@ -31,6 +32,7 @@ type resized struct {
 	plane
 	maps  graph.Array
 	blend bool
+	skips bool // rows that no position lies between
 }
 
 func (r *resized) Operands(visit func(*graph.Array)) { visit(&r.maps) }
@@ -69,7 +71,7 @@ const readAhead = 64 << 10
 // atOnce is the number of source rows that are read at once: one, where most are
 // skipped.
 func (r *resized) atOnce() int64 {
-	if r.y.in > 4*len(r.y.lo) {
+	if r.skips && r.y.in > 4*len(r.y.lo) {
 		return 1
 	}
 	return max(readAhead/max(r.srcRow()*r.size(), 1), 1)
@@ -102,6 +104,16 @@ func (s *sourceRows) row(ctx context.Context, i int64) ([]byte, error) {
 	}
 	at := (i - s.first) * bytes
 	return s.data[at : at+bytes], nil
+}
+
+// rows is the source rows from number i on that are at hand together, most at most.
+func (s *sourceRows) rows(ctx context.Context, i, most int64) (data []byte, n int, err error) {
+	if _, err = s.row(ctx, i); err != nil {
+		return nil, 0, err
+	}
+	most = min(most, s.first+s.n-i)
+	bytes := s.r.srcRow() * s.r.size()
+	return s.data[(i-s.first)*bytes:][:most*bytes], int(most), nil
 }
 
 // rows computes n result rows. Of the two scaled source rows that it blends,

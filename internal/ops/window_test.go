@@ -81,7 +81,7 @@ func TestPartsRefuse(t *testing.T) {
 			return Pool(x, "max", PoolOptions{Window: Window{Size: []int{2, 2}, Padding: Pad(1, 1, 1)}, Layout: shape.NHWC})
 		},
 		"has 2 spatial axes: 3 numbers say the scale": func() (graph.Array, error) {
-			return Resize(x, []int{4, 4}, ResizeOptions{Mode: "bilinear", Scale: []float64{1, 2, 3}, Layout: shape.NHWC})
+			return Resize(x, []int{4, 4}, ResizeOptions{Mode: "linear", Scale: []float64{1, 2, 3}, Layout: shape.NHWC})
 		},
 		"nothing but padding": func() (graph.Array, error) {
 			return Pool(x, "max", PoolOptions{Window: Window{Size: []int{2}, Padding: Pad(2, 0)}, Layout: shape.NHWC})
