@@ -11,13 +11,15 @@ import (
 	"fusectl/internal/shape"
 )
 
-// alignFlags is --align and --align-mode.
-type alignFlags struct{ how, mode string }
+// alignFlags is --align, --align-at and --align-mode.
+type alignFlags struct{ how, at, mode string }
 
 func (a *alignFlags) addTo(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&a.how, "align", "none", "reconcile unequal heights and widths, `HOW`: "+strings.Join(ops.AlignModes, ", "))
-	cmd.Flags().StringVar(&a.mode, "align-mode", "bilinear", "how --align resize resizes, `MODE`: "+strings.Join(ops.ResizeModes, ", "))
+	cmd.Flags().StringVar(&a.how, "align", "none", "bring maps and sequences to one size, `HOW`: "+strings.Join(ops.AlignModes, ", "))
+	cmd.Flags().StringVar(&a.at, "align-at", "", "what crop keeps and where pad puts an array, `PART`: "+strings.Join(ops.AlignPlaces, ", ")+"; default centre")
+	cmd.Flags().StringVar(&a.mode, "align-mode", "linear", "how --align resize resizes, `MODE`: "+strings.Join(ops.ResizeModes, ", "))
 	complete(cmd, "align", ops.AlignModes)
+	complete(cmd, "align-at", ops.AlignPlaces)
 	complete(cmd, "align-mode", ops.ResizeModes)
 }
 
@@ -29,15 +31,20 @@ func (st *step) align(a alignFlags, xs []graph.Array) ([]graph.Array, error) {
 	if err := oneOf("align-mode", a.mode, ops.ResizeModes); err != nil {
 		return nil, err
 	}
+	if a.at != "" {
+		if err := oneOf("align-at", a.at, ops.AlignPlaces); err != nil {
+			return nil, err
+		}
+		if a.how != "crop" && a.how != "pad" {
+			return nil, usagef("--align-at goes with --align crop and --align pad")
+		}
+	}
 	if a.how == "none" {
 		return xs, nil
 	}
 	maps := slices.DeleteFunc(slices.Clone(xs), ops.IsLiteral)
-	if err := st.twoSpatial("--align takes feature maps", maps...); err != nil {
-		return nil, err
-	}
 	st.takesMaps(0, maps...)
-	maps, err := ops.Align(maps, a.how, ops.ResizeOptions{Mode: a.mode, Layout: shape.Layout(st.layout)})
+	maps, err := ops.Align(maps, a.how, a.at, ops.ResizeOptions{Mode: a.mode, Layout: shape.Layout(st.layout)})
 	if err != nil {
 		return nil, err
 	}

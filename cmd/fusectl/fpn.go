@@ -95,7 +95,7 @@ by --down-conv or by taking every second position, and convolved by
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&p.upsample, "upsample", "", "upsampling `MODE`: "+strings.Join(ops.ResizeModes, ", ")+"; default bilinear, with --weights nearest")
+	f.StringVar(&p.upsample, "upsample", "", "upsampling `MODE`: "+strings.Join(ops.ResizeModes, ", ")+"; default linear, with --weights nearest")
 	p.weights.addTo(f, "archive of all weights, `W.npz`, named as torchvision names them", "backbone.fpn.")
 	p.lateral.addTo(f, "lateral", "lateral-bias", "1x1 convolutions of the levels, finest first; none is the identity")
 	p.output.addTo(f, "output-conv", "output-bias", "3x3 convolutions of the fused levels, likewise")
@@ -119,7 +119,7 @@ by --down-conv or by taking every second position, and convolved by
 // check refuses words that mean nothing and flags that would do nothing.
 func (p *pyramidFlags) check() error {
 	if p.upsample == "" {
-		p.upsample = "bilinear"
+		p.upsample = "linear"
 		if p.weights.path != "" { // torchvision's module
 			p.upsample = "nearest"
 		}

@@ -68,6 +68,7 @@ adaptive_avg_pool; none keeps an axis as it is.`,
 				return nil, usagef("--padding %s has every position under a window: --ceil-mode goes with numbers", pad.String())
 			}
 			o.Layout = shape.Layout(st.layout)
+			st.takesMaps(o.Told(), xs[0])
 			return ops.Pool(xs[0], mode, o)
 		}),
 	}

@@ -81,6 +81,7 @@ half-pixel and round-prefer-floor, isn't nearest's, asymmetric and floor.`,
 				o.Coordinates = "align-corners"
 			}
 			o.Layout = shape.Layout(st.layout)
+			st.takesMaps(o.Told(size), xs[0])
 			return ops.Resize(xs[0], size, o)
 		}),
 	}

@@ -10,12 +10,15 @@ import (
 // AlignModes lists the ways in which Align reconciles spatial sizes.
 var AlignModes = []string{"none", "resize", "crop", "pad"}
 
+// AlignPlaces lists the parts that Align's crop keeps, and that pad puts an array in.
+var AlignPlaces = []string{"centre", "start", "end"}
+
 // Align brings maps of as many spatial axes to one size, as U-Net does with its
 // skip connections: resize (by o.Mode) and pad (with zeros around) to the largest
-// extent along each axis, crop to the smallest ones. A crop takes the centre, from
-// floor((large-small)/2) on, and pad puts an array there. none leaves all as they
-// are.
-func Align(xs []graph.Array, how string, o ResizeOptions) ([]graph.Array, error) {
+// extent along each axis, crop to the smallest ones. at is one of AlignPlaces: a crop
+// takes the centre, from floor((large-small)/2) on, the start or the end, and pad puts
+// an array there. none leaves all as they are.
+func Align(xs []graph.Array, how, at string, o ResizeOptions) ([]graph.Array, error) {
 	if how == "none" {
 		return xs, nil
 	}
@@ -50,7 +53,7 @@ func Align(xs []graph.Array, how string, o ResizeOptions) ([]graph.Array, error)
 		case how == "resize":
 			out[i], err = Resize(x, to, o)
 		default:
-			out[i], err = fitted(x, to, forms[i])
+			out[i], err = fitted(x, to, at, forms[i])
 		}
 		if err != nil {
 			return nil, err
@@ -68,9 +71,20 @@ func spatialSize(x graph.Array, form shape.Layout) []int {
 	return size
 }
 
-// fitted is x with other spatial extents: positions are taken away or added at
-// both ends, the odd one at the second.
-func fitted(x graph.Array, to []int, form shape.Layout) (graph.Array, error) {
+// placed gives where a small extent begins in a large one.
+func placed(at string, small, large int) int {
+	switch at {
+	case "start":
+		return 0
+	case "end":
+		return large - small
+	}
+	return (large - small) / 2
+}
+
+// fitted is x with other spatial extents: positions are taken away or added around what
+// at says.
+func fitted(x graph.Array, to []int, at string, form shape.Layout) (graph.Array, error) {
 	out := x.Shape().Clone()
 	axes := form.Spatial()
 	for i, a := range axes {
@@ -82,13 +96,13 @@ func fitted(x graph.Array, to []int, form shape.Layout) (graph.Array, error) {
 	ranges := everything(x.Shape())
 	for _, a := range axes {
 		if n := x.Shape()[a]; n > out[a] {
-			ranges[a] = shape.Range{Start: (n - out[a]) / 2, N: out[a], Step: 1}
+			ranges[a] = shape.Range{Start: placed(at, out[a], n), N: out[a], Step: 1}
 		}
 	}
 	x = sliced(x, ranges)
 	for _, a := range axes {
 		n := x.Shape()[a]
-		before := (out[a] - n) / 2
+		before := placed(at, n, out[a])
 		x = pad(x, a, before, out[a]-n-before, "constant", make([]byte, x.DType().Size()))
 	}
 	return x, nil

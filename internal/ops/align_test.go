@@ -26,7 +26,7 @@ func TestAlignIsIndexing(t *testing.T) {
 				from, to = small, large
 			}
 			got := kernel.View[float32](graphtest.Result(t, func() graph.Array {
-				xs, err := Align([]graph.Array{small, large}, how, ResizeOptions{Layout: l})
+				xs, err := Align([]graph.Array{small, large}, how, "", ResizeOptions{Layout: l})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -68,7 +68,7 @@ func TestAlignIsIndexing(t *testing.T) {
 func TestAlignResizesToTheLargestOfEach(t *testing.T) {
 	a, b := graphtest.Randn(1, 1, 3, 9, 2), graphtest.Randn(2, 1, 7, 4, 2)
 	o := ResizeOptions{Mode: "nearest", Layout: shape.NHWC}
-	xs, err := Align([]graph.Array{a, b}, "resize", o)
+	xs, err := Align([]graph.Array{a, b}, "resize", "", o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestAlignResizesToTheLargestOfEach(t *testing.T) {
 			t.Errorf("input %d is not what Resize gives", i)
 		}
 	}
-	same, err := Align([]graph.Array{a, a}, "resize", o)
+	same, err := Align([]graph.Array{a, a}, "resize", "", o)
 	if err != nil || same[0] != graph.Array(a) {
 		t.Errorf("arrays of one size are not left alone: %v", err)
 	}
@@ -85,7 +85,7 @@ func TestAlignResizesToTheLargestOfEach(t *testing.T) {
 
 func TestAlignRefuses(t *testing.T) {
 	var e *graph.Error
-	if _, err := Align([]graph.Array{graphtest.Randn(1, 1, 2, 3, 4), graphtest.Randn(2, 3, 4)}, "crop", ResizeOptions{Layout: shape.NHWC}); !errors.As(err, &e) || !strings.Contains(err.Error(), "x2.npy: shape (3,4)") {
+	if _, err := Align([]graph.Array{graphtest.Randn(1, 1, 2, 3, 4), graphtest.Randn(2, 3, 4)}, "crop", "", ResizeOptions{Layout: shape.NHWC}); !errors.As(err, &e) || !strings.Contains(err.Error(), "x2.npy: shape (3,4)") {
 		t.Errorf("rank 2: got %v", err)
 	}
 	_, err := Concat([]graph.Array{graphtest.Randn(1, 1, 2, 3, 4), graphtest.Randn(2, 1, 4, 3, 4)}, -1)

@@ -19,7 +19,10 @@ func checkSizeOf(x graph.Array, t dtype.Type, out shape.Shape) error {
 
 // hintAlign adds what to do about sizes that differ.
 func hintAlign(e *graph.Error, x graph.Array) *graph.Error {
-	if n := len(x.Shape()); n < 3 || n > 5 {
+	switch n := len(x.Shape()); {
+	case n == 2:
+		return e.Hint("concat, add, mul and their like bring sequences to one length with --layout tc --align crop, pad or resize")
+	case n < 3 || n > 5:
 		return e
 	}
 	return e.Hint("concat, add, mul and their like bring feature maps to one size with --align crop, pad or resize")

@@ -257,11 +257,11 @@ func TestElementsOfNoBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	aligned, err := Align([]graph.Array{x, &sizeless{shape.Shape{2, 5, 2, 5}}}, "crop", ResizeOptions{Layout: shape.NHWC})
+	aligned, err := Align([]graph.Array{x, &sizeless{shape.Shape{2, 5, 2, 5}}}, "crop", "", ResizeOptions{Layout: shape.NHWC})
 	if err != nil {
 		t.Fatal(err)
 	}
-	padded, err := Align([]graph.Array{x, &sizeless{shape.Shape{2, 5, 2, 5}}}, "pad", ResizeOptions{Layout: shape.NHWC})
+	padded, err := Align([]graph.Array{x, &sizeless{shape.Shape{2, 5, 2, 5}}}, "pad", "", ResizeOptions{Layout: shape.NHWC})
 	if err != nil {
 		t.Fatal(err)
 	}

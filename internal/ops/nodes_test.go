@@ -59,7 +59,7 @@ func nodes() []node {
 	}
 	align := func(i int, how string) func(x ...graph.Array) (graph.Array, error) {
 		return func(x ...graph.Array) (graph.Array, error) {
-			xs, err := Align(x, how, ResizeOptions{Layout: nhwc})
+			xs, err := Align(x, how, "", ResizeOptions{Layout: nhwc})
 			if err != nil {
 				return nil, err
 			}

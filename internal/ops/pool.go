@@ -39,7 +39,7 @@ func Pool(x graph.Array, mode string, o PoolOptions) (graph.Array, error) {
 	if err := NeedArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
-	form, err := movesOver("pooling", x, o.Layout, max(o.told(), told(len(o.Output))))
+	form, err := movesOver("pooling", x, o.Layout, o.Told())
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +73,10 @@ func Pool(x graph.Array, mode string, o PoolOptions) (graph.Array, error) {
 	}
 	return cast(out, t.Inexact()), nil
 }
+
+// Told is the number of spatial axes that the options tell; 0 if all have one number for
+// all.
+func (o *PoolOptions) Told() int { return max(o.told(), told(len(o.Output))) }
 
 // resolveAxis resolves the window, or the bins, along spatial axis i of in positions.
 func (o *PoolOptions) resolveAxis(i, in int) (axisWindow, error) {

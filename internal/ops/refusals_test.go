@@ -46,7 +46,7 @@ func TestRefusals(t *testing.T) {
 	toFloat := []string{"convert it first: fusectl convert FILE --dtype float32 then ..."}
 	sizes := []string{"concat, add, mul and their like bring feature maps to one size with --align crop, pad or resize"}
 	align := func(xs ...graph.Array) error {
-		_, err := Align(xs, "resize", ResizeOptions{Mode: "bilinear", Layout: nhwc})
+		_, err := Align(xs, "resize", "", ResizeOptions{Mode: "bilinear", Layout: nhwc})
 		return err
 	}
 	conv := func(x, k graph.Array, o ConvOptions) error {
@@ -113,7 +113,7 @@ func TestRefusals(t *testing.T) {
 		{"mul text", err(Mul([]graph.Array{text, x}, MulOptions{})), "text.npy", "dtype |S3 has no arithmetic", nil},
 		{"mul by a gate of complex numbers", err(Mul([]graph.Array{x, complexes}, MulOptions{Gate: "sigmoid"})), "c.npy", "dtype complex64: an activation takes real numbers", nil},
 
-		{"align rank 2", align(of("y.npy", f32, 3, 4)), "y.npy", "shape (3,4): --align takes a map of 1, 2 or 3 spatial axes, such as nhwc: got 2 axes", nil},
+		{"align rank 2", align(of("y.npy", f32, 3, 4)), "y.npy", "shape (3,4): --align takes a map of 1, 2 or 3 spatial axes, such as nhwc: got 2 axes", []string{"--layout lc takes it as a sequence: l=3 c=4"}},
 		{"align of other ranks", align(x, of("y.npy", f32, 2, 9, 6)), "y.npy", "shape (2,9,6): --align takes maps of as many dimensions as x.npy, which has (2,9,8,6)", nil},
 		{"align resizing integers", align(x, of("y.npy", i64, 2, 3, 4, 6)), "y.npy", "dtype int64: bilinear resizing takes float16, bfloat16, float32 or float64", toFloat},
 
@@ -166,7 +166,7 @@ func TestRefusals(t *testing.T) {
 		{"conv of too much", conv(of("y.npy", f32, 1, 1<<31, 1<<30, 1), of("k.npy", f32, 1, 2, 1, 1<<10), ConvOptions{}), "y.npy", "the result is too large: " + tooLarge(1, 1<<31, 1<<30-1, 1<<10), nil},
 		{"conv of too much, channels first", torch(of("y.npy", f32, 1, 1, 1<<31, 1<<30), of("k.npy", f32, 1<<10, 1, 1, 2), ConvOptions{}), "y.npy", "the result is too large: " + tooLarge(1, 1<<10, 1<<31, 1<<30-1), nil},
 		{"align padding to too much", func() error {
-			_, err := Align([]graph.Array{of("y.npy", f32, 1, 1<<31, 1, 1<<10), of("z.npy", f32, 1, 1, 1<<30, 1<<10)}, "pad", ResizeOptions{Layout: nhwc})
+			_, err := Align([]graph.Array{of("y.npy", f32, 1, 1<<31, 1, 1<<10), of("z.npy", f32, 1, 1, 1<<30, 1<<10)}, "pad", "", ResizeOptions{Layout: nhwc})
 			return err
 		}(), "y.npy", "the result is too large: " + tooLarge(1, 1<<31, 1<<30, 1<<10), nil},
 
@@ -193,7 +193,7 @@ func TestRefusals(t *testing.T) {
 		{"power normalization of integers", err(PowerNormalize(of("i.npy", i64, 3))), "i.npy", "dtype int64: power-normalize takes float16, bfloat16, float32 or float64", toFloat},
 
 		{"pool text", pool(text, Window{Size: []int{2}}), "text.npy", "dtype |S3 has no arithmetic", nil},
-		{"pool of rank 2", pool(of("y.npy", f32, 3, 3), Window{Size: []int{2}}), "y.npy", "shape (3,3): pooling takes a map of 1, 2 or 3 spatial axes, such as nhwc: got 2 axes", nil},
+		{"pool of rank 2", pool(of("y.npy", f32, 3, 3), Window{Size: []int{2}}), "y.npy", "shape (3,3): pooling takes a map of 1, 2 or 3 spatial axes, such as nhwc: got 2 axes", []string{"--layout lc takes it as a sequence: l=3 c=3"}},
 		{"pool complex numbers", pool(complexes, Window{Size: []int{2}}), "c.npy", "dtype complex64: pooling takes real numbers", nil},
 		{"pool by nothing", pool(x, Window{Size: []int{0}}), "x.npy", "shape (2,9,8,6): a window of 0: want at least 1 along each axis", nil},
 		{"pool padding", pool(x, Window{Size: []int{2}, Padding: Padding{Each: [][2]int{{0, 2}, {1, 0}}}}), "", "padding of 2 by 1 beside a window of 2 by 2: a window of nothing but padding has nothing to pool", nil},
@@ -221,7 +221,7 @@ func TestRefusals(t *testing.T) {
 		{"reshape to less than nothing", err(Reshape(x, shape.Shape{-2, 3})), "x.npy", "shape (-2,3) has an extent of -2: want at least 0, or -1 for what the others leave", nil},
 		{"reshape to any number of times nothing", err(Reshape(of("y.npy", f32, 0), shape.Shape{0, -1})), "y.npy", "shape (0,) has 0 elements, (0,-1) has a multiple of 0", nil},
 		{"reshape to too much", err(Reshape(x, shape.Shape{1 << 40, 1 << 40})), "x.npy", "shape (1099511627776,1099511627776) at 1 bytes an element takes more than 2^63-1 bytes", nil},
-		{"resize of rank 2", resize(of("y.npy", f32, 3, 3), []int{2}, ResizeOptions{Mode: "nearest"}), "y.npy", "shape (3,3): resizing takes a map of 1, 2 or 3 spatial axes, such as nhwc: got 2 axes", nil},
+		{"resize of rank 2", resize(of("y.npy", f32, 3, 3), []int{2}, ResizeOptions{Mode: "nearest"}), "y.npy", "shape (3,3): resizing takes a map of 1, 2 or 3 spatial axes, such as nhwc: got 2 axes", []string{"--layout lc takes it as a sequence: l=3 c=3"}},
 		{"resize to other axes", resize(x, []int{2, 3, 4, 5}, ResizeOptions{Mode: "nearest"}), "x.npy", "shape (2,9,8,6) has 4 axes: resizing over 4 spatial axes takes 6, such as ntdhwc, or 5 without a batch, such as tdhwc", nil},
 		{"resize of no pixel", resize(of("e.npy", f32, 1, 0, 8, 6), []int{2, 3}, ResizeOptions{Mode: "nearest"}), "e.npy", "shape (1,0,8,6) has no pixels to resize", nil},
 		{"resize to nothing", resize(x, []int{0, 3}, ResizeOptions{Mode: "nearest"}), "x.npy", "shape (2,9,8,6) would be resized to 0 by 3: want at least 1 by 1", nil},

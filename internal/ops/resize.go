@@ -59,7 +59,7 @@ const DefaultCubicCoeff = -0.75
 // pixel whose centre is nearest, as TensorFlow's; area is the average of Pool's
 // bins, as PyTorch's. Coordinates and Rounding are ONNX's.
 func Resize(x graph.Array, size []int, o ResizeOptions) (graph.Array, error) {
-	form, err := movesOver("resizing", x, o.Layout, o.told(size))
+	form, err := movesOver("resizing", x, o.Layout, o.Told(size))
 	if err != nil {
 		return nil, err
 	}
@@ -133,8 +133,8 @@ func Resize(x graph.Array, size []int, o ResizeOptions) (graph.Array, error) {
 	return cast(resizePlane(y, out, g, o), t), nil
 }
 
-// told is the number of axes that the size, Scale and the mode's name tell; 0 if none does.
-func (o *ResizeOptions) told(size []int) int {
+// Told is the number of spatial axes that the size, Scale and the mode's name tell; 0 if none does.
+func (o *ResizeOptions) Told(size []int) int {
 	return told(len(size), len(o.Scale), namedModes[o.Mode].axes)
 }
 

@@ -350,33 +350,42 @@ func TestAlignOfAnyRank(t *testing.T) {
 				return graphtest.Randn(seed, s...)
 			}
 			xs := []*graphtest.Mem{of(1, sizes[0]), of(2, sizes[1])}
-			for _, how := range []string{"crop", "pad"} {
-				for i, x := range xs {
-					t.Run(fmt.Sprintf("%s/%s/%v", l, how, x.Dims), func(t *testing.T) {
-						build := func() graph.Array {
-							ys, err := Align([]graph.Array{xs[0], xs[1]}, how, ResizeOptions{Layout: l})
-							return graphtest.Must(ys[i], err)
-						}
-						v, to := values(x), build().Shape()
-						axes := l.Like(n, true).Spatial()
-						var want []float64
-						graphtest.Indices(to, func(at []int) {
-							from := slices.Clone(at)
-							for _, a := range axes {
-								if d := x.Dims[a] - to[a]; d >= 0 {
-									from[a] += d / 2
-								} else {
-									from[a] -= -d / 2
-								}
-								if from[a] < 0 || from[a] >= x.Dims[a] {
-									want = append(want, 0)
-									return
-								}
+			// Where the smaller of two extents that differ by d begins in the larger one.
+			places := map[string]func(d int) int{
+				"":       func(d int) int { return d / 2 },
+				"centre": func(d int) int { return d / 2 },
+				"start":  func(int) int { return 0 },
+				"end":    func(d int) int { return d },
+			}
+			for place, begins := range places {
+				for _, how := range []string{"crop", "pad"} {
+					for i, x := range xs {
+						t.Run(fmt.Sprintf("%s/%s/%s/%v", l, how, place, x.Dims), func(t *testing.T) {
+							build := func() graph.Array {
+								ys, err := Align([]graph.Array{xs[0], xs[1]}, how, place, ResizeOptions{Layout: l})
+								return graphtest.Must(ys[i], err)
 							}
-							want = append(want, v[graphtest.FlatIndex(x.Dims, from)])
+							v, to := values(x), build().Shape()
+							axes := l.Like(n, true).Spatial()
+							var want []float64
+							graphtest.Indices(to, func(at []int) {
+								from := slices.Clone(at)
+								for _, a := range axes {
+									if d := x.Dims[a] - to[a]; d >= 0 {
+										from[a] += begins(d)
+									} else {
+										from[a] -= begins(-d)
+									}
+									if from[a] < 0 || from[a] >= x.Dims[a] {
+										want = append(want, 0)
+										return
+									}
+								}
+								want = append(want, v[graphtest.FlatIndex(x.Dims, from)])
+							})
+							within(t, floats(build(), graphtest.Result(t, build)), want, 0)
 						})
-						within(t, floats(build(), graphtest.Result(t, build)), want, 0)
-					})
+					}
 				}
 			}
 		}

@@ -112,7 +112,11 @@ func told(lens ...int) int {
 func movesOver(operation string, x graph.Array, l shape.Layout, told int) (shape.Layout, error) {
 	form, err := MapForm(operation, x, l, told)
 	if n := len(form.Spatial()); err == nil && (n < 1 || n > maxSpatial) {
-		err = graph.Errorf(x, "shape %v: %s takes a map of 1, 2 or 3 spatial axes, such as %s: got %d axes", x.Shape(), operation, l.Like(2, true), len(x.Shape()))
+		e := graph.Errorf(x, "shape %v: %s takes a map of 1, 2 or 3 spatial axes, such as %s: got %d axes", x.Shape(), operation, l.Like(2, true), len(x.Shape()))
+		if sequence := l.Like(1, false); len(x.Shape()) == len(sequence) {
+			e.Hint("--layout %s takes it as a sequence: %s", sequence, sequence.Sized(x.Shape()))
+		}
+		err = e
 	}
 	return form, err
 }
