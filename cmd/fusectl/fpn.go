@@ -38,10 +38,11 @@ func newFPNCommand(st *step) *cobra.Command {
 		Short: "feature pyramid (FPN in RetinaNet, Faster R-CNN; PANet, BiFPN)",
 		Long: `Fuses the levels of a feature pyramid from the top down: each level is
 lateral(level) + upsample(coarser level), convolved if --output-conv says so.
-Levels are feature maps of 4 dimensions, given finest or coarsest first. The
-result is the finest fused level; --all writes all of them, finest first.
+Levels are feature maps of one to three spatial axes, given finest or coarsest
+first. The result is the finest fused level; --all writes all of them, finest
+first.
 
-Bilinear upsampling has half-pixel centres, as tf.image.resize; nearest is
+Linear upsampling has half-pixel centres, as tf.image.resize; nearest is
 torch.nn.functional.interpolate's.
 
 --weights takes an archive with the names of torchvision's
@@ -51,9 +52,10 @@ is nearest unless --upsample says otherwise, and inner_blocks.N.1.running_mean
 and its like (norm_layer=BatchNorm2d) normalise. A name that nothing reads is
 an error, unless --ignore-unused is given.
 Or weights are named in lists, finest level first, none
-where a level has none: laterals are 1x1 convolutions, all others 3x3.
-Kernels are [in,out] or [h,w,in,out] under nhwc, [out,in] or [out,in,h,w]
-under nchw, unless --weight-layout says otherwise.
+where a level has none: laterals are 1x1 convolutions, all others 3x3, over as
+many axes as the levels have. Kernels are [in,out] or [h,w,in,out] with channels
+last, [out,in] or [out,in,h,w] with channels first, unless --weight-layout says
+otherwise.
 
 --merge weighted is BiFPN's fast normalised fusion, by --merge-weights
 [levels-1,2], a row for each merge, the level's own weight first. --bottom-up

@@ -38,16 +38,20 @@ func newShowCommand(st *step) *cobra.Command {
 		Use:   "show X -o PICTURE.png",
 		Short: "draw feature maps, or attention's weights, as a PNG or JPEG",
 		Long: `Draws the channels of a feature map as maps in a grid, with a legend: of 4
-dimensions the images that --index names, of 3 the one image that it is. Arrays
-of 1 and 2 dimensions, and with --heatmap the last two axes of any, are drawn
-as heat maps with the indices along their sides: attention's weights, say.
+dimensions the images that --index names, of 3 the one image that it is, of 5
+the slices of volumes. A sequence, which --layout ntc or its like says it is, is
+one map a batch element, of channels by time. Arrays of 1 and 2 dimensions, and with
+--heatmap the last two axes of any, are drawn as heat maps with the indices
+along their sides: attention's weights, say.
 
 NaN is marked in a colour that no colour map has; infinities have the colours
 of the ends. --low and --high set what the ends stand for; without them they
 are the least and the greatest number that is drawn. An output that ends in
 .jpg or .jpeg is a JPEG, any other a PNG.`,
 		Example: `  fusectl show map.npy -o map.png
-  # where each position of a sequence looks
+  # a sequence [N,T,C]
+  fusectl show x.npy --layout ntc -o features.png
+  # where each position of it looks
   fusectl attention x.npy --save-scores scores.npy -o y.npy
   fusectl show scores.npy --heatmap -o scores.png`,
 		Args: inputs(1, 1),
@@ -78,7 +82,7 @@ are the least and the greatest number that is drawn. An output that ends in
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.index, "index", "0", "the images that are drawn, such as 0 or 0-7,`N`")
-	f.StringVar(&s.channels, "channels", "", "the channels that are drawn, such as 0-15,`N`; default the first 64")
+	f.StringVar(&s.channels, "channels", "", "the channels that are drawn, such as 0-15,`N`; default those of the first 64 maps")
 	f.BoolVar(&s.heatmap, "heatmap", false, "draw the last two axes, a picture for each index of the others")
 	f.StringVar(&s.picture.Title, "title", "", "a `TEXT` above the picture; default its name, dtype and shape")
 	f.StringVar(&s.picture.ColorMap, "color-map", picture.ColorMaps()[0], "`NAME`: "+strings.Join(picture.ColorMaps(), ", "))
@@ -102,14 +106,21 @@ func (st *step) show(ctx context.Context, s showFlags, name string, x graph.Arra
 	if err != nil {
 		return err
 	}
-	maps, err := st.maps(ctx, s, x)
+	planes, sequence, err := st.planes(s, x)
+	if err != nil {
+		return err
+	}
+	if sequence && s.channels != "" {
+		return usagef("--channels chooses maps: the picture of a sequence has all of them as its rows")
+	}
+	maps, err := st.maps(ctx, s, planes)
 	if err != nil {
 		return err
 	}
 	if s.picture.Title == "" {
 		s.picture.Title = fmt.Sprintf("%s: %v %v", name, x.DType(), x.Shape())
 	}
-	s.picture.Ticks = s.heatmap || len(x.Shape()) <= 2
+	s.picture.Ticks = s.heatmap || sequence || len(x.Shape()) <= 2
 	img, err := picture.Draw(maps, s.picture)
 	if err != nil {
 		return usagef("%v", err)
@@ -145,86 +156,94 @@ func encoder(output string) (func(io.Writer, image.Image) error, error) {
 	return png.Encode, nil
 }
 
-// shownMost is the number of channels that are drawn unless --channels says more.
+// shownMost is the number of maps of an image that are drawn unless --channels says
+// more.
 const shownMost = 64
 
-// maps reads the maps of x that the flags select.
-func (st *step) maps(ctx context.Context, s showFlags, x graph.Array) ([]picture.Map, error) {
-	planes, err := st.planes(s, x)
-	if err != nil {
-		return nil, err
-	}
+// maps reads the maps of [images, channels, slices, rows, columns] that the flags
+// select.
+func (st *step) maps(ctx context.Context, s showFlags, planes graph.Array) ([]picture.Map, error) {
 	p := planes.Shape()
 	images, err := selection("index", s.index, p[0], p[0])
 	if err != nil {
 		return nil, err
 	}
-	channels, err := selection("channels", s.channels, p[1], shownMost)
+	channels, err := selection("channels", s.channels, p[1], max(shownMost/p[2], 1))
 	if err != nil {
 		return nil, err
 	}
-	rows, err := ops.Reshape(planes, shape.Shape{p[0] * p[1], p[2], p[3]})
+	rows, err := ops.Reshape(planes, shape.Shape{p[0] * p[1] * p[2], p[3], p[4]})
 	if err != nil {
 		return nil, err
 	}
 	var maps []picture.Map
 	for _, i := range images {
 		for _, c := range channels {
-			one, err := ops.Rows(rows, i*p[1]+c, 1)
-			if err != nil {
-				return nil, err
+			for z := range p[2] {
+				one, err := ops.Rows(rows, (i*p[1]+c)*p[2]+z, 1)
+				if err != nil {
+					return nil, err
+				}
+				v, err := measure.Values(ctx, one, st.options(false))
+				if err != nil {
+					return nil, err
+				}
+				var label []string
+				for _, number := range []struct{ of, i int }{{len(images), i}, {p[1], c}, {p[2], z}} {
+					if number.of > 1 {
+						label = append(label, strconv.Itoa(number.i))
+					}
+				}
+				maps = append(maps, picture.Map{Label: strings.Join(label, ", "), Rows: p[3], Cols: p[4], Values: v})
 			}
-			v, err := measure.Values(ctx, one, st.options(false))
-			if err != nil {
-				return nil, err
-			}
-			m := picture.Map{Rows: p[2], Cols: p[3], Values: v}
-			switch {
-			case len(images) > 1 && p[1] > 1:
-				m.Label = fmt.Sprintf("%d, %d", i, c)
-			case len(images) > 1:
-				m.Label = strconv.Itoa(i)
-			case p[1] > 1:
-				m.Label = strconv.Itoa(c)
-			}
-			maps = append(maps, m)
 		}
 	}
 	return maps, nil
 }
 
-// planes is x as [images, channels, rows, columns].
-func (st *step) planes(s showFlags, x graph.Array) (graph.Array, error) {
-	d := x.Shape()
+// planes is x as [images, channels, slices, rows, columns]. Those of a sequence are
+// its channels by its positions.
+func (st *step) planes(s showFlags, x graph.Array) (planes graph.Array, sequence bool, err error) {
+	d, l := x.Shape(), shape.Layout(st.layout)
 	n := len(d)
 	if d.Len() == 0 {
-		return nil, &graph.Error{Name: graph.NameOf(x), Msg: fmt.Sprintf("shape %v has no element to draw", d)}
+		return nil, false, &graph.Error{Name: graph.NameOf(x), Msg: fmt.Sprintf("shape %v has no element to draw", d)}
 	}
+	to := shape.Shape{1, 1, 1, 1, 1}
+	told := 0
 	switch {
-	case n == 0:
-		return ops.Reshape(x, shape.Shape{1, 1, 1, 1})
-	case n == 1:
-		return ops.Reshape(x, shape.Shape{1, 1, 1, d[0]})
-	case s.heatmap || n == 2:
-		lead := int(d.Product(0, n-2))
-		if n == 4 && s.heatmap {
-			return x, nil // images and heads
+	case s.heatmap || n < 2 || n == 2 && len(l) != 2:
+		copy(to[5-min(n, 2):], d[max(n-2, 0):])
+		if to[1] = int(d.Product(0, max(n-2, 0))); n == 4 {
+			to[0], to[1] = d[0], d[1] // images and heads
 		}
-		return ops.Reshape(x, shape.Shape{1, lead, d[n-2], d[n-1]})
-	case n > 4:
-		return nil, &graph.Error{Name: graph.NameOf(x), Msg: fmt.Sprintf("shape %v: show draws maps of up to 4 dimensions", d), Hints: []string{"--heatmap draws the last two axes of any array"}}
+		planes, err = ops.Reshape(x, to)
+		return planes, false, err
+	case n == 3 && len(l) != 3:
+		told = 2
+	case n > 5:
+		return nil, false, &graph.Error{Name: graph.NameOf(x), Msg: fmt.Sprintf("shape %v: show draws maps of up to 3 spatial axes", d), Hints: []string{"--heatmap draws the last two axes of any array"}}
 	}
-	form, err := ops.MapForm("show", x, shape.Layout(st.layout), 2)
+	form, err := ops.MapForm("show", x, l, told)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	if n == 3 {
-		x, _ = ops.Reshape(x, append(shape.Shape{1}, d...)) // as many elements
+	first := shape.NCHW.Reordered(form)
+	perm, _ := form.Permutation(first) // of the same letters
+	if x, err = ops.Transpose(x, perm); err != nil {
+		return nil, false, err
 	}
-	if form.ChannelsFirst() {
-		return x, nil
+	d = x.Shape()
+	if first.Batched() {
+		to[0], d = d[0], d[1:]
 	}
-	return ops.Transpose(x, []int{0, 3, 1, 2})
+	sequence = len(d) == 2
+	if !sequence {
+		to[1], d = d[0], d[1:]
+	}
+	copy(to[5-len(d):], d)
+	planes, err = ops.Reshape(x, to)
+	return planes, sequence, err
 }
 
 // selection reads a list of numbers and ranges, 0-3,7, below n; "" is all of

@@ -27,7 +27,7 @@ func TestGatesDontDependOnTiles(t *testing.T) {
 		w := func(k graph.Array) ops.Weights { return ops.Weights{Kernel: k, Layout: layout} }
 		for name, build := range map[string]func() graph.Array{
 			"se":   func() graph.Array { return graphtest.Must(SE(x, w(fc1), w(fc2), l)) },
-			"cbam": func() graph.Array { return graphtest.Must(CBAM(x, w(fc1), w(fc2), w(k7), l)) },
+			"cbam": func() graph.Array { return graphtest.Must(CBAM(x, w(fc1), w(fc2), w(k7), "mean,max", l)) },
 		} {
 			t.Run(fmt.Sprintf("%s/%s", l, name), func(t *testing.T) { graphtest.Result(t, build) })
 		}
@@ -43,7 +43,7 @@ func TestGatesRefuse(t *testing.T) {
 		"weight of shape (5,3) takes 5 channels: want (": func() (graph.Array, error) { return SE(x, w(5, 3), w(3, 6), shape.NHWC) },
 		"gives 5 channels: want the 6 of x1.npy":         func() (graph.Array, error) { return SE(x, w(6, 3), w(3, 5), shape.NHWC) },
 		"cbam over 2 spatial axes takes 4": func() (graph.Array, error) {
-			return CBAM(graphtest.Randn(1, 2, 6), w(6, 3), w(3, 6), w(7, 7, 2, 1), shape.NHWC)
+			return CBAM(graphtest.Randn(1, 2, 6), w(6, 3), w(3, 6), w(7, 7, 2, 1), "mean,max", shape.NHWC)
 		},
 	} {
 		out, err := build()

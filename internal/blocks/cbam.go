@@ -6,11 +6,15 @@ import (
 	"fusectl/internal/shape"
 )
 
+// SpatialOrders lists the orders of the two channels that CBAM convolves: the paper's, and
+// that of the authors' code.
+var SpatialOrders = []string{"mean,max", "max,mean"}
+
 // CBAM is the convolutional block attention module (Woo et al. 2018): channels
 // are scaled by sigmoid(mlp(mean) + mlp(max)), mlp being fc2(relu(fc1)), and
 // then positions by the sigmoid of a convolution, padded to the same size, of
-// the mean and the maximum over the channels, stacked in that order.
-func CBAM(x graph.Array, fc1, fc2, spatial ops.Weights, l shape.Layout) (graph.Array, error) {
+// the mean and the maximum over the channels, stacked in order, one of SpatialOrders.
+func CBAM(x graph.Array, fc1, fc2, spatial ops.Weights, order string, l shape.Layout) (graph.Array, error) {
 	x, t, err := working("cbam", x, fc1, fc2, spatial)
 	if err != nil {
 		return nil, err
@@ -42,6 +46,9 @@ func CBAM(x graph.Array, fc1, fc2, spatial ops.Weights, l shape.Layout) (graph.A
 	o.Axes = []int{channel}
 	if mean, top, err = meanAndMax(x, o); err != nil {
 		return nil, err
+	}
+	if order == SpatialOrders[1] {
+		mean, top = top, mean
 	}
 	stacked, err := ops.Concat([]graph.Array{mean, top}, channel)
 	if err != nil {

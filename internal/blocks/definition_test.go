@@ -287,11 +287,16 @@ func TestSEAndCBAMAreTheirDefinition(t *testing.T) {
 			})
 			size := slices.Repeat([]int{3}, n-2)
 			w3, k3, b3 := l.weights(4, append(size, 2, 1)...)
-			t.Run(fmt.Sprintf("cbam/%v", dims), func(t *testing.T) {
-				y := m.with(fc(m.mean(spatial...)).with(fc(m.top(spatial...)), plus).each(sigmoid), times)
-				where := y.mean(n-1).joined(y.top(n-1)).conv(k3, 1, 1, b3).each(sigmoid)
-				l.equal(t, y.with(where, times), func() (graph.Array, error) { return CBAM(x, w1, w2, w3, l.Layout) })
-			})
+			for _, order := range SpatialOrders {
+				t.Run(fmt.Sprintf("cbam/%s/%v", order, dims), func(t *testing.T) {
+					y := m.with(fc(m.mean(spatial...)).with(fc(m.top(spatial...)), plus).each(sigmoid), times)
+					pooled := y.mean(n - 1).joined(y.top(n - 1))
+					if order == "max,mean" {
+						pooled = y.top(n - 1).joined(y.mean(n - 1))
+					}
+					l.equal(t, y.with(pooled.conv(k3, 1, 1, b3).each(sigmoid), times), func() (graph.Array, error) { return CBAM(x, w1, w2, w3, order, l.Layout) })
+				})
+			}
 		}
 	})
 }

@@ -47,7 +47,7 @@ func TestGatesRefuseByName(t *testing.T) {
 	x, i := array("x.npy", 2, 9, 8, 6), typed(dtype.Int8, "i.npy", 2, 9, 8, 6)
 	se := func(x graph.Array, fc1, fc2 ops.Weights) error { _, err := SE(x, fc1, fc2, shape.NHWC); return err }
 	cbam := func(x graph.Array, fc1, fc2, s ops.Weights) error {
-		_, err := CBAM(x, fc1, fc2, s, shape.NHWC)
+		_, err := CBAM(x, fc1, fc2, s, "mean,max", shape.NHWC)
 		return err
 	}
 	fc1, fc2, s := keras("fc1.npy", 6, 3), keras("fc2.npy", 3, 6), keras("s.npy", 7, 7, 2, 1)

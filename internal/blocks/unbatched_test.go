@@ -44,7 +44,7 @@ func TestUnbatchedMapIsABatchOfOne(t *testing.T) {
 			return one(ops.Resize(x, []int{7, 5}, ops.ResizeOptions{Mode: "bilinear", Layout: l}))
 		}},
 		{"cbam", true, func(x graph.Array, l shape.Layout) graph.Array {
-			return one(CBAM(x, keras(1, 4, 2), keras(2, 2, 4), keras(3, 3, 3, 2, 1), l))
+			return one(CBAM(x, keras(1, 4, 2), keras(2, 2, 4), keras(3, 3, 3, 2, 1), "mean,max", l))
 		}},
 		{"se", false, func(x graph.Array, l shape.Layout) graph.Array {
 			return one(SE(x, keras(1, 4, 2), keras(2, 2, 4), l))
