@@ -100,6 +100,25 @@ for (const [name, n] of Object.entries(depth)) {
       'conv2d, add, resizeBilinear, add');
 }
 
+// ---- sizes
+
+{
+  const x = grid(50, [1, 5, 4, 2]);
+  const file = put('sizes', x);
+  for (const [h, w] of [[9, 7], [3, 2]]) {
+    const size = ['--size', `${h},${w}`];
+    const what = (name) => `${name}-${h}x${w}`;
+    golden('resize', what('linear'), [file, ...size], tf.image.resizeBilinear(x, [h, w], false, true), rel(1e-6, ROUNDS), 'resizeBilinear, half-pixel centres');
+    golden('resize', what('linear-asymmetric'), [file, ...size, '--coordinates', 'asymmetric'], tf.image.resizeBilinear(x, [h, w]), rel(1e-6, ROUNDS), 'resizeBilinear');
+    golden('resize', what('linear-corners'), [file, ...size, '--align-corners'], tf.image.resizeBilinear(x, [h, w], true), rel(1e-6, ROUNDS), 'resizeBilinear, alignCorners');
+    golden('resize', what('nearest'), [file, ...size, '--mode', 'nearest'], tf.image.resizeNearestNeighbor(x, [h, w]), EXACT, 'resizeNearestNeighbor');
+    golden('resize', what('nearest-exact'), [file, ...size, '--mode', 'nearest-exact'], tf.image.resizeNearestNeighbor(x, [h, w], false, true), EXACT,
+        'resizeNearestNeighbor, half-pixel centres');
+    golden('resize', what('nearest-corners'), [file, ...size, '--mode', 'nearest', '--align-corners', '--nearest', 'round-prefer-ceil'],
+        tf.image.resizeNearestNeighbor(x, [h, w], true), EXACT, 'resizeNearestNeighbor, alignCorners');
+  }
+}
+
 // ---- Keras's layers
 
 const x = grid(1, [2, 4, 5, 6]);
