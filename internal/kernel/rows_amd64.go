@@ -8,11 +8,12 @@ import (
 	"fusectl/internal/dtype"
 )
 
-// blocks is an assembly loop that adds to lanes, and rowsStrip one that reduces a
-// strip of columns over rows: see _generate/rows.go.
+// blocks is an assembly loop that adds to lanes, rowsStrip one that reduces a strip
+// of columns over rows, and weighStrip one of weighted rows: see _generate/rows.go.
 type (
-	blocks    = func(lanes *float64, x *byte, n int)
-	rowsStrip = func(acc, x *byte, stride, rows, vectors, last int)
+	blocks     = func(lanes *float64, x *byte, n int)
+	rowsStrip  = func(acc, x *byte, stride, rows, vectors, last int)
+	weighStrip = func(acc, x *byte, stride, rows, vectors, last int, w *float64)
 )
 
 func (t *Table) vectorizeReduce(set int) {
@@ -25,6 +26,10 @@ func (t *Table) vectorizeReduce(set int) {
 	t.sumRowsBy(set, [dtype.NumKinds][2]rowsStrip{
 		dtype.KindFloat32: {sumRowsAVX2F32, sumRowsAVX512F32},
 		dtype.KindFloat64: {sumRowsAVX2F64, sumRowsAVX512F64},
+	})
+	t.weighRowsBy(set, [dtype.NumKinds][2]weighStrip{
+		dtype.KindFloat32: {weighRowsAVX2F32, weighRowsAVX512F32},
+		dtype.KindFloat64: {weighRowsAVX2F64, weighRowsAVX512F64},
 	})
 	t.maxRowsBy(set, [dtype.NumKinds][2]rowsStrip{
 		dtype.KindBool:     {maxRowsAVX2U8, maxRowsAVX512U8},
@@ -107,15 +112,45 @@ func (t *Table) maxRowsBy(set int, strips [dtype.NumKinds][2]rowsStrip) {
 	}
 }
 
+// weighRowsBy takes strips where the columns make a vector of float64.
+func (t *Table) weighRowsBy(set int, strips [dtype.NumKinds][2]weighStrip) {
+	lanes := widths[set] / 8
+	for k := range strips {
+		s := strips[k][set]
+		if s == nil {
+			continue
+		}
+		rest, size := t.WeighRows[k], t.sizes[k]
+		t.WeighRows[k] = func(acc []float64, x []byte, w []float64) {
+			if len(acc) < lanes || len(w) == 0 {
+				rest(acc, x, w)
+				return
+			}
+			sums, cols := Bytes(acc), len(acc)
+			eachStrip(cols, lanes, func(c, vectors, last int) {
+				s(&sums[c*8], &x[c*size], cols*size, len(w), vectors, last*size, &w[0])
+			})
+		}
+	}
+}
+
 // reduce takes strips of at least a vector of columns, whose elements take
-// accSize bytes in acc and size bytes in x. A strip whose last vector overlaps
-// the one before it has at least two of them.
+// accSize bytes in acc and size bytes in x.
 func reduce(s rowsStrip, acc, x []byte, lanes, accSize, size int) {
 	cols := len(acc) / accSize
 	rows := len(x) / size / cols
 	if rows == 0 {
 		return
 	}
+	eachStrip(cols, lanes, func(c, vectors, last int) {
+		s(&acc[c*accSize], &x[c*size], cols*size, rows, vectors, last*size)
+	})
+}
+
+// eachStrip cuts columns, of at least one vector of lanes, into strips of some vectors
+// from column c on, the last of which begins at column c+last: one that overlaps
+// the vector before it has one.
+func eachStrip(cols, lanes int, f func(c, vectors, last int)) {
 	for c, left := 0, (cols+lanes-1)/lanes; left > 0; {
 		n := widest(left)
 		left -= n
@@ -123,7 +158,7 @@ func reduce(s rowsStrip, acc, x []byte, lanes, accSize, size int) {
 		if left == 0 {
 			last = cols - lanes - c
 		}
-		s(&acc[c*accSize], &x[c*size], cols*size, rows, n, last*size)
+		f(c, n, last)
 		c += n * lanes
 	}
 }

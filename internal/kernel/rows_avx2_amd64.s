@@ -358,6 +358,328 @@ loop8:
 	VZEROUPPER
 	RET
 
+// func weighRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int, w *float64)
+// Requires: AVX, MMX+
+TEXT ·weighRowsAVX2F32(SB), NOSPLIT, $0-56
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	MOVQ    w+48(FP), R8
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*2), Y1
+
+loop1:
+	VBROADCASTSD (R8), Y0
+	ADDQ         $0x08, R8
+	VCVTPS2PD    (CX)(DI*1), Y2
+	VMULPD       Y0, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	PREFETCHT0   2048(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop1
+	VMOVUPS      Y1, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y1
+	VMOVUPS (AX)(DI*2), Y2
+
+loop2:
+	VBROADCASTSD (R8), Y0
+	ADDQ         $0x08, R8
+	VCVTPS2PD    (CX), Y3
+	VMULPD       Y0, Y3, Y3
+	VADDPD       Y3, Y1, Y1
+	VCVTPS2PD    (CX)(DI*1), Y3
+	VMULPD       Y0, Y3, Y3
+	VADDPD       Y3, Y2, Y2
+	PREFETCHT0   2048(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop2
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS (AX)(DI*2), Y3
+
+loop3:
+	VBROADCASTSD (R8), Y0
+	ADDQ         $0x08, R8
+	VCVTPS2PD    (CX), Y4
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y4, Y1, Y1
+	VCVTPS2PD    16(CX), Y4
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y4, Y2, Y2
+	VCVTPS2PD    (CX)(DI*1), Y4
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y4, Y3, Y3
+	PREFETCHT0   2048(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop3
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 32(AX)
+	VMOVUPS      Y3, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS (AX)(DI*2), Y4
+
+loop4:
+	VBROADCASTSD (R8), Y0
+	ADDQ         $0x08, R8
+	VCVTPS2PD    (CX), Y5
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y5, Y1, Y1
+	VCVTPS2PD    16(CX), Y5
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y5, Y2, Y2
+	VCVTPS2PD    32(CX), Y5
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y5, Y3, Y3
+	VCVTPS2PD    (CX)(DI*1), Y5
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y5, Y4, Y4
+	PREFETCHT0   2048(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop4
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 32(AX)
+	VMOVUPS      Y3, 64(AX)
+	VMOVUPS      Y4, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS 96(AX), Y4
+	VMOVUPS 128(AX), Y5
+	VMOVUPS 160(AX), Y6
+	VMOVUPS 192(AX), Y7
+	VMOVUPS (AX)(DI*2), Y8
+
+loop8:
+	VBROADCASTSD (R8), Y0
+	ADDQ         $0x08, R8
+	VCVTPS2PD    (CX), Y9
+	VMULPD       Y0, Y9, Y9
+	VADDPD       Y9, Y1, Y1
+	VCVTPS2PD    16(CX), Y9
+	VMULPD       Y0, Y9, Y9
+	VADDPD       Y9, Y2, Y2
+	VCVTPS2PD    32(CX), Y9
+	VMULPD       Y0, Y9, Y9
+	VADDPD       Y9, Y3, Y3
+	VCVTPS2PD    48(CX), Y9
+	VMULPD       Y0, Y9, Y9
+	VADDPD       Y9, Y4, Y4
+	VCVTPS2PD    64(CX), Y9
+	VMULPD       Y0, Y9, Y9
+	VADDPD       Y9, Y5, Y5
+	VCVTPS2PD    80(CX), Y9
+	VMULPD       Y0, Y9, Y9
+	VADDPD       Y9, Y6, Y6
+	VCVTPS2PD    96(CX), Y9
+	VMULPD       Y0, Y9, Y9
+	VADDPD       Y9, Y7, Y7
+	VCVTPS2PD    (CX)(DI*1), Y9
+	VMULPD       Y0, Y9, Y9
+	VADDPD       Y9, Y8, Y8
+	PREFETCHT0   2048(CX)
+	PREFETCHT0   2112(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop8
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 32(AX)
+	VMOVUPS      Y3, 64(AX)
+	VMOVUPS      Y4, 96(AX)
+	VMOVUPS      Y5, 128(AX)
+	VMOVUPS      Y6, 160(AX)
+	VMOVUPS      Y7, 192(AX)
+	VMOVUPS      Y8, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+// func weighRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int, w *float64)
+// Requires: AVX, MMX+
+TEXT ·weighRowsAVX2F64(SB), NOSPLIT, $0-56
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	MOVQ    w+48(FP), R8
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y1
+
+loop1:
+	VBROADCASTSD (R8), Y0
+	ADDQ         $0x08, R8
+	VMULPD       (CX)(DI*1), Y0, Y0
+	VADDPD       Y0, Y1, Y1
+	PREFETCHT0   2048(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop1
+	VMOVUPS      Y1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
+
+loop2:
+	VBROADCASTSD (R8), Y0
+	ADDQ         $0x08, R8
+	VMULPD       (CX), Y0, Y3
+	VADDPD       Y3, Y1, Y1
+	VMULPD       (CX)(DI*1), Y0, Y0
+	VADDPD       Y0, Y2, Y2
+	PREFETCHT0   2048(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop2
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
+
+loop3:
+	VBROADCASTSD (R8), Y0
+	ADDQ         $0x08, R8
+	VMULPD       (CX), Y0, Y4
+	VADDPD       Y4, Y1, Y1
+	VMULPD       32(CX), Y0, Y4
+	VADDPD       Y4, Y2, Y2
+	VMULPD       (CX)(DI*1), Y0, Y0
+	VADDPD       Y0, Y3, Y3
+	PREFETCHT0   2048(CX)
+	PREFETCHT0   2112(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop3
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 32(AX)
+	VMOVUPS      Y3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS (AX)(DI*1), Y4
+
+loop4:
+	VBROADCASTSD (R8), Y0
+	ADDQ         $0x08, R8
+	VMULPD       (CX), Y0, Y5
+	VADDPD       Y5, Y1, Y1
+	VMULPD       32(CX), Y0, Y5
+	VADDPD       Y5, Y2, Y2
+	VMULPD       64(CX), Y0, Y5
+	VADDPD       Y5, Y3, Y3
+	VMULPD       (CX)(DI*1), Y0, Y0
+	VADDPD       Y0, Y4, Y4
+	PREFETCHT0   2048(CX)
+	PREFETCHT0   2112(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop4
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 32(AX)
+	VMOVUPS      Y3, 64(AX)
+	VMOVUPS      Y4, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS 96(AX), Y4
+	VMOVUPS 128(AX), Y5
+	VMOVUPS 160(AX), Y6
+	VMOVUPS 192(AX), Y7
+	VMOVUPS (AX)(DI*1), Y8
+
+loop8:
+	VBROADCASTSD (R8), Y0
+	ADDQ         $0x08, R8
+	VMULPD       (CX), Y0, Y9
+	VADDPD       Y9, Y1, Y1
+	VMULPD       32(CX), Y0, Y9
+	VADDPD       Y9, Y2, Y2
+	VMULPD       64(CX), Y0, Y9
+	VADDPD       Y9, Y3, Y3
+	VMULPD       96(CX), Y0, Y9
+	VADDPD       Y9, Y4, Y4
+	VMULPD       128(CX), Y0, Y9
+	VADDPD       Y9, Y5, Y5
+	VMULPD       160(CX), Y0, Y9
+	VADDPD       Y9, Y6, Y6
+	VMULPD       192(CX), Y0, Y9
+	VADDPD       Y9, Y7, Y7
+	VMULPD       (CX)(DI*1), Y0, Y0
+	VADDPD       Y0, Y8, Y8
+	PREFETCHT0   2048(CX)
+	PREFETCHT0   2112(CX)
+	PREFETCHT0   2176(CX)
+	PREFETCHT0   2240(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop8
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 32(AX)
+	VMOVUPS      Y3, 64(AX)
+	VMOVUPS      Y4, 96(AX)
+	VMOVUPS      Y5, 128(AX)
+	VMOVUPS      Y6, 160(AX)
+	VMOVUPS      Y7, 192(AX)
+	VMOVUPS      Y8, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
 // func maxRowsAVX2I8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX2, MMX+
 TEXT ·maxRowsAVX2I8(SB), NOSPLIT, $0-48

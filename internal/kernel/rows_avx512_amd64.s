@@ -310,6 +310,340 @@ loop8:
 	VZEROUPPER
 	RET
 
+// func weighRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int, w *float64)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·weighRowsAVX512F32(SB), NOSPLIT, $0-56
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	MOVQ    w+48(FP), R8
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*2), Z1
+
+loop1:
+	VBROADCASTSD (R8), Z0
+	ADDQ         $0x08, R8
+	VCVTPS2PD    (CX)(DI*1), Z2
+	VMULPD       Z0, Z2, Z2
+	VADDPD       Z2, Z1, Z1
+	PREFETCHT0   2048(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop1
+	VMOVUPS      Z1, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z1
+	VMOVUPS (AX)(DI*2), Z2
+
+loop2:
+	VBROADCASTSD (R8), Z0
+	ADDQ         $0x08, R8
+	VCVTPS2PD    (CX), Z3
+	VMULPD       Z0, Z3, Z3
+	VADDPD       Z3, Z1, Z1
+	VCVTPS2PD    (CX)(DI*1), Z3
+	VMULPD       Z0, Z3, Z3
+	VADDPD       Z3, Z2, Z2
+	PREFETCHT0   2048(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop2
+	VMOVUPS      Z1, (AX)
+	VMOVUPS      Z2, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS (AX)(DI*2), Z3
+
+loop3:
+	VBROADCASTSD (R8), Z0
+	ADDQ         $0x08, R8
+	VCVTPS2PD    (CX), Z4
+	VMULPD       Z0, Z4, Z4
+	VADDPD       Z4, Z1, Z1
+	VCVTPS2PD    32(CX), Z4
+	VMULPD       Z0, Z4, Z4
+	VADDPD       Z4, Z2, Z2
+	VCVTPS2PD    (CX)(DI*1), Z4
+	VMULPD       Z0, Z4, Z4
+	VADDPD       Z4, Z3, Z3
+	PREFETCHT0   2048(CX)
+	PREFETCHT0   2112(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop3
+	VMOVUPS      Z1, (AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z3, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS (AX)(DI*2), Z4
+
+loop4:
+	VBROADCASTSD (R8), Z0
+	ADDQ         $0x08, R8
+	VCVTPS2PD    (CX), Z5
+	VMULPD       Z0, Z5, Z5
+	VADDPD       Z5, Z1, Z1
+	VCVTPS2PD    32(CX), Z5
+	VMULPD       Z0, Z5, Z5
+	VADDPD       Z5, Z2, Z2
+	VCVTPS2PD    64(CX), Z5
+	VMULPD       Z0, Z5, Z5
+	VADDPD       Z5, Z3, Z3
+	VCVTPS2PD    (CX)(DI*1), Z5
+	VMULPD       Z0, Z5, Z5
+	VADDPD       Z5, Z4, Z4
+	PREFETCHT0   2048(CX)
+	PREFETCHT0   2112(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop4
+	VMOVUPS      Z1, (AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z3, 128(AX)
+	VMOVUPS      Z4, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS (AX)(DI*2), Z8
+
+loop8:
+	VBROADCASTSD (R8), Z0
+	ADDQ         $0x08, R8
+	VCVTPS2PD    (CX), Z9
+	VMULPD       Z0, Z9, Z9
+	VADDPD       Z9, Z1, Z1
+	VCVTPS2PD    32(CX), Z9
+	VMULPD       Z0, Z9, Z9
+	VADDPD       Z9, Z2, Z2
+	VCVTPS2PD    64(CX), Z9
+	VMULPD       Z0, Z9, Z9
+	VADDPD       Z9, Z3, Z3
+	VCVTPS2PD    96(CX), Z9
+	VMULPD       Z0, Z9, Z9
+	VADDPD       Z9, Z4, Z4
+	VCVTPS2PD    128(CX), Z9
+	VMULPD       Z0, Z9, Z9
+	VADDPD       Z9, Z5, Z5
+	VCVTPS2PD    160(CX), Z9
+	VMULPD       Z0, Z9, Z9
+	VADDPD       Z9, Z6, Z6
+	VCVTPS2PD    192(CX), Z9
+	VMULPD       Z0, Z9, Z9
+	VADDPD       Z9, Z7, Z7
+	VCVTPS2PD    (CX)(DI*1), Z9
+	VMULPD       Z0, Z9, Z9
+	VADDPD       Z9, Z8, Z8
+	PREFETCHT0   2048(CX)
+	PREFETCHT0   2112(CX)
+	PREFETCHT0   2176(CX)
+	PREFETCHT0   2240(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop8
+	VMOVUPS      Z1, (AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z3, 128(AX)
+	VMOVUPS      Z4, 192(AX)
+	VMOVUPS      Z5, 256(AX)
+	VMOVUPS      Z6, 320(AX)
+	VMOVUPS      Z7, 384(AX)
+	VMOVUPS      Z8, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+// func weighRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int, w *float64)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·weighRowsAVX512F64(SB), NOSPLIT, $0-56
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	MOVQ    w+48(FP), R8
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z1
+
+loop1:
+	VBROADCASTSD (R8), Z0
+	ADDQ         $0x08, R8
+	VMULPD       (CX)(DI*1), Z0, Z0
+	VADDPD       Z0, Z1, Z1
+	PREFETCHT0   2048(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop1
+	VMOVUPS      Z1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z1
+	VMOVUPS (AX)(DI*1), Z2
+
+loop2:
+	VBROADCASTSD (R8), Z0
+	ADDQ         $0x08, R8
+	VMULPD       (CX), Z0, Z3
+	VADDPD       Z3, Z1, Z1
+	VMULPD       (CX)(DI*1), Z0, Z0
+	VADDPD       Z0, Z2, Z2
+	PREFETCHT0   2048(CX)
+	PREFETCHT0   2112(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop2
+	VMOVUPS      Z1, (AX)
+	VMOVUPS      Z2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS (AX)(DI*1), Z3
+
+loop3:
+	VBROADCASTSD (R8), Z0
+	ADDQ         $0x08, R8
+	VMULPD       (CX), Z0, Z4
+	VADDPD       Z4, Z1, Z1
+	VMULPD       64(CX), Z0, Z4
+	VADDPD       Z4, Z2, Z2
+	VMULPD       (CX)(DI*1), Z0, Z0
+	VADDPD       Z0, Z3, Z3
+	PREFETCHT0   2048(CX)
+	PREFETCHT0   2112(CX)
+	PREFETCHT0   2176(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop3
+	VMOVUPS      Z1, (AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS (AX)(DI*1), Z4
+
+loop4:
+	VBROADCASTSD (R8), Z0
+	ADDQ         $0x08, R8
+	VMULPD       (CX), Z0, Z5
+	VADDPD       Z5, Z1, Z1
+	VMULPD       64(CX), Z0, Z5
+	VADDPD       Z5, Z2, Z2
+	VMULPD       128(CX), Z0, Z5
+	VADDPD       Z5, Z3, Z3
+	VMULPD       (CX)(DI*1), Z0, Z0
+	VADDPD       Z0, Z4, Z4
+	PREFETCHT0   2048(CX)
+	PREFETCHT0   2112(CX)
+	PREFETCHT0   2176(CX)
+	PREFETCHT0   2240(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop4
+	VMOVUPS      Z1, (AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z3, 128(AX)
+	VMOVUPS      Z4, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS (AX)(DI*1), Z8
+
+loop8:
+	VBROADCASTSD (R8), Z0
+	ADDQ         $0x08, R8
+	VMULPD       (CX), Z0, Z9
+	VADDPD       Z9, Z1, Z1
+	VMULPD       64(CX), Z0, Z9
+	VADDPD       Z9, Z2, Z2
+	VMULPD       128(CX), Z0, Z9
+	VADDPD       Z9, Z3, Z3
+	VMULPD       192(CX), Z0, Z9
+	VADDPD       Z9, Z4, Z4
+	VMULPD       256(CX), Z0, Z9
+	VADDPD       Z9, Z5, Z5
+	VMULPD       320(CX), Z0, Z9
+	VADDPD       Z9, Z6, Z6
+	VMULPD       384(CX), Z0, Z9
+	VADDPD       Z9, Z7, Z7
+	VMULPD       (CX)(DI*1), Z0, Z0
+	VADDPD       Z0, Z8, Z8
+	PREFETCHT0   2048(CX)
+	PREFETCHT0   2112(CX)
+	PREFETCHT0   2176(CX)
+	PREFETCHT0   2240(CX)
+	PREFETCHT0   2304(CX)
+	PREFETCHT0   2368(CX)
+	PREFETCHT0   2432(CX)
+	PREFETCHT0   2496(CX)
+	ADDQ         DX, CX
+	DECQ         BX
+	JNZ          loop8
+	VMOVUPS      Z1, (AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z3, 128(AX)
+	VMOVUPS      Z4, 192(AX)
+	VMOVUPS      Z5, 256(AX)
+	VMOVUPS      Z6, 320(AX)
+	VMOVUPS      Z7, 384(AX)
+	VMOVUPS      Z8, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
 // func maxRowsAVX512I8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX512BW, AVX512F, MMX+
 TEXT ·maxRowsAVX512I8(SB), NOSPLIT, $0-48

@@ -19,6 +19,16 @@ func sumRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, las
 //go:noescape
 func sumRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
+// acc[c] += x[r,c]·w[r], in the order of the rows r, every step rounded.
+//
+//go:noescape
+func weighRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int, w *float64)
+
+// acc[c] += x[r,c]·w[r], in the order of the rows r, every step rounded.
+//
+//go:noescape
+func weighRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int, w *float64)
+
 // acc[c] = max(acc[c], x[r,c]) for all rows r.
 //
 //go:noescape
@@ -93,6 +103,16 @@ func sumRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last 
 //
 //go:noescape
 func sumRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] += x[r,c]·w[r], in the order of the rows r, every step rounded.
+//
+//go:noescape
+func weighRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int, w *float64)
+
+// acc[c] += x[r,c]·w[r], in the order of the rows r, every step rounded.
+//
+//go:noescape
+func weighRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int, w *float64)
 
 // acc[c] = max(acc[c], x[r,c]) for all rows r.
 //

@@ -16,6 +16,8 @@ func (s isa) rowLoops() {
 	s.sum(f64)
 	s.sumRows(f32)
 	s.sumRows(f64)
+	s.weighRows(f32)
+	s.weighRows(f64)
 	for _, kind := range ordered {
 		s.maxRows(kind)
 	}
@@ -79,10 +81,11 @@ func (s isa) sum(of number) {
 }
 
 // strip is the body of a loop over rows: into reads x into acc, begin comes before
-// the first row and settle after the last one.
+// the first row and settle after the last one, and row, if there is one, before each.
 type strip struct {
 	begin, settle func(acc reg.VecVirtual)
 	into          func(x Mem, acc reg.VecVirtual)
+	row           func()
 }
 
 func nothing(reg.VecVirtual) {}
@@ -122,6 +125,9 @@ func (s isa) rows(name, doc string, ratio int, more string, prepare func() strip
 		}
 		loop := fmt.Sprintf("loop%d", width)
 		Label(loop)
+		if body.row != nil {
+			body.row()
+		}
 		for i := range v {
 			body.into(at(x, i, 1, s.bytes/ratio), v[i])
 		}
@@ -140,7 +146,26 @@ func (s isa) rows(name, doc string, ratio int, more string, prepare func() strip
 
 func (s isa) sumRows(of number) {
 	s.rows("sumRows"+s.name+of.name, "acc[c] += x[r,c], in the order of the rows r.", 8/of.bytes, "", func() strip {
-		return strip{nothing, nothing, func(x Mem, acc reg.VecVirtual) { s.addWidened(of, x, acc) }}
+		return strip{nothing, nothing, func(x Mem, acc reg.VecVirtual) { s.addWidened(of, x, acc) }, nil}
+	})
+}
+
+func (s isa) weighRows(of number) {
+	s.rows("weighRows"+s.name+of.name, "acc[c] += x[r,c]·w[r], in the order of the rows r, every step rounded.", 8/of.bytes, ", w *float64", func() strip {
+		w, weight := Load(Param("w"), GP64()), s.vector()
+		return strip{nothing, nothing, func(x Mem, acc reg.VecVirtual) {
+			v := s.vector()
+			if of.bytes == 8 {
+				VMULPD(x, weight, v)
+			} else {
+				VCVTPS2PD(x, v)
+				VMULPD(weight, v, v)
+			}
+			VADDPD(v, acc, acc)
+		}, func() {
+			VBROADCASTSD(Mem{Base: w}, weight)
+			ADDQ(U8(8), w)
+		}}
 	})
 }
 
@@ -151,6 +176,6 @@ func (s isa) maxRows(kind string) {
 			v := s.vector()
 			VMOVUPS(x, v)
 			m.into(v, acc)
-		}}
+		}, nil}
 	})
 }
