@@ -149,52 +149,54 @@ func (p *pooled) pool(ctx context.Context, dst []byte, plane, first, n int64) er
 	if err != nil {
 		return err
 	}
-	kind, size := p.maps.DType().Kind(), p.maps.DType().Size()
-	loops := kernel.Active()
+	loops, kind, size := kernel.Active(), p.maps.DType().Kind(), p.maps.DType().Size()
 	sum, most := loops.SumRows[kind], loops.Max[kind]
 	row := p.ch * int(p.size())
-	planesCounted := p.z.counted(int(plane % int64(p.z.out)))
-	for i := range n {
-		acc := dst[int(i)*row : (int(i)+1)*row]
-		taps := 0
-		p.each(&src, first+i, func(at int) {
-			tap := src.data[at*size : (at+p.ch)*size]
-			switch {
-			case p.average && taps == 0:
-				clear(acc)
-				fallthrough
-			case p.average:
-				sum(kernel.View[float64](acc), tap)
-			case taps == 0:
-				copy(acc, tap)
-			default:
-				most(acc, acc, tap)
-			}
-			taps++
-		})
+	if row == 0 {
+		return nil
+	}
+	deep := p.z.counted(int(plane % int64(p.z.out)))
+	y, x := p.at(first)
+	top, bottom := p.y.inside(y)
+	for ; len(dst) > 0; x++ {
+		if x == p.x.out {
+			y, x = y+1, 0
+			top, bottom = p.y.inside(y)
+		}
+		from, to := p.x.inside(x)
+		acc := dst[:row]
+		dst = dst[row:]
 		if p.average {
-			if p.countPadding {
-				y, x := p.at(first + i)
-				taps = planesCounted * p.y.counted(y) * p.x.counted(x)
+			clear(acc)
+		}
+		for z := range src.planes {
+			for ky := top; ky < bottom; ky++ {
+				line := z*src.apart + (p.y.tap(y, ky)-src.y)*src.width
+				taps, each := to-from, 1 // at a time: those that lie together
+				if p.average && p.x.dilation == 1 {
+					taps, each = 1, taps
+				}
+				for k := range taps {
+					at := line + p.x.tap(x, from+k)*p.ch
+					some := src.data[at*size : (at+each*p.ch)*size]
+					switch {
+					case p.average:
+						sum(kernel.View[float64](acc), some)
+					case z == 0 && ky == top && k == 0:
+						copy(acc, some)
+					default:
+						most(acc, acc, some)
+					}
+				}
 			}
-			loops.DivideBy[dtype.KindFloat64](acc, acc, float64(taps))
+		}
+		if p.average {
+			by := src.planes * (bottom - top) * (to - from)
+			if p.countPadding {
+				by = deep * p.y.counted(y) * p.x.counted(x)
+			}
+			loops.DivideBy[dtype.KindFloat64](acc, acc, float64(by))
 		}
 	}
 	return nil
-}
-
-// each calls f for the taps of the i-th window of a plane that lie inside: at is
-// where in the source.
-func (p *pooled) each(src *source, i int64, f func(at int)) {
-	oy, ox := p.at(i)
-	top, bottom := p.y.inside(oy)
-	from, to := p.x.inside(ox)
-	for z := range src.planes {
-		for ky := top; ky < bottom; ky++ {
-			line := z*src.apart + (p.y.tap(oy, ky)-src.y)*src.width
-			for kx := from; kx < to; kx++ {
-				f(line + p.x.tap(ox, kx)*p.ch)
-			}
-		}
-	}
 }
