@@ -21,7 +21,7 @@ func commands() []command {
 		{"gap", "fuse", newGapCommand}, {"gmp", "fuse", newGmpCommand}, {"fpn", "fuse", newFPNCommand},
 		{"crossmodal", "fuse", newCrossModalCommand}, {"attention", "fuse", newAttentionCommand},
 		{"linear", "part", newLinearCommand}, {"conv", "part", newConvCommand}, {"resize", "part", newResizeCommand},
-		{"pool", "part", newWindowPoolCommand}, {"act", "part", newActCommand}, {"se", "part", newSECommand}, {"cbam", "part", newCBAMCommand},
+		{"pool", "part", newWindowPoolCommand}, {"act", "part", newActCommand}, {"norm", "part", newNormCommand}, {"se", "part", newSECommand}, {"cbam", "part", newCBAMCommand},
 		{"sub", "part", newSubCommand}, {"div", "part", newDivCommand}, {"maximum", "part", newMaximumCommand}, {"minimum", "part", newMinimumCommand},
 		{"pow", "part", newPowCommand}, {"average", "part", newAverageCommand},
 		{"rearrange", "part", newRearrangeCommand}, {"repeat", "part", newRepeatCommand}, {"reshape", "part", newReshapeCommand},

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"fusectl/internal/blocks"
+	"fusectl/internal/npyio"
 	"fusectl/internal/ops"
 	"fusectl/internal/shape"
 )
@@ -20,7 +21,8 @@ type pyramidFlags struct {
 	mergeWeights, bottomUpWeights        string
 	lateral, output, down, up, more      convList
 	all, bottomUp                        bool
-	first                                int
+	first, normGroups                    int
+	given                                func(flag string) bool
 }
 
 // convList is the paths of a list of kernels and of one of biases.
@@ -49,8 +51,9 @@ torch.nn.functional.interpolate's.
 FeaturePyramidNetwork: inner_blocks.N.0.weight and .bias, layer_blocks.N.0...,
 extra_blocks.p6... It is then computed as the module in eval mode: upsampling
 is nearest unless --upsample says otherwise, and inner_blocks.N.1.running_mean
-and its like (norm_layer=BatchNorm2d) normalise. A name that nothing reads is
-an error, unless --ignore-unused is given.
+and its like (norm_layer=BatchNorm2d) normalise; so does inner_blocks.N.1.weight
+without statistics, a GroupNorm, in --norm-groups groups. A name that nothing
+reads is an error, unless --ignore-unused is given.
 Or weights are named in lists, finest level first, none
 where a level has none: laterals are 1x1 convolutions, all others 3x3, over as
 many axes as the levels have. Kernels are [in,out] or [h,w,in,out] with channels
@@ -99,6 +102,8 @@ by --down-conv or by taking every second position, and convolved by
 	f := cmd.Flags()
 	f.StringVar(&p.upsample, "upsample", "", "upsampling `MODE`: "+strings.Join(ops.ResizeModes, ", ")+"; default linear, with --weights nearest")
 	p.weights.addTo(f, "archive of all weights, `W.npz`, named as torchvision names them", "backbone.fpn.")
+	p.given = f.Changed
+	f.IntVar(&p.normGroups, "norm-groups", groupsUsual, "the groups of a GroupNorm in --weights, `N`, which its names don't say")
 	p.lateral.addTo(f, "lateral", "lateral-bias", "1x1 convolutions of the levels, finest first; none is the identity")
 	p.output.addTo(f, "output-conv", "output-bias", "3x3 convolutions of the fused levels, likewise")
 	f.StringVar(&p.merge, "merge", "add", "how two levels merge, `HOW`: "+strings.Join(blocks.MergeModes, ", "))
@@ -141,6 +146,10 @@ func (p *pyramidFlags) check() error {
 		return err
 	}
 	switch {
+	case p.normGroups < 1:
+		return usagef("--norm-groups %d: want at least 1", p.normGroups)
+	case p.weights.path == "" && p.given("norm-groups"):
+		return usagef("--norm-groups goes with --weights")
 	case p.weights.path != "" && lists(p.lateral, p.output):
 		return usagef("--weights has the laterals and the output convolutions: name them there or in lists")
 	case p.merge != "weighted" && p.mergeWeights+p.bottomUpWeights != "":
@@ -186,8 +195,14 @@ func (st *step) pyramid(p pyramidFlags, n int) (o blocks.FPNOptions, err error) 
 			return o, err
 		}
 	}
-	if err := b.pyramid(&o, n); err != nil {
+	if err := b.pyramid(&o, n, p.normGroups); err != nil {
 		return o, err
+	}
+	switch grouped := o.LateralNorm != nil || o.OutputNorm != nil; {
+	case grouped && !p.given("norm-groups"):
+		st.warn("%s: PyTorch's weights don't say how many groups a GroupNorm has: %d are assumed; --norm-groups N says it", npyio.Printable(b.path), p.normGroups)
+	case !grouped && p.given("norm-groups"):
+		return o, usagef("--norm-groups %d: there is no GroupNorm in %s", p.normGroups, npyio.Printable(b.path))
 	}
 	var hints []string
 	if o.Extra != "p6p7" && b.has("extra_blocks.p6.weight") {
@@ -199,16 +214,27 @@ func (st *step) pyramid(p pyramidFlags, n int) (o blocks.FPNOptions, err error) 
 	return o, b.unread(hints...)
 }
 
+// groupsUsual is the groups of the GroupNorm that pyramids have.
+const groupsUsual = 32
+
 // pyramid takes the weights of a pyramid of n levels from a bundle with
-// torchvision's names, of which there are older ones without the 0.
-func (b *bundle) pyramid(o *blocks.FPNOptions, n int) (err error) {
-	o.Lateral, o.Output = make([]ops.Weights, n), make([]ops.Weights, n)
-	for i := range n {
-		if o.Lateral[i], err = b.normalized(fmt.Sprintf("inner_blocks.%d", i)); err != nil {
-			return err
-		}
-		if o.Output[i], err = b.normalized(fmt.Sprintf("layer_blocks.%d", i)); err != nil {
-			return err
+// torchvision's names, of which there are older ones without the 0. A GroupNorm has
+// so many groups.
+func (b *bundle) pyramid(o *blocks.FPNOptions, n, groups int) (err error) {
+	for _, l := range []struct {
+		name  string
+		to    *[]ops.Weights
+		norms *[]*ops.GroupNormOptions
+	}{{"inner_blocks", &o.Lateral, &o.LateralNorm}, {"layer_blocks", &o.Output, &o.OutputNorm}} {
+		*l.to = make([]ops.Weights, n)
+		norms := make([]*ops.GroupNormOptions, n)
+		for i := range n {
+			if (*l.to)[i], norms[i], err = b.normalized(fmt.Sprintf("%s.%d", l.name, i), groups); err != nil {
+				return err
+			}
+			if norms[i] != nil {
+				*l.norms = norms
+			}
 		}
 	}
 	if o.Extra != "p6p7" || o.ExtraConv != nil {

@@ -165,28 +165,36 @@ func (b *bundle) convolution(names ...string) (w ops.Weights, err error) {
 	return w, err
 }
 
-// normEpsilon is the number that torch.nn.BatchNorm2d adds to the variance.
+// normEpsilon is the number that torch's normalisations add to the variance.
 const normEpsilon = 1e-5
 
 // normalized is convolution for a sequence of a convolution, NAME.0, and perhaps
-// a batch normalisation, NAME.1, as torchvision's Conv2dNormActivation names
-// them; or, as its older versions do, a convolution alone, NAME.
-func (b *bundle) normalized(name string) (w ops.Weights, err error) {
-	if w, err = b.convolution(name+".0", name); err != nil || !b.has(name+".1.running_mean") {
-		return w, err
+// a normalisation, NAME.1, as torchvision's Conv2dNormActivation names them; or,
+// as its older versions do, a convolution alone, NAME. One with statistics is a
+// batch normalisation; one without is a group normalisation, of so many groups.
+func (b *bundle) normalized(name string, groups int) (w ops.Weights, group *ops.GroupNormOptions, err error) {
+	if w, err = b.convolution(name+".0", name); err != nil {
+		return w, nil, err
 	}
-	n := &ops.BatchNorm{Epsilon: normEpsilon}
-	w.Norm = n
-	for _, f := range []struct {
-		to   *graph.Array
-		name string
-		open func(...string) (graph.Array, error)
-	}{{&n.Mean, "running_mean", b.need}, {&n.Variance, "running_var", b.need}, {&n.Weight, "weight", b.optional}, {&n.Bias, "bias", b.optional}} {
-		if *f.to, err = f.open(name + ".1." + f.name); err != nil {
-			return w, err
+	norm := name + ".1."
+	n := ops.BatchNorm{Epsilon: normEpsilon}
+	statistics := b.has(norm+"running_mean", norm+"running_var")
+	if !statistics && !b.has(norm+"weight") {
+		return w, nil, nil
+	}
+	if n.Weight, err = b.optional(norm + "weight"); err == nil {
+		n.Bias, err = b.optional(norm + "bias")
+	}
+	if err == nil && statistics {
+		if n.Mean, err = b.need(norm + "running_mean"); err == nil {
+			n.Variance, err = b.need(norm + "running_var")
 		}
 	}
-	return w, nil
+	if statistics {
+		w.Norm = &n
+		return w, nil, err
+	}
+	return w, &ops.GroupNormOptions{Groups: groups, Weight: n.Weight, Bias: n.Bias, Epsilon: n.Epsilon}, err
 }
 
 func withSuffix(names []string, suffix string) []string {

@@ -1,6 +1,7 @@
 package blocks
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -18,13 +19,15 @@ var ExtraModes = []string{"none", "maxpool", "p6p7"}
 // FPNOptions refine FPN. Lists of weights have one for each level, finest
 // first, or are nil; a Weights without a kernel is the identity.
 type FPNOptions struct {
-	Upsample      string        // one of ResizeModes; "": linear
-	Lateral       []ops.Weights // 1×1 convolutions of the levels
-	Output        []ops.Weights // 3×3 convolutions of the fused levels
-	Merge         string        // one of MergeModes; "": add
-	MergeWeights  graph.Array   // weighted: [levels-1, 2], of a level and of the coarser one; nil: ones
-	Extra         string        // one of ExtraModes; "": none
-	ExtraConv     []ops.Weights // p6p7: the two 3×3 convolutions
+	Upsample      string                  // one of ResizeModes; "": linear
+	Lateral       []ops.Weights           // 1×1 convolutions of the levels
+	Output        []ops.Weights           // 3×3 convolutions of the fused levels
+	LateralNorm   []*ops.GroupNormOptions // what normalises the laterals, one a level; nil: nothing
+	OutputNorm    []*ops.GroupNormOptions // likewise, the output convolutions' results
+	Merge         string                  // one of MergeModes; "": add
+	MergeWeights  graph.Array             // weighted: [levels-1, 2], of a level and of the coarser one; nil: ones
+	Extra         string                  // one of ExtraModes; "": none
+	ExtraConv     []ops.Weights           // p6p7: the two 3×3 convolutions
 	BottomUp      bool
 	Down          []ops.Weights // BottomUp: 3×3 convolutions of stride 2 from each level to the next; nil: every second position
 	BottomUpConv  []ops.Weights // BottomUp: 3×3 convolutions of all levels but the finest
@@ -77,6 +80,11 @@ func FPN(levels []graph.Array, o FPNOptions) ([]graph.Array, error) {
 			all = append(all, w.Arrays()...)
 		}
 	}
+	for _, n := range slices.Concat(o.LateralNorm, o.OutputNorm) {
+		if n != nil {
+			all = append(all, n.Arrays()...)
+		}
+	}
 	t, err := ops.FloatType("fpn", all...)
 	if err != nil {
 		return nil, err
@@ -94,12 +102,18 @@ func FPN(levels []graph.Array, o FPNOptions) ([]graph.Array, error) {
 			return nil, err
 		}
 	}
+	if lateral, err = p.normalizeAll(lateral, o.LateralNorm); err != nil {
+		return nil, err
+	}
 	if err := p.sameButSpace(lateral); err != nil {
 		return nil, err
 	}
 	fused, err := p.topDown(lateral)
 	if err == nil {
 		fused, err = p.convolveAll(fused, o.Output)
+	}
+	if err == nil {
+		fused, err = p.normalizeAll(fused, o.OutputNorm)
 	}
 	if err == nil && o.BottomUp {
 		fused, err = p.bottomUp(fused)
@@ -200,6 +214,24 @@ func (p *pyramid) convolveAll(xs []graph.Array, ws []ops.Weights) ([]graph.Array
 		}
 		if err != nil {
 			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// normalizeAll normalises levels in groups of channels, each by its norm; nil leaves
+// it.
+func (p *pyramid) normalizeAll(xs []graph.Array, norms []*ops.GroupNormOptions) ([]graph.Array, error) {
+	out := slices.Clone(xs)
+	for i, n := range norms {
+		if n == nil {
+			continue
+		}
+		o, err := *n, error(nil)
+		o.Axis, o.Spatial = p.channel(), p.spatial()
+		out[i], err = ops.GroupNorm(out[i], o)
+		if e := (*graph.Error)(nil); errors.As(err, &e) {
+			return nil, e.Hint("--norm-groups says how many groups a GroupNorm has")
 		}
 	}
 	return out, nil

@@ -46,6 +46,8 @@ func NewPlan(o Options, outs ...Array) (*Plan, error) {
 		o.Tile = DefaultTile
 	}
 	p := &Plan{outs: slices.Clone(outs), o: o}
+	restore(p.outs)
+	fold(p.outs)
 	if o.InOrder {
 		for i, x := range p.outs { // blocks too large to be computed whole as they come
 			if x.Shape().Len() == 0 {
@@ -56,7 +58,6 @@ func NewPlan(o Options, outs ...Array) (*Plan, error) {
 			}
 		}
 	}
-	restore(p.outs)
 	materializeScattered(p.outs)
 	materializeCommon(p.outs, o.Memory)
 	p.keep()

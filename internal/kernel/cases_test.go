@@ -35,6 +35,7 @@ func cases(t *Table) []testCase {
 		all = append(all, reduceCases(t, k)...)
 		all = append(all, activationCases(t, k)...)
 		all = append(all, blendCases(t, k)...)
+		all = append(all, normCases(t, k)...)
 		all = append(all, otherCases(t, k)...)
 	}
 	return all
@@ -505,6 +506,52 @@ func blendCases(t *Table, k dtype.Type) []testCase {
 				}
 				store(k, dst, i, value{re: sum})
 			}
+		},
+	}}
+}
+
+// normCases are the loops that normalise, every step of which is in float64 and
+// rounded.
+func normCases(t *Table, k dtype.Type) []testCase {
+	if t.Normalize[k.Kind()] == nil {
+		return nil
+	}
+	const mean, scale, bias = 0.3, -1.0 / 3, 1e-3
+	double := func(n number) number { return rounded(dtype.Float64, n) }
+	// norm is (v-mean) by each factor, and bias added, of element i.
+	norm := func(dst []byte, src [][]byte, mean, bias func(i int) number, factors ...func(i int) number) {
+		for i := range len(dst) / k.Size() {
+			v := double(load(k, src[0], i).re.add(mean(i).neg()))
+			for _, f := range factors {
+				v = double(v.mul(f(i)))
+			}
+			store(k, dst, i, value{re: double(v.add(bias(i)))})
+		}
+	}
+	one := func(f float64) func(int) number { return func(int) number { return fromFloat64(f) } }
+	column := func(x []byte) func(int) number {
+		return func(i int) number { return load(dtype.Float64, x, i).re }
+	}
+	f64 := View[float64]
+	return []testCase{{
+		entry: entryName("Normalize", k), name: "Normalize/" + k.String(), dst: k, src: []dtype.Type{k}, alias: true,
+		run:  func(dst []byte, src [][]byte) { t.Normalize[k.Kind()](dst, src[0], mean, scale, bias) },
+		want: func(dst []byte, src [][]byte) { norm(dst, src, one(mean), one(bias), one(scale)) },
+	}, {
+		entry: entryName("NormalizeRow", k), name: "NormalizeRow/" + k.String(), dst: k, src: []dtype.Type{k, dtype.Float64, dtype.Float64}, alias: true,
+		run: func(dst []byte, src [][]byte) {
+			t.NormalizeRow[k.Kind()](dst, src[0], mean, scale, f64(src[1]), f64(src[2]))
+		},
+		want: func(dst []byte, src [][]byte) {
+			norm(dst, src, one(mean), column(src[2]), one(scale), column(src[1]))
+		},
+	}, {
+		entry: entryName("NormalizeCols", k), name: "NormalizeCols/" + k.String(), dst: k, src: []dtype.Type{k, dtype.Float64, dtype.Float64, dtype.Float64}, alias: true,
+		run: func(dst []byte, src [][]byte) {
+			t.NormalizeCols[k.Kind()](dst, src[0], f64(src[1]), f64(src[2]), f64(src[3]))
+		},
+		want: func(dst []byte, src [][]byte) {
+			norm(dst, src, column(src[1]), column(src[3]), column(src[2]))
 		},
 	}}
 }

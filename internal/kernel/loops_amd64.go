@@ -31,6 +31,7 @@ func (t *Table) vectorizeLoops(level string) {
 		t.vectorizeConvert(set)
 		t.vectorizeActivations(set)
 		t.vectorizeBlends(set)
+		t.vectorizeNorms(set)
 		t.vectorizeReduce(set)
 	}
 }

@@ -148,6 +148,32 @@ type Table struct {
 	// mean)·dst[0]. dst may be src.
 	FoldNormRows [dtype.NumKinds]func(dst, src []byte, epsilon float64)
 
+	// Moments gives the sum of x[i]-about, and that of its square, for float32 and
+	// float64, every step in float64 and rounded, in this order: 16 lanes begin at 0,
+	// lane j sums the elements whose index is j modulo 16, in order; then lanes[j] +=
+	// lanes[j+8] for j < 8, the same with 4, 2 and 1.
+	Moments [dtype.NumKinds]func(x []byte, about float64) (sum, squares float64)
+
+	// MomentsRows computes, with cols = len(sums) and x rows of cols elements of
+	// float32 or float64, d being x[r*cols+c]-about[c],
+	//
+	//	for r := range rows { for c := range cols { sums[c] += d; squares[c] += d*d } }
+	//
+	// every step in float64 and rounded, in that order, so that rows may come in any
+	// number of calls.
+	MomentsRows [dtype.NumKinds]func(sums, squares []float64, x []byte, about []float64)
+
+	// Normalize computes dst[i] = (src[i]-mean)·scale + bias for float32 and float64,
+	// every step in float64 and rounded, and the result to the kind. dst may be src.
+	Normalize [dtype.NumKinds]func(dst, src []byte, mean, scale, bias float64)
+
+	// NormalizeRow computes dst[i] = (src[i]-mean)·scale·weight[i] + bias[i], as
+	// Normalize computes it, from left to right.
+	NormalizeRow [dtype.NumKinds]func(dst, src []byte, mean, scale float64, weight, bias []float64)
+
+	// NormalizeCols computes dst[i] = (src[i]-mean[i])·scale[i] + bias[i], likewise.
+	NormalizeCols [dtype.NumKinds]func(dst, src []byte, mean, scale, bias []float64)
+
 	// Lerp computes dst[i] = a[i] + (b[i]-a[i])·w for float32 and float64, every
 	// step rounded, as tf.image.resize does. A NaN or an infinity in either row
 	// propagates. dst may be a or b.

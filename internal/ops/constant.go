@@ -46,3 +46,8 @@ func (c *constant) Read(_ context.Context, dst []byte, off int64) error {
 	copy(dst, c.data[off*c.size():])
 	return nil
 }
+
+// filled is one number of float64, n times.
+func filled(value float64, n int64) graph.Array {
+	return repeat(Constant(dtype.Float64, value), shape.Shape{int(n)})
+}

@@ -35,16 +35,28 @@ func Conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 	}
 	fused, after := fuse(o.Activation, work.DType())
 	o.Activation = fused
-	out, err := conv(work, w, o)
+	var from *origin
+	if after == "" && fused == "" && w.Norm == nil {
+		from = &origin{axis: form.Channel(), normalized: func(n *BatchNorm, activation string) (graph.Array, error) {
+			w, o := w, o
+			w.Norm, o.Activation = n, activation
+			return Conv(x, w, o)
+		}}
+	}
+	out, err := conv(work, w, o, from)
 	if err != nil {
 		return nil, err
 	}
-	return activateAndCast(out, after, t, form.Channel())
+	out, err = activateAndCast(out, after, t, form.Channel())
+	if err == nil && from != nil {
+		from.result = out
+	}
+	return out, err
 }
 
 // conv is Conv in x's dtype, which is float32 or float64, unrounded, with an
 // activation that a product applies by itself. o.Layout names the axes of x.
-func conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
+func conv(x graph.Array, w Weights, o ConvOptions, from *origin) (graph.Array, error) {
 	w, err := w.folded(x.DType(), o.Transposed)
 	if err != nil {
 		return nil, err
@@ -72,7 +84,7 @@ func conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 	case out%groups != 0:
 		return nil, graph.Errorf(w.Kernel, "%d output channels don't split into %d groups", out, groups)
 	}
-	post := postOps{bias: w.Bias, activation: o.Activation}
+	post := postOps{bias: w.Bias, activation: o.Activation, from: from}
 	epi, err := post.materialize(x.DType(), out)
 	if err != nil {
 		return nil, err

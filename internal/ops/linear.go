@@ -36,6 +36,13 @@ func Linear(x graph.Array, w Weights, o LinearOptions) (graph.Array, error) {
 		return nil, err
 	}
 	var post postOps
+	if o.Residual == nil && o.Activation == "" && w.Kernel != nil && w.Norm == nil {
+		post.from = &origin{axis: axis, normalized: func(n *BatchNorm, activation string) (graph.Array, error) {
+			w, o := w, o
+			w.Norm, o.Activation = n, activation
+			return Linear(x, w, o)
+		}}
+	}
 	if o.Residual != nil {
 		want := s.Clone()
 		if w.Kernel != nil {
@@ -59,7 +66,11 @@ func Linear(x graph.Array, w Weights, o LinearOptions) (graph.Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	return activateAndCast(work, after, t, axis)
+	out, err := activateAndCast(work, after, t, axis)
+	if err == nil && post.from != nil {
+		post.from.result = out
+	}
+	return out, err
 }
 
 // activateAndCast applies an activation, "" being none, and rounds to t; axis is what a

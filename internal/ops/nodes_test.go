@@ -202,6 +202,27 @@ func nodes() []node {
 		{"einsum of sums", []shape.Shape{{8}}, einsum("abcd,e->b"), 480 + 12 + 8 + 6 + 1 + 6, "01"},
 		{"einsum of vectors", []shape.Shape{{2, 6, 5, 8}}, einsum("abcd,abcd->a"), 480 + 480 + 2, "01"},
 		{"einsum of a diagonal", []shape.Shape{{6, 6, 8}}, einsum("abcd,bbd->abcd"), 480, "0"},
+		// A normalised row takes 12 operations an element; a batch normalisation 3, and
+		// 10 for each of 5 columns of 8, beside the conversions of what it takes.
+		{"layer norm", []shape.Shape{{8}, {8}}, func(x ...graph.Array) (graph.Array, error) {
+			return LayerNorm(x[0], NormOptions{Axes: []int{-1}, Weight: x[1], Bias: x[2]})
+		}, 12*480 + 2*8, "012"},
+		{"rms norm of columns", nil, first(func(x graph.Array) (graph.Array, error) { return RMSNorm(x, NormOptions{Axes: []int{1}}) }), 12 * 480, "0"},
+		{"group norm", []shape.Shape{{8}}, func(x ...graph.Array) (graph.Array, error) {
+			return GroupNorm(x[0], GroupNormOptions{Axis: 3, Spatial: []int{1, 2}, Groups: 2, Weight: x[1]})
+		}, 12*480 + 8, "01"},
+		{"instance norm of channels first", nil, first(func(x graph.Array) (graph.Array, error) {
+			return GroupNorm(x, GroupNormOptions{Axis: 1, Spatial: []int{2, 3}})
+		}), 12 * 480, "0"},
+		{"batch norm", []shape.Shape{{8}, {8}}, func(x ...graph.Array) (graph.Array, error) {
+			return BatchNormalize(x[0], 3, BatchNorm{Mean: x[1], Variance: x[2]}, "")
+		}, 3*480 + 10*5*8 + 8 + 8, "01"},
+		{"batch norm of channels first", []shape.Shape{{6}, {6}}, func(x ...graph.Array) (graph.Array, error) {
+			return BatchNormalize(x[0], 1, BatchNorm{Mean: x[1], Variance: x[2]}, "")
+		}, 3*480 + 10*5*6 + 6 + 6, "01"},
+		{"join of batch norms", []shape.Shape{{6}, {2, 6, 5, 3}}, func(x ...graph.Array) (graph.Array, error) {
+			return Concat([]graph.Array{graphtest.Must(BatchNormalize(x[0], 1, BatchNorm{Mean: x[1]}, "")), x[2]}, -1)
+		}, 3*480 + 10*5*6 + 6, "012"},
 		{"fast normalization", nil, first(func(x graph.Array) (graph.Array, error) { return FastNormalize(x, 1e-4) }), 10 * 480, "0"},
 		{"power normalization", nil, first(func(x graph.Array) (graph.Array, error) { return PowerNormalize(x) }), 10 * 480, "0"},
 		// Each score takes two operations a feature, an exponential, and two a feature of its value.

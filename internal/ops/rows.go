@@ -3,7 +3,9 @@ package ops
 import (
 	"context"
 
+	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
+	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
 
@@ -13,24 +15,25 @@ type rowLoop = func(dst, src []byte, cols int)
 // rowwise applies a loop to whole rows along the last axis of x.
 type rowwise struct {
 	unary
-	columns []graph.Array // of one element for each column, in memory: what the loop takes besides
+	columns []graph.Array // of float64, in memory: what the loop takes besides
 	cols    int64
 	flops   int64 // an element
-	loop    func(dst, src []byte, cols int, columns [][]byte)
+	spare   int64 // elements that the loop has in a buffer
+	loop    func(dst, src []byte, cols int, columns [][]float64)
 }
 
 // eachRow is x through loop, row by row along the last axis.
 func eachRow(op string, x graph.Array, loop rowLoop) graph.Array {
-	return eachRowWith(op, x, nil, elementary, func(dst, src []byte, cols int, _ [][]byte) { loop(dst, src, cols) })
+	return eachRowWith(op, x, nil, elementary, func(dst, src []byte, cols int, _ [][]float64) { loop(dst, src, cols) })
 }
 
 // eachRowWith is x through loop, row by row along the last axis. Arrays of one
-// element for each column, such as a scale, are given to it whole, in x's dtype.
+// element for each column, such as a scale, are given to it whole, in float64.
 // flops are the operations for an element.
-func eachRowWith(op string, x graph.Array, columns []graph.Array, flops int64, loop func(dst, src []byte, cols int, columns [][]byte)) graph.Array {
+func eachRowWith(op string, x graph.Array, columns []graph.Array, flops int64, loop func(dst, src []byte, cols int, columns [][]float64)) *rowwise {
 	r := &rowwise{unary: unary{computed{op: op, dt: x.DType(), sh: x.Shape()}, x}, cols: int64(x.Shape().Last()), flops: flops, loop: loop}
 	for _, c := range columns {
-		r.columns = append(r.columns, graph.InMemory(cast(c, x.DType())))
+		r.columns = append(r.columns, graph.InMemory(cast(c, dtype.Float64)))
 	}
 	return r
 }
@@ -42,7 +45,14 @@ func (r *rowwise) Operands(visit func(*graph.Array)) {
 	}
 }
 
-func (r *rowwise) Tiling() graph.Tiling { return graph.Tiling{Unit: r.cols} }
+// Tiling takes as many rows at least as a product beneath wants.
+func (r *rowwise) Tiling() graph.Tiling {
+	t := graph.Tiling{Unit: r.cols}
+	if of := graph.TilingOf(r.x); of.Unit == r.cols {
+		t.Size = of.Size
+	}
+	return t
+}
 
 func (r *rowwise) Flops() int64 { return r.flops * r.sh.Len() }
 
@@ -54,13 +64,13 @@ func (r *rowwise) ReadsOnce(unit int64, say func(*graph.Array, int64)) {
 
 func (r *rowwise) Memory(n int64) int64 {
 	whole := max(n, wholeRowsMemory(n, r.cols))
-	return wholeRowsMemory(n, r.cols)*r.size() + graph.MemoryOf(r.x, whole)
+	return (wholeRowsMemory(n, r.cols)+r.spare)*r.size() + graph.MemoryOf(r.x, whole)
 }
 
 func (r *rowwise) Read(ctx context.Context, dst []byte, off int64) error {
-	var columns [][]byte
+	var columns [][]float64
 	for _, c := range r.columns {
-		columns = append(columns, c.(graph.Resident).Bytes())
+		columns = append(columns, kernel.View[float64](c.(graph.Resident).Bytes()))
 	}
 	return wholeRows(dst, off, r.cols, r.size(), func(dst []byte, row, n int64) error {
 		if err := r.x.Read(ctx, dst, row*r.cols); err != nil {

@@ -43,14 +43,18 @@ type Weights struct {
 
 // Arrays are the arrays that there are.
 func (w Weights) Arrays() []graph.Array {
-	var all []graph.Array
-	each := []graph.Array{w.Kernel, w.Bias}
-	if n := w.Norm; n != nil {
-		each = append(each, n.Weight, n.Bias, n.Mean, n.Variance)
+	all := present(w.Kernel, w.Bias)
+	if w.Norm != nil {
+		all = append(all, w.Norm.arrays()...)
 	}
-	for _, a := range each {
-		if a != nil {
-			all = append(all, a)
+	return all
+}
+
+// present lists those of xs that aren't nil.
+func present(xs ...graph.Array) (all []graph.Array) {
+	for _, x := range xs {
+		if x != nil {
+			all = append(all, x)
 		}
 	}
 	return all
@@ -138,4 +142,9 @@ type BatchNorm struct {
 	Weight, Bias   graph.Array // nil: ones, zeros
 	Mean, Variance graph.Array
 	Epsilon        float64
+}
+
+// arrays lists those that there are.
+func (n *BatchNorm) arrays() []graph.Array {
+	return present(n.Weight, n.Bias, n.Mean, n.Variance)
 }

@@ -22,19 +22,19 @@ FILES = {f"--{n}" for n in """
     down-conv down-bias bottom-up-conv bottom-up-conv-bias bottom-up-weights
     context query key value mask wq wk wv wo bq bk bv bo wf
     weights weight bias fc1 fc1-bias fc2 fc2-bias conv conv-bias
-    gamma gamma-bias beta beta-bias u u-bias v v-bias p p-bias
+    gamma gamma-bias beta beta-bias u u-bias v v-bias p p-bias mean variance
 """.split()}
 NUMBERED = {"--project", "--project-bias"}  # N=FILE
 VALUES = {f"--{n}" for n in """
     axis coef activation gate axes layout upsample mode scale heads kv-heads weight-layout size window stride padding
     dilation groups output-padding align align-mode cubic-coeff weights-prefix extra first-level merge factor form dtype
-    sizes parts shape pad align-at output-size coordinates nearest spatial-order
+    sizes parts shape pad align-at output-size coordinates nearest spatial-order kind eps norm-groups
 """.split()}
 OUTPUTS = {"-o", "--save-scores"}
 SWITCHES = {"--keepdims", "--causal", "--residual", "--spatial", "--transpose", "--count-include-pad",
             "--align-corners", "--recompute-scale", "--exclude-outside", "--all", "--bottom-up", "--normalize", "--transpose-a", "--transpose-b",
-            "--antialias", "--ceil-mode"}
-COMMANDS = {"concat", "add", "mul", "gap", "gmp", "fpn", "crossmodal", "attention", "linear", "conv", "resize", "pool", "act", "se", "cbam",
+            "--unit-offset", "--antialias", "--ceil-mode"}
+COMMANDS = {"concat", "add", "mul", "gap", "gmp", "fpn", "crossmodal", "attention", "linear", "conv", "resize", "pool", "act", "norm", "se", "cbam",
             "rearrange", "repeat", "reshape", "split", "stack", "pad", "sub", "div", "maximum", "minimum", "pow", "average", "matmul", "einsum"}
 NUMBER = re.compile(r"-?\d+(\.\d+)?")  # in place of a file
 TOLERANCES = {"exact": {"kind"}, "ulp": {"kind", "n", "why"}, "rel": {"kind", "x", "why"}}
@@ -112,7 +112,7 @@ def check(case, present):
     name, tol = case["name"], case["tol"]
     if [k for k in case if k != "out"] != KEYS or set(tol) != TOLERANCES[tol["kind"]]:
         fail(f"malformed case: {case}")
-    if name.split("/")[0] != case["args"][0] or not all(isinstance(a, str) for a in case["args"]):
+    if name.split("/")[0] not in {step[0] for step in steps(case["args"])} or not all(isinstance(a, str) for a in case["args"]):
         fail(f"{name}: args {case['args']}")
     if case["want"] not in present:
         fail(f"{name}: no {case['want']}")
@@ -135,7 +135,7 @@ for folder in sorted(golden.iterdir()):
     for line in (folder / "cases.jsonl").read_text("utf-8").splitlines():
         case = json.loads(line)
         used |= check(case, present)
-        if case["name"] in names or case["args"][0] != folder.name:
+        if case["name"] in names or case["name"].split("/")[0] != folder.name:
             fail(f"repeated case, or one in another command's folder: {line}")
         names.add(case["name"])
         counts[folder.name] += 1

@@ -150,7 +150,7 @@ def clip(n):
     for i, flag in ((1, "--min"), (2, "--max")):
         if n.value(i) is not None:
             words += [flag, f"{np.asarray(n.value(i)).item():.9g}"]
-    return words
+    return words if len(words) > 4 else ["convert", n.array(0)]
 
 
 def along(name, default=-1):
@@ -237,11 +237,11 @@ def gmp(n):
 @rule("Conv", "ConvTranspose")
 def conv(n):
     words = ["conv", n.array(0), "--layout", "nchw", "--weight", n.array(1)] + (["--bias", n.array(2)] if n.value(2) is not None else [])
-    words += listed(n, stride="strides", dilation="dilations", output_padding="output_padding") + padding(n)
+    words += listed(n, stride="strides", dilation="dilations") + padding(n)
     if n.get("group", 1) > 1:
         words += ["--groups", str(n.get("group"))]
     if n.node.op_type == "ConvTranspose":
-        words += ["--transpose"] + listed(n, output_size="output_shape")
+        words += ["--transpose"] + (listed(n, output_size="output_shape") or listed(n, output_padding="output_padding"))
     return words
 
 
@@ -405,6 +405,8 @@ def resize(n):
     words = ["resize", n.array(0), "--layout", "nchw", "--mode", mode]
     if scales is not None and len(scales):
         words += ["--scale", numbers(scales[2:])]
+        if coordinates == "align_corners" and any(s * e % 1 for s, e in zip(scales.tolist(), n.x.shape)):
+            raise Unsaid("corners aligned by extents that aren't rounded")
     else:
         words += ["--size", numbers(sizes[2:])]
     words += ["--coordinates", coordinates.replace("_", "-")]

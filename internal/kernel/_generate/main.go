@@ -81,6 +81,7 @@ func files() []file {
 		all = append(all,
 			file{"loops", set, s.loops},
 			file{"blends", set, s.blends},
+			file{"norms", set, s.norms},
 			file{"rows", set, s.rowLoops},
 			file{"elementary", set, s.elementaries},
 		)
