@@ -67,7 +67,7 @@ side. --transpose is conv_transpose2d, with kernels [h,w,out,in] or
 	f.IntVar(&o.Groups, "groups", 1, "channels are convolved in `N` groups")
 	f.BoolVar(&o.Transposed, "transpose", false, "the transposed convolution, which upsamples")
 	f.Var(&outputPad, "output-padding", "positions added after, with --transpose, N or N,M")
-	activationFlag(cmd, &activation, "activation", "apply `NAME` to the result: "+activations())
+	activationFlag(cmd, &activation, "activation", "apply `NAME` to the result")
 	weightLayoutFlag(cmd, &layout)
 	needs(cmd, "weight")
 	return cmd

@@ -94,7 +94,7 @@ and vectors; an absent one is the identity.`,
 	c.u.addTo(cmd, "u", "bilinear: the `MATRIX` of A")
 	c.v.addTo(cmd, "v", "bilinear: the `MATRIX` of B")
 	c.p.addTo(cmd, "p", "bilinear: the `MATRIX` of the product")
-	activationFlag(cmd, &c.activation, "activation", "bilinear: apply `NAME` to both sides: "+activations())
+	activationFlag(cmd, &c.activation, "activation", "bilinear: apply `NAME` to both sides")
 	f.IntVar(&c.factor, "factor", 1, "bilinear: sum each `K` neighbours of the product")
 	f.BoolVar(&c.normalize, "normalize", false, "bilinear: signed square roots over their length")
 	c.attention.addTo(cmd)

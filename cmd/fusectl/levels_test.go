@@ -94,6 +94,8 @@ func TestSameBytesFromEveryInstructionSet(t *testing.T) {
 		"add x.npy y.npy --coef 0.3,-1.7 --activation gelu",
 		"mul x.npy y.npy --gate sigmoid --activation tanh",
 		"mul x.npy y.npy --gate softmax --activation silu",
+		"act x.npy --activation log-softmax then act --activation mish then act --activation softplus --beta 2",
+		"act x.npy --activation swiglu then act --activation elu then act --activation log",
 		"add x.npy y.npy --dtype float16",
 		"gap x.npy", "gmp x.npy", "gap x.npy --axes -1", "gmp x.npy --axes -1",
 		"resize x.npy --size 53,90", "resize x.npy --size 53,90 --mode bicubic", "resize x.npy --size 53,90 --layout nchw",

@@ -31,7 +31,7 @@ matrix: Keras's Dense, torch.nn.Linear, a 1x1 convolution. Weights are [in,out] 
 		}),
 	}
 	w.addTo(cmd, "weight", "the `MATRIX`")
-	activationFlag(cmd, &activation, "activation", "apply `NAME` to the result: "+activations())
+	activationFlag(cmd, &activation, "activation", "apply `NAME` to the result")
 	weightLayoutFlag(cmd, &layout)
 	needs(cmd, "weight")
 	return cmd

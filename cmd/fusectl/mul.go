@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strings"
-
 	"github.com/spf13/cobra"
 
 	"fusectl/internal/graph"
@@ -39,25 +37,9 @@ the dtype of the arrays.`,
 	return cmd
 }
 
-func activations() string { return strings.Join(ops.Activations(), ", ") }
-
-func activationFlag(cmd *cobra.Command, to *string, name, usage string) {
-	cmd.Flags().StringVar(to, name, "", usage)
-	complete(cmd, name, ops.Activations())
-}
-
 // complete has the shell complete a flag by words.
 func complete(cmd *cobra.Command, flag string, words []string) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag isn't defined, or twice: a fault of the program
 	}
-}
-
-// checkActivation refuses a name that is none of an activation; "" is no
-// activation.
-func checkActivation(flag, name string) error {
-	if name == "" {
-		return nil
-	}
-	return oneOf(flag, name, ops.Activations())
 }

@@ -83,7 +83,7 @@ their weights and takes no time.`,
 	f.IntVar(&n.axis, "axis", 0, "the axis of the channels or of the features, `N`; may count from the end")
 	f.Var(&n.axes, "axes", "the axes of the features, such as -3,-2,-1, for --kind layer, rms and l2")
 	f.BoolVar(&n.unitOffset, "unit-offset", false, "multiply by 1 + W, as Gemma does, for --kind rms and layer")
-	activationFlag(cmd, &n.activation, "activation", "apply `NAME` to the result: "+activations())
+	activationFlag(cmd, &n.activation, "activation", "apply `NAME` to the result")
 	complete(cmd, "kind", normKinds)
 	needs(cmd, "kind")
 	return cmd

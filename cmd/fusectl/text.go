@@ -69,3 +69,12 @@ func suggestions(cmd *cobra.Command, word string) (hints []string) {
 	}
 	return hints
 }
+
+// near are suggestions of words.
+func near(word string, words []string) []string {
+	cmd := &cobra.Command{}
+	for _, w := range words {
+		cmd.AddCommand(&cobra.Command{Use: w, Run: func(*cobra.Command, []string) {}})
+	}
+	return suggestions(cmd, word)
+}

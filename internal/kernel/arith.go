@@ -106,6 +106,7 @@ func (t *Table) fillArith() {
 		dtype.KindFloat64:  func(dst, a, b []byte) { minFloat[float64](dst, a, b, quietNaN64) },
 	}
 	t.AddScaled[dtype.KindFloat32], t.AddScaled[dtype.KindFloat64] = addScaled[float32], addScaled[float64]
+	t.Prelu[dtype.KindFloat32], t.Prelu[dtype.KindFloat64] = prelu[float32], prelu[float64]
 	t.Scale[dtype.KindFloat32], t.Scale[dtype.KindFloat64] = scale[float32], scale[float64]
 	t.DivideBy[dtype.KindFloat32], t.DivideBy[dtype.KindFloat64] = divideBy[float32], divideBy[float64]
 }
@@ -114,6 +115,18 @@ func addScaled[T Float](acc []float64, x []byte, by float64) {
 	v := View[T](x)[:len(acc)]
 	for i := range acc {
 		acc[i] += float64(float64(v[i]) * by)
+	}
+}
+
+func prelu[T Float](dst, a, b []byte) {
+	d, x, y := View[T](dst), View[T](a), View[T](b)
+	x, y = x[:len(d)], y[:len(d)]
+	for i := range d {
+		v := x[i]
+		if !(v > 0) {
+			v *= y[i]
+		}
+		d[i] = v
 	}
 }
 

@@ -55,6 +55,7 @@ func arithCases(t *Table, k dtype.Type) []testCase {
 		{"Max", t.Max[k.Kind()], refMax},
 		{"Min", t.Min[k.Kind()], refMin},
 		{"Pow", t.Pow[k.Kind()], refPow},
+		{"Prelu", t.Prelu[k.Kind()], refPrelu},
 	} {
 		if op.loop == nil {
 			continue
@@ -117,6 +118,13 @@ func refDiv(k dtype.Type, a, b value) value {
 		round(round(a.re.mul(ratio)).add(a.im)).mul(scale),
 		round(round(a.im.mul(ratio)).add(a.re.neg())).mul(scale),
 	}
+}
+
+func refPrelu(k dtype.Type, a, b value) value {
+	if !a.re.isNaN() && a.re.cmp(zero) > 0 {
+		return a
+	}
+	return refMul(k, a, b)
 }
 
 func refMul(k dtype.Type, a, b value) value {
@@ -403,79 +411,284 @@ func refSum(acc []float64, k dtype.Type, x []byte) {
 
 func activationCases(t *Table, k dtype.Type) []testCase {
 	var cs []testCase
-	for i, name := range Activations() {
-		loop := t.Activation(name, k.Kind())
-		if loop == nil {
-			continue
-		}
-		c := testCase{
-			entry: fmt.Sprintf("activations[%d][%d]", i, k.Kind()), name: "Activation/" + name + "/" + k.String(),
-			dst: k, src: []dtype.Type{k}, alias: true,
-			run: func(dst []byte, src [][]byte) { loop(dst, src[0]) },
-			want: func(dst []byte, src [][]byte) {
-				for i := range len(dst) / k.Size() {
-					x := load(k, src[0], i)
-					if k.IsFloat() {
-						x.re = fromFloat64(refActivation(name, x.re))
-					} else {
-						x = refMax(k, x, value{fromFloat64(0), fromFloat64(0)})
-						if six := fromFloat64(6); name == "relu6" && x.re.cmp(six) > 0 {
-							x.re = six
+	for i, a := range Activations() {
+		for _, p := range parametersOf(a) {
+			loop := t.Activation(a.Name, k.Kind(), p...)
+			if loop == nil {
+				continue
+			}
+			f := refActivation(a.Name, p)
+			c := testCase{
+				entry: fmt.Sprintf("activations[%d][%d]", i, k.Kind()), name: fmt.Sprint("Activation/", a.Name, p, "/", k),
+				dst: k, src: []dtype.Type{k}, alias: true, ulps: activationUlps(a.Name, k),
+				run: func(dst []byte, src [][]byte) { loop(dst, src[0]) },
+				want: func(dst []byte, src [][]byte) {
+					for i := range len(dst) / k.Size() {
+						switch k {
+						case dtype.Float32:
+							View[float32](dst)[i] = float32(f(float64(View[float32](src[0])[i])))
+						case dtype.Float64:
+							View[float64](dst)[i] = f(View[float64](src[0])[i])
+						default:
+							store(k, dst, i, value{re: refInteger(a.Name, p, load(k, src[0], i).re)})
 						}
 					}
-					store(k, dst, i, x)
-				}
-			},
+				},
+			}
+			if a.Name == "sin" || a.Name == "cos" {
+				c.want = nil // package math's are less exact: see TestElementary
+			}
+			cs = append(cs, c)
 		}
-		switch {
-		case k == dtype.Float32:
-			// The float64 results beneath differ in their last places, which
-			// can move one that lies near the middle of two float32s.
-			c.ulps = 1
-		case name == "gelu":
-			// The reference rounds x/√2, as the loop does, but by a division;
-			// erfc multiplies that relative error by up to x², where x = -38
-			// is the last argument with a result other than 0.
-			c.ulps = 2 * 38 * 38
-		case k == dtype.Float64:
-			c.ulps = 6 // errors of both sides' exp, of sums and quotients
-		}
-		cs = append(cs, c)
 	}
 	return cs
 }
 
-// refActivation is the textbook's definition, where it doesn't overflow.
-func refActivation(name string, n number) float64 {
-	x := n.special
-	if n.f != nil {
-		x, _ = n.f.Float64()
+// parametersOf are the parameters that an activation is tried with: none, which are its
+// defaults, and others.
+func parametersOf(a Activation) [][]float64 {
+	more := map[string][][]float64{
+		"leaky-relu": {{-0.25}}, "rrelu": {{0}}, "thresholded-relu": {{-1.5}}, "threshold": {{1, 20}, {-0.75, -9}},
+		"elu": {{0.3}, {-2}}, "celu": {{0.3}, {4}}, "quick-gelu": {{-3}}, "softplus": {{2, 5}, {0.5, -1}},
+		"hard-sigmoid": {{0.2, 0.5}, {-1, 3}}, "hard-tanh": {{-0.5, 2.25}, {-3, 7}}, "hard-shrink": {{0}, {2}}, "soft-shrink": {{0}, {2}},
+		"clip": {{-5, math.Inf(1)}, {math.Inf(-1), 100.5}, {-1e30, 1e30}, {0, 0}, {3, 1 << 40}},
+	}[a.Name]
+	return append([][]float64{nil}, more...)
+}
+
+// activationUlps is by how much a loop may differ from its reference.
+func activationUlps(name string, k dtype.Type) uint64 {
+	switch {
+	case !k.IsFloat() || slices.Contains([]string{"relu", "relu6", "abs", "neg", "sign", "floor", "ceil", "round", "clip", "hard-tanh", "hard-shrink", "threshold", "thresholded-relu"}, name):
+		return 0
+	case k == dtype.Float32:
+		// The float64 results beneath differ in their last places, which
+		// can move one that lies near the middle of two float32s.
+		return 1
+	case name == "gelu":
+		// The reference rounds x/√2, as the loop does, but by a division;
+		// erfc multiplies that relative error by up to x², where x = -38
+		// is the last argument with a result other than 0.
+		return 2 * 38 * 38
+	case name == "gelu-tanh" || name == "quick-gelu":
+		// An exponential multiplies the relative error of its exponent, a rounding or
+		// three on either side, by the exponent, which is at least -745.
+		return 6 * 745
 	}
-	sigmoid := 1 / (1 + math.Exp(-x))
-	if x < -30 {
-		sigmoid = math.Exp(x)
+	return 6 // errors of both sides' exponential or logarithm, of sums and quotients
+}
+
+// refActivation is an activation's definition by package math, in a form that neither
+// overflows nor cancels. No parameters are the defaults of PyTorch.
+func refActivation(name string, p []float64) func(x float64) float64 {
+	or := func(defaults ...float64) (a, b float64) {
+		if len(p) > 0 {
+			defaults = p
+		}
+		return defaults[0], append(defaults, 0)[1]
+	}
+	above := func(least, value float64) func(float64) float64 {
+		return func(x float64) float64 {
+			if x <= least {
+				return value
+			}
+			return x
+		}
+	}
+	between := func(least, most float64) func(float64) float64 {
+		return func(x float64) float64 {
+			if x == 0 && least <= 0 && most >= 0 {
+				return x // of either sign
+			}
+			return math.Min(math.Max(x, least), most)
+		}
+	}
+	slope := func(a float64) func(float64) float64 {
+		return func(x float64) float64 {
+			if math.Signbit(x) {
+				return a * x
+			}
+			return x
+		}
+	}
+	linear := func(scale, a, b float64) func(float64) float64 { // scale·x, or a·(e^(x/b)-1)
+		return func(x float64) float64 {
+			if x <= 0 {
+				return a * math.Expm1(x/b)
+			}
+			return scale * x
+		}
+	}
+	sigmoid := func(x float64) float64 {
+		if x < -30 {
+			return math.Exp(x)
+		}
+		return 1 / (1 + math.Exp(-x))
+	}
+	softplus := func(x float64) float64 { return math.Max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
+	a, b := 0.0, 0.0
+	switch name {
+	case "relu":
+		return func(x float64) float64 { return math.Max(x, 0) }
+	case "relu6":
+		return func(x float64) float64 { return math.Min(math.Max(x, 0), 6) }
+	case "leaky-relu":
+		a, _ = or(0.01)
+		return slope(a)
+	case "rrelu":
+		a, _ = or(11. / 48)
+		return slope(a)
+	case "thresholded-relu":
+		a, _ = or(1)
+		return above(a, 0)
+	case "threshold":
+		a, b = or(0, 0)
+		return above(a, b)
+	case "elu":
+		a, _ = or(1)
+		return linear(1, a, 1)
+	case "selu":
+		return linear(1.0507009873554805, 1.0507009873554805*1.6732632423543772, 1)
+	case "celu":
+		a, _ = or(1)
+		return linear(1, a, a)
+	case "gelu":
+		return func(x float64) float64 { return x * math.Erfc(-x/math.Sqrt2) / 2 }
+	case "gelu-tanh":
+		return func(x float64) float64 { return x * sigmoid(x*math.Sqrt(8/math.Pi)*(1+0.044715*x*x)) }
+	case "quick-gelu":
+		a, _ = or(1.702)
+		return func(x float64) float64 { return x * sigmoid(a*x) }
+	case "silu":
+		return func(x float64) float64 { return x * sigmoid(x) }
+	case "hardswish":
+		return func(x float64) float64 { return x * math.Min(math.Max(x+3, 0), 6) / 6 }
+	case "mish":
+		return func(x float64) float64 { return x * math.Tanh(softplus(x)) }
+	case "softplus":
+		a, b = or(1, 20)
+		return func(x float64) float64 {
+			if a*x > b {
+				return x
+			}
+			return softplus(a*x) / a
+		}
+	case "sigmoid":
+		return sigmoid
+	case "hard-sigmoid":
+		a, b = or(1./6, 0.5)
+		return func(x float64) float64 { return between(0, 1)(a*x + b) }
+	case "log-sigmoid":
+		return func(x float64) float64 { return 0 - softplus(-x) }
+	case "tanh":
+		return math.Tanh
+	case "hard-tanh":
+		return between(or(-1, 1))
+	case "softsign":
+		return func(x float64) float64 { return x / (1 + math.Abs(x)) }
+	case "hard-shrink":
+		a, _ = or(0.5)
+		return func(x float64) float64 {
+			if -a <= x && x <= a {
+				return 0
+			}
+			return x
+		}
+	case "soft-shrink":
+		a, _ = or(0.5)
+		return func(x float64) float64 { return x - math.Min(math.Max(x, -a), a) }
+	case "tanh-shrink":
+		return refTanhShrink
+	case "abs":
+		return math.Abs
+	case "neg":
+		return func(x float64) float64 { return -x }
+	case "sign":
+		return func(x float64) float64 {
+			if x == 0 || x != x {
+				return x * x // +0 or NaN
+			}
+			return math.Copysign(1, x)
+		}
+	case "square":
+		return func(x float64) float64 { return x * x }
+	case "sqrt":
+		return math.Sqrt
+	case "rsqrt":
+		return func(x float64) float64 { return 1 / math.Sqrt(x) }
+	case "reciprocal":
+		return func(x float64) float64 { return 1 / x }
+	case "clip":
+		return between(or(math.Inf(-1), math.Inf(1)))
+	}
+	return map[string]func(float64) float64{
+		"exp": math.Exp, "expm1": math.Expm1, "log": refLog, "log1p": math.Log1p, "erf": math.Erf,
+		"floor": math.Floor, "ceil": math.Ceil, "round": math.RoundToEven,
+	}[name]
+}
+
+// refLog takes an exponent off, since math.Log is wrong of subnormal numbers on some
+// machines.
+func refLog(x float64) float64 {
+	if f, e := math.Frexp(x); x > 0 && e < -1000 {
+		return math.Log(f) + float64(e)*math.Ln2
+	}
+	return math.Log(x)
+}
+
+// refTanhShrink is (x·cosh(x) - sinh(x))/cosh(x), the numerator of which is a series
+// of positive terms.
+func refTanhShrink(x float64) float64 {
+	if !(math.Abs(x) < 1) {
+		return x - math.Tanh(x)
+	}
+	sum, term := 0.0, x // x^(2n+1)/(2n+1)!
+	for n := 1.0; n < 14; n++ {
+		term *= x * x / (2 * n * (2*n + 1))
+		sum += 2 * n * term
+	}
+	return math.Copysign(sum/math.Cosh(x), x)
+}
+
+// refInteger is an activation of an integer, unrounded: what doesn't fit wraps when it
+// is stored.
+func refInteger(name string, p []float64, x number) number {
+	within := func(least, most float64) number {
+		if lo := fromFloat64(least); x.cmp(lo) < 0 {
+			return lo
+		}
+		if hi := fromFloat64(most); x.cmp(hi) > 0 {
+			return hi
+		}
+		return x
+	}
+	if len(p) == 0 {
+		p = []float64{math.Inf(-1), math.Inf(1)}
 	}
 	switch name {
 	case "relu":
-		return math.Max(x, 0)
+		return within(0, math.Inf(1))
 	case "relu6":
-		return math.Min(math.Max(x, 0), 6)
-	case "leaky-relu":
-		if x <= 0 {
-			return 0.01 * x
+		return within(0, 6)
+	case "hard-tanh":
+		if math.IsInf(p[0], 0) {
+			p = []float64{-1, 1}
 		}
-		return x
-	case "sigmoid":
-		return sigmoid
-	case "tanh":
-		return math.Tanh(x)
-	case "gelu":
-		return x * math.Erfc(-x/math.Sqrt2) / 2
-	case "silu":
-		return x * sigmoid
-	default: // hardswish
-		return x * math.Min(math.Max(x+3, 0), 6) / 6
+		return within(p[0], p[1])
+	case "clip":
+		return within(p[0], p[1])
+	case "abs":
+		if x.f.Sign() < 0 {
+			return x.neg()
+		}
+	case "neg":
+		return x.neg()
+	case "square":
+		return x.mul(x)
+	case "sign":
+		return fromFloat64(float64(x.f.Sign()))
 	}
+	return x
 }
 
 // blendCases are the weighted sums, every step of which is rounded.
@@ -641,12 +854,18 @@ func otherCases(t *Table, k dtype.Type) []testCase {
 			run: func(dst []byte, src [][]byte) { loop(dst, src[0], 1) },
 		})
 	}
-	if loop := t.SoftmaxRows[k.Kind()]; loop != nil {
+	for _, of := range []struct {
+		name string
+		loop func(dst, src []byte, cols int)
+	}{{"SoftmaxRows", t.SoftmaxRows[k.Kind()]}, {"LogSoftmaxRows", t.LogSoftmaxRows[k.Kind()]}, {"HardmaxRows", t.HardmaxRows[k.Kind()]}} {
 		for _, cols := range []int{1, 10, 1000} {
+			if of.loop == nil {
+				continue
+			}
 			cs = append(cs, testCase{
-				entry: entryName("SoftmaxRows", k), name: fmt.Sprintf("SoftmaxRows/%v/cols=%d", k, cols),
+				entry: entryName(of.name, k), name: fmt.Sprintf("%s/%v/cols=%d", of.name, k, cols),
 				dst: k, src: []dtype.Type{k}, alias: true,
-				run: func(dst []byte, src [][]byte) { loop(dst, src[0], cols) },
+				run: func(dst []byte, src [][]byte) { of.loop(dst, src[0], cols) },
 			})
 		}
 	}

@@ -81,18 +81,76 @@ var logTerms = [...]float64{
 	1. / 23, 1. / 21, 1. / 19, 1. / 17, 1. / 15, 1. / 13, 1. / 11, 1. / 9, 1. / 7, 1. / 5, 1. / 3, 0,
 }
 
-// log returns the natural logarithm of a positive normal number. With m =
-// x/2^k between √½ and √2, and s = (m-1)/(m+1), it is k·ln 2 + 2·artanh(s).
-func log(x float64) float64 {
+// split returns k and f such that a positive normal number is 2^k·(1+f) and 1+f
+// lies between √½ and √2.
+func split(x float64) (k, f float64) {
 	const sqrtHalf = 0x3fe6a09e667f3bcd // its bits
 	u := math.Float64bits(x) - sqrtHalf
-	k := float64(int64(u) >> 52)
-	f := math.Float64frombits(u&(1<<52-1)+sqrtHalf) - 1
+	return float64(int64(u) >> 52), math.Float64frombits(u&(1<<52-1)+sqrtHalf) - 1
+}
+
+// logSum returns k·ln 2 + log(1+f), which with s = f/(2+f) is k·ln 2 + 2·artanh(s).
+func logSum(k, f float64) float64 {
 	s := f / (2 + f)
 	// 2·artanh(s) = 2s + 2s·t, and 2s = f - s·f.
 	t := poly(float64(s*s), logTerms[:])
 	tail := float64(2*s*t) - float64(s*f)
 	return float64(k*ln2Hi) + (f + (tail + float64(k*ln2Lo)))
+}
+
+// log returns the natural logarithm, with math.Log's special cases.
+func log(x float64) float64 {
+	switch {
+	case x != x || x > math.MaxFloat64:
+		return x
+	case x == 0:
+		return math.Inf(-1)
+	case x < 0:
+		return math.NaN()
+	case x < 0x1p-1022:
+		k, f := split(x * 0x1p54)
+		return logSum(k-54, f)
+	}
+	return logSum(split(x))
+}
+
+// log1p returns log(1+x), with math.Log1p's special cases.
+func log1p(x float64) float64 {
+	switch {
+	case x != x || x > math.MaxFloat64:
+		return x
+	case x == -1:
+		return math.Inf(-1)
+	case x < -1:
+		return math.NaN()
+	}
+	return math.Copysign(logOnePlus(x), x)
+}
+
+// logOnePlus returns log(1+x) for finite x > -1, not NaN, but +0 for -0. Where 1+x has the
+// exponent of 1, x itself is what the sum rounds; elsewhere the logarithm is so far
+// from 0 that the rounding is a small part of it.
+func logOnePlus(x float64) float64 {
+	k, f := split(1 + x)
+	if k == 0 {
+		f = x
+	}
+	return logSum(k, f)
+}
+
+// expm1 returns e^x - 1, with math.Expm1's special cases.
+func expm1(x float64) float64 {
+	switch {
+	case x != x:
+		return x
+	case x > 40: // the 1 is less than half a unit in the last place
+		return exp(x)
+	case x < -50:
+		return -1
+	}
+	k, p := expParts(x)
+	scale := pow2(k)
+	return math.Copysign(math.FMA(scale, p, scale-1), x)
 }
 
 // tanh returns the hyperbolic tangent, as t/(t+2) with t = e^2|x| - 1.
@@ -108,4 +166,15 @@ func tanh(x float64) float64 {
 	scale := pow2(k)
 	t := math.FMA(scale, p, scale-1)
 	return math.Copysign(t/(t+2), x)
+}
+
+// sigmoid is 1/(1+e^-x), or e^x/(1+e^x) where that keeps small values exact;
+// in either case the exponential is at most 1.
+func sigmoid(x float64) float64 {
+	e := exp(-math.Abs(x))
+	num := math.Float64bits(1)
+	if x < 0 {
+		num = math.Float64bits(e)
+	}
+	return math.Float64frombits(num) / (1 + e)
 }

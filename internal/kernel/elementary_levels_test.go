@@ -11,9 +11,6 @@ import (
 	"fusectl/internal/dtype"
 )
 
-// vectorized are the activations that have loops for instruction sets.
-var vectorized = []string{"sigmoid", "tanh", "silu", "gelu"}
-
 // awkward64 are arguments around every place where a function changes its
 // formula or its result's form, and between.
 func awkward64() []float64 {
@@ -45,7 +42,7 @@ func awkward64() []float64 {
 func arguments(k dtype.Type) []byte {
 	rng := rand.New(rand.NewPCG(7, 8))
 	awkward := awkward64()
-	const random = 1 << 20
+	const random = 1 << 18
 	if k == dtype.Float64 {
 		for range random {
 			u := rng.Uint64()
@@ -70,18 +67,20 @@ func arguments(k dtype.Type) []byte {
 func TestVectorizedElementary(t *testing.T) {
 	for _, k := range []dtype.Type{dtype.Float32, dtype.Float64} {
 		x := arguments(k)
-		for _, name := range vectorized {
-			want := Alloc(len(x))
-			newTable(genericLevel).Activation(name, k.Kind())(want, x)
-			for _, level := range Levels() {
-				t.Run(fmt.Sprintf("%s/%v/%s", name, k, level), func(t *testing.T) {
-					t.Parallel()
-					got := Alloc(len(x))
-					loop := newTable(level).Activation(name, k.Kind())
-					loop(got, x)
-					compare(t, testCase{dst: k, src: []dtype.Type{k}}, got, want, [][]byte{x})
-					checkLengths(t, k, x, want, loop)
-				})
+		for _, a := range Activations() {
+			for _, p := range parametersOf(a) {
+				want := Alloc(len(x))
+				newTable(genericLevel).Activation(a.Name, k.Kind(), p...)(want, x)
+				for _, level := range Levels() {
+					t.Run(fmt.Sprint(a.Name, p, "/", k, "/", level), func(t *testing.T) {
+						t.Parallel()
+						got := Alloc(len(x))
+						loop := newTable(level).Activation(a.Name, k.Kind(), p...)
+						loop(got, x)
+						compare(t, testCase{dst: k, src: []dtype.Type{k}}, got, want, [][]byte{x})
+						checkLengths(t, k, x, want, loop)
+					})
+				}
 			}
 		}
 	}
@@ -149,18 +148,20 @@ func TestVectorizedSoftmax(t *testing.T) {
 					}
 					x, want := Alloc(len(rows)*k.Size()), Alloc(len(rows)*k.Size())
 					Active().Convert[dtype.KindFloat64][k.Kind()](x, Bytes(rows))
-					newTable(genericLevel).SoftmaxRows[k.Kind()](want, x, cols)
-					dst, unharmed := guarded(len(x))
-					loop := newTable(level).SoftmaxRows[k.Kind()]
-					for _, inPlace := range []bool{false, true} {
-						src := x
-						if inPlace {
-							copy(dst, x)
-							src = dst
-						}
-						loop(dst, src, cols)
-						if !bytes.Equal(dst, want) || !unharmed() {
-							t.Fatalf("cols=%d, in place %v: the same %v, canaries unharmed %v", cols, inPlace, bytes.Equal(dst, want), unharmed())
+					generic, table := newTable(genericLevel), newTable(level)
+					for i, loop := range []func(dst, src []byte, cols int){table.SoftmaxRows[k.Kind()], table.LogSoftmaxRows[k.Kind()]} {
+						[]func(dst, src []byte, cols int){generic.SoftmaxRows[k.Kind()], generic.LogSoftmaxRows[k.Kind()]}[i](want, x, cols)
+						dst, unharmed := guarded(len(x))
+						for _, inPlace := range []bool{false, true} {
+							src := bytes.Clone(x)
+							if inPlace {
+								copy(dst, x)
+								src = dst
+							}
+							loop(dst, src, cols)
+							if !bytes.Equal(dst, want) || !unharmed() || !inPlace && !bytes.Equal(src, x) {
+								t.Fatalf("cols=%d, in place %v, logarithms %v: the same %v, canaries unharmed %v", cols, inPlace, i == 1, bytes.Equal(dst, want), unharmed())
+							}
 						}
 					}
 				}
@@ -174,9 +175,13 @@ func TestVectorizedAllocatesNothing(t *testing.T) {
 	x := Alloc(8 * 37)
 	for _, level := range Levels() {
 		table := newTable(level)
-		loops := map[string]func(){"softmax": func() { table.SoftmaxRows[dtype.KindFloat64](x, x, 37) }}
-		for _, name := range vectorized {
-			loops[name] = func() { table.Activation(name, dtype.KindFloat64)(x, x) }
+		loops := map[string]func(){
+			"softmax":     func() { table.SoftmaxRows[dtype.KindFloat64](x, x, 37) },
+			"log-softmax": func() { table.LogSoftmaxRows[dtype.KindFloat64](x, x, 37) },
+		}
+		for _, a := range Activations() {
+			loop := table.Activation(a.Name, dtype.KindFloat64)
+			loops[a.Name] = func() { loop(x, x) }
 		}
 		for name, loop := range loops {
 			if n := testing.AllocsPerRun(100, loop); n > 0 {
@@ -201,10 +206,11 @@ func BenchmarkElementary(b *testing.B) {
 					b.ReportMetric(float64(b.N*len(src)/k.Size())/float64(b.Elapsed().Nanoseconds()), "elements/ns")
 				})
 			}
-			for _, name := range vectorized {
-				loop := table.Activation(name, k.Kind())
-				run(name, func() { loop(dst, src) })
+			for _, a := range Activations() {
+				loop := table.Activation(a.Name, k.Kind())
+				run(a.Name, func() { loop(dst, src) })
 			}
+			run("log-softmax", func() { table.LogSoftmaxRows[k.Kind()](dst, src, 1024) })
 			run("softmax", func() { table.SoftmaxRows[k.Kind()](dst, src, 1024) })
 		}
 	}

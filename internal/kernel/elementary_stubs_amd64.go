@@ -4,25 +4,165 @@
 
 package kernel
 
-// dst[i] = sigmoid(src[i]) for n elements.
+// dst[i] = sigmoid(src[i]) for n elements, c being its constants.
 //
 //go:noescape
-func sigmoidAVX512F32(dst *byte, src *byte, n int)
+func sigmoidAVX512F32(dst *byte, src *byte, n int, c *float64)
 
-// dst[i] = tanh(src[i]) for n elements.
+// dst[i] = tanh(src[i]) for n elements, c being its constants.
 //
 //go:noescape
-func tanhAVX512F32(dst *byte, src *byte, n int)
+func tanhAVX512F32(dst *byte, src *byte, n int, c *float64)
 
-// dst[i] = silu(src[i]) for n elements.
+// dst[i] = silu(src[i]) for n elements, c being its constants.
 //
 //go:noescape
-func siluAVX512F32(dst *byte, src *byte, n int)
+func siluAVX512F32(dst *byte, src *byte, n int, c *float64)
 
-// dst[i] = gelu(src[i]) for n elements.
+// dst[i] = gelu(src[i]) for n elements, c being its constants.
 //
 //go:noescape
-func geluAVX512F32(dst *byte, src *byte, n int)
+func geluAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = geluTanh(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func geluTanhAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = quickGelu(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func quickGeluAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = hardswish(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func hardswishAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = mish(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func mishAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = softplus(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func softplusAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = logSigmoid(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func logSigmoidAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = hardSigmoid(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func hardSigmoidAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = softsign(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func softsignAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = elu(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func eluAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = leaky(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func leakyAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = clip(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func clipAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = abs(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func absAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = neg(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func negAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = square(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func squareAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = sqrt(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func sqrtAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = rsqrt(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func rsqrtAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = reciprocal(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func reciprocalAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = exp(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func expAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = expm1(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func expm1AVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = log(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func logAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = log1p(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func log1pAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = floor(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func floorAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = ceil(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func ceilAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = round(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func roundAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = sign(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func signAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = threshold(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func thresholdAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = hardShrink(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func hardShrinkAVX512F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = softShrink(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func softShrinkAVX512F32(dst *byte, src *byte, n int, c *float64)
 
 // dst[i] = a[i] to the power b[i] for n elements.
 //
@@ -46,25 +186,165 @@ func softmaxExpAVX512F32(dst *byte, src *byte, n int, top float64, sums *byte, m
 //go:noescape
 func softmaxDivideAVX512F32(x *byte, n int, by float64)
 
-// dst[i] = sigmoid(src[i]) for n elements.
+// dst[i] = sigmoid(src[i]) for n elements, c being its constants.
 //
 //go:noescape
-func sigmoidAVX512F64(dst *byte, src *byte, n int)
+func sigmoidAVX512F64(dst *byte, src *byte, n int, c *float64)
 
-// dst[i] = tanh(src[i]) for n elements.
+// dst[i] = tanh(src[i]) for n elements, c being its constants.
 //
 //go:noescape
-func tanhAVX512F64(dst *byte, src *byte, n int)
+func tanhAVX512F64(dst *byte, src *byte, n int, c *float64)
 
-// dst[i] = silu(src[i]) for n elements.
+// dst[i] = silu(src[i]) for n elements, c being its constants.
 //
 //go:noescape
-func siluAVX512F64(dst *byte, src *byte, n int)
+func siluAVX512F64(dst *byte, src *byte, n int, c *float64)
 
-// dst[i] = gelu(src[i]) for n elements.
+// dst[i] = gelu(src[i]) for n elements, c being its constants.
 //
 //go:noescape
-func geluAVX512F64(dst *byte, src *byte, n int)
+func geluAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = geluTanh(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func geluTanhAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = quickGelu(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func quickGeluAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = hardswish(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func hardswishAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = mish(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func mishAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = softplus(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func softplusAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = logSigmoid(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func logSigmoidAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = hardSigmoid(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func hardSigmoidAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = softsign(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func softsignAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = elu(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func eluAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = leaky(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func leakyAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = clip(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func clipAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = abs(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func absAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = neg(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func negAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = square(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func squareAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = sqrt(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func sqrtAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = rsqrt(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func rsqrtAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = reciprocal(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func reciprocalAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = exp(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func expAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = expm1(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func expm1AVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = log(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func logAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = log1p(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func log1pAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = floor(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func floorAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = ceil(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func ceilAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = round(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func roundAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = sign(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func signAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = threshold(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func thresholdAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = hardShrink(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func hardShrinkAVX512F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = softShrink(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func softShrinkAVX512F64(dst *byte, src *byte, n int, c *float64)
 
 // dst[i] = a[i] to the power b[i] for n elements.
 //
@@ -88,25 +368,165 @@ func softmaxExpAVX512F64(dst *byte, src *byte, n int, top float64, sums *byte, m
 //go:noescape
 func softmaxDivideAVX512F64(x *byte, n int, by float64)
 
-// dst[i] = sigmoid(src[i]) for n elements.
+// dst[i] = sigmoid(src[i]) for n elements, c being its constants.
 //
 //go:noescape
-func sigmoidAVX2F32(dst *byte, src *byte, n int)
+func sigmoidAVX2F32(dst *byte, src *byte, n int, c *float64)
 
-// dst[i] = tanh(src[i]) for n elements.
+// dst[i] = tanh(src[i]) for n elements, c being its constants.
 //
 //go:noescape
-func tanhAVX2F32(dst *byte, src *byte, n int)
+func tanhAVX2F32(dst *byte, src *byte, n int, c *float64)
 
-// dst[i] = silu(src[i]) for n elements.
+// dst[i] = silu(src[i]) for n elements, c being its constants.
 //
 //go:noescape
-func siluAVX2F32(dst *byte, src *byte, n int)
+func siluAVX2F32(dst *byte, src *byte, n int, c *float64)
 
-// dst[i] = gelu(src[i]) for n elements.
+// dst[i] = gelu(src[i]) for n elements, c being its constants.
 //
 //go:noescape
-func geluAVX2F32(dst *byte, src *byte, n int)
+func geluAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = geluTanh(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func geluTanhAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = quickGelu(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func quickGeluAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = hardswish(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func hardswishAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = mish(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func mishAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = softplus(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func softplusAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = logSigmoid(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func logSigmoidAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = hardSigmoid(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func hardSigmoidAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = softsign(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func softsignAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = elu(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func eluAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = leaky(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func leakyAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = clip(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func clipAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = abs(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func absAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = neg(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func negAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = square(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func squareAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = sqrt(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func sqrtAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = rsqrt(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func rsqrtAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = reciprocal(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func reciprocalAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = exp(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func expAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = expm1(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func expm1AVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = log(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func logAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = log1p(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func log1pAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = floor(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func floorAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = ceil(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func ceilAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = round(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func roundAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = sign(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func signAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = threshold(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func thresholdAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = hardShrink(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func hardShrinkAVX2F32(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = softShrink(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func softShrinkAVX2F32(dst *byte, src *byte, n int, c *float64)
 
 // dst[i] = a[i] to the power b[i] for n elements.
 //
@@ -130,25 +550,165 @@ func softmaxExpAVX2F32(dst *byte, src *byte, n int, top float64, sums *byte, mas
 //go:noescape
 func softmaxDivideAVX2F32(x *byte, n int, by float64)
 
-// dst[i] = sigmoid(src[i]) for n elements.
+// dst[i] = sigmoid(src[i]) for n elements, c being its constants.
 //
 //go:noescape
-func sigmoidAVX2F64(dst *byte, src *byte, n int)
+func sigmoidAVX2F64(dst *byte, src *byte, n int, c *float64)
 
-// dst[i] = tanh(src[i]) for n elements.
+// dst[i] = tanh(src[i]) for n elements, c being its constants.
 //
 //go:noescape
-func tanhAVX2F64(dst *byte, src *byte, n int)
+func tanhAVX2F64(dst *byte, src *byte, n int, c *float64)
 
-// dst[i] = silu(src[i]) for n elements.
+// dst[i] = silu(src[i]) for n elements, c being its constants.
 //
 //go:noescape
-func siluAVX2F64(dst *byte, src *byte, n int)
+func siluAVX2F64(dst *byte, src *byte, n int, c *float64)
 
-// dst[i] = gelu(src[i]) for n elements.
+// dst[i] = gelu(src[i]) for n elements, c being its constants.
 //
 //go:noescape
-func geluAVX2F64(dst *byte, src *byte, n int)
+func geluAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = geluTanh(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func geluTanhAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = quickGelu(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func quickGeluAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = hardswish(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func hardswishAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = mish(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func mishAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = softplus(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func softplusAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = logSigmoid(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func logSigmoidAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = hardSigmoid(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func hardSigmoidAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = softsign(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func softsignAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = elu(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func eluAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = leaky(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func leakyAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = clip(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func clipAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = abs(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func absAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = neg(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func negAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = square(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func squareAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = sqrt(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func sqrtAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = rsqrt(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func rsqrtAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = reciprocal(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func reciprocalAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = exp(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func expAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = expm1(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func expm1AVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = log(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func logAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = log1p(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func log1pAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = floor(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func floorAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = ceil(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func ceilAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = round(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func roundAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = sign(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func signAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = threshold(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func thresholdAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = hardShrink(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func hardShrinkAVX2F64(dst *byte, src *byte, n int, c *float64)
+
+// dst[i] = softShrink(src[i]) for n elements, c being its constants.
+//
+//go:noescape
+func softShrinkAVX2F64(dst *byte, src *byte, n int, c *float64)
 
 // dst[i] = a[i] to the power b[i] for n elements.
 //

@@ -3,7 +3,6 @@
 package kernel
 
 import (
-	"slices"
 	"unsafe"
 
 	"fusectl/internal/dtype"
@@ -149,18 +148,19 @@ func (t *Table) vectorizeConvert(set int) {
 }
 
 func (t *Table) vectorizeActivations(set int) {
-	width := widths[set]
-	activation := func(name string, k dtype.Kind, bytes int, steps steps2) {
-		over2(&t.activations[slices.Index(activationNames[:], name)][k], bytes, bytes, steps[set])
+	for _, v := range []struct {
+		name     string
+		f32, f64 steps2
+	}{
+		{"relu", steps2{reluAVX2F32, reluAVX512F32}, steps2{reluAVX2F64, reluAVX512F64}},
+		{"relu6", steps2{relu6AVX2F32, relu6AVX512F32}, steps2{relu6AVX2F64, relu6AVX512F64}},
+	} {
+		loops := &t.activations[indexOf(v.name)]
+		f32, f64 := loops[dtype.KindFloat32](nil), loops[dtype.KindFloat64](nil)
+		over2(&f32, widths[set], widths[set], v.f32[set])
+		over2(&f64, widths[set], widths[set], v.f64[set])
+		t.floats(v.name, fixed(f32), fixed(f64))
 	}
-	activation("relu", dtype.KindFloat32, width, steps2{reluAVX2F32, reluAVX512F32})
-	activation("relu", dtype.KindFloat64, width, steps2{reluAVX2F64, reluAVX512F64})
-	activation("relu6", dtype.KindFloat32, width, steps2{relu6AVX2F32, relu6AVX512F32})
-	activation("relu6", dtype.KindFloat64, width, steps2{relu6AVX2F64, relu6AVX512F64})
-	activation("leaky-relu", dtype.KindFloat32, width/2, steps2{leakyReluAVX2F32, leakyReluAVX512F32})
-	activation("leaky-relu", dtype.KindFloat64, width, steps2{leakyReluAVX2F64, leakyReluAVX512F64})
-	activation("hardswish", dtype.KindFloat32, width/2, steps2{hardswishAVX2F32, hardswishAVX512F32})
-	activation("hardswish", dtype.KindFloat64, width, steps2{hardswishAVX2F64, hardswishAVX512F64})
 }
 
 // over2 puts an assembly loop before loop, for what makes whole steps, of src

@@ -269,26 +269,6 @@ func reluAVX512F64(dst *byte, src *byte, n int)
 //go:noescape
 func relu6AVX512F64(dst *byte, src *byte, n int)
 
-// dst = leakyRelu(src), n vectors.
-//
-//go:noescape
-func leakyReluAVX512F64(dst *byte, src *byte, n int)
-
-// dst = leakyRelu(src), n halves of a vector.
-//
-//go:noescape
-func leakyReluAVX512F32(dst *byte, src *byte, n int)
-
-// dst = hardswish(src), n vectors.
-//
-//go:noescape
-func hardswishAVX512F64(dst *byte, src *byte, n int)
-
-// dst = hardswish(src), n halves of a vector.
-//
-//go:noescape
-func hardswishAVX512F32(dst *byte, src *byte, n int)
-
 // dst = src with the bytes of each 2 reversed, n vectors.
 //
 //go:noescape
@@ -563,26 +543,6 @@ func reluAVX2F64(dst *byte, src *byte, n int)
 //
 //go:noescape
 func relu6AVX2F64(dst *byte, src *byte, n int)
-
-// dst = leakyRelu(src), n vectors.
-//
-//go:noescape
-func leakyReluAVX2F64(dst *byte, src *byte, n int)
-
-// dst = leakyRelu(src), n halves of a vector.
-//
-//go:noescape
-func leakyReluAVX2F32(dst *byte, src *byte, n int)
-
-// dst = hardswish(src), n vectors.
-//
-//go:noescape
-func hardswishAVX2F64(dst *byte, src *byte, n int)
-
-// dst = hardswish(src), n halves of a vector.
-//
-//go:noescape
-func hardswishAVX2F32(dst *byte, src *byte, n int)
 
 // dst = src with the bytes of each 2 reversed, n vectors.
 //

@@ -35,11 +35,20 @@ var (
 	}
 )
 
+// erfcTail is erfc(z)·e^z² for z > 0.46875.
+func erfcTail(z float64) float64 {
+	const oneOverSqrtPi = 0.56418958354775628695
+	if z <= 4 {
+		return horner(z, erfcNum[:]...) / horner(z, erfcDen[:]...)
+	}
+	y := 1 / float64(z*z)
+	return (oneOverSqrtPi - float64(y*horner(y, farNum[:]...))/horner(y, farDen[:]...)) / z
+}
+
 // phi returns the probability that a normal variable is less than x: ½erfc(-x/√2),
 // without the cancellation, and with e^-x²/2 of x itself, since rounding x/√2
 // first would cost up to x² units in the last place.
 func phi(x float64) float64 {
-	const oneOverSqrtPi = 0.56418958354775628695
 	a := math.Abs(x)
 	z := float64(a * (1 / math.Sqrt2))
 	if !(z > 0.46875) {
@@ -49,12 +58,7 @@ func phi(x float64) float64 {
 	}
 	tail := 0.0
 	if a < 39 { // else e^-760 is 0
-		if z <= 4 {
-			tail = horner(z, erfcNum[:]...) / horner(z, erfcDen[:]...)
-		} else {
-			y := 1 / float64(z*z)
-			tail = (oneOverSqrtPi - float64(y*horner(y, farNum[:]...))/horner(y, farDen[:]...)) / z
-		}
+		tail = erfcTail(z)
 		// e^-a²/2 is that of a number with an exact square, and of a small rest.
 		h := math.Float64frombits(math.Float64bits(a) &^ (1<<27 - 1))
 		d := float64((a-h)*(a+h)) / 2
@@ -64,4 +68,18 @@ func phi(x float64) float64 {
 		return 1 - tail
 	}
 	return tail
+}
+
+// erf returns the error function, with math.Erf's special cases.
+func erf(x float64) float64 {
+	a := math.Abs(x)
+	if !(a > 0.46875) {
+		y := float64(x * x)
+		return x * (horner(y, erfNum[:]...) / horner(y, erfDen[:]...))
+	}
+	tail := 0.0
+	if a < 6 { // else less than half a unit in the last place of 1
+		tail = erfcTail(a) * exp(float64(-a*a))
+	}
+	return math.Copysign(1-tail, x)
 }

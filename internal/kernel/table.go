@@ -62,6 +62,10 @@ type Table struct {
 	// product rounded.
 	AddScaled [dtype.NumKinds]func(acc []float64, x []byte, by float64)
 
+	// Prelu computes dst[i] = a[i] if that is positive, else a[i] * b[i], for float32
+	// and float64.
+	Prelu [dtype.NumKinds]Loop3
+
 	// Scale computes x[i] *= by for float32 and float64, by being one of these.
 	Scale [dtype.NumKinds]func(x []byte, by float64)
 
@@ -126,6 +130,20 @@ type Table struct {
 	// are stored; the sum is Sum's. dst may be src. A row of
 	// nothing but -Inf gives zeros, one with a NaN or +Inf gives NaNs.
 	SoftmaxRows [dtype.NumKinds]func(dst, src []byte, cols int)
+
+	// LogSoftmaxRows computes, for each row of cols elements,
+	//
+	//	dst[c] = src[c]-max(src) - log(sum over c of exp(src[c]-max(src)))
+	//
+	// for float32 and float64, in float64 until a result is stored. The sum is Sum's and
+	// leaves the first maximum out, whose exponential is 1, so that nothing cancels where
+	// the others are small. dst may be src. A row of nothing but -Inf gives -Inf, one
+	// with a NaN or +Inf gives NaNs.
+	LogSoftmaxRows [dtype.NumKinds]func(dst, src []byte, cols int)
+
+	// HardmaxRows gives, for each row of cols float32 or float64 elements, 1 for the first
+	// maximum and 0 for the others; NaNs where there is a NaN. dst may be src.
+	HardmaxRows [dtype.NumKinds]func(dst, src []byte, cols int)
 
 	// FastNormalizeRows computes, for each row of cols float32 or float64 elements,
 	//
@@ -215,7 +233,7 @@ type Table struct {
 	rowCopiers  []rowCopier
 	squares     [2]squares // of elements of 4 and of 8 bytes
 	folder      folder     // for Checksum
-	activations [len(activationNames)][dtype.NumKinds]Loop2
+	activations [len(activations)][dtype.NumKinds]loopOf
 	sizes       [dtype.NumKinds]int
 }
 

@@ -25,7 +25,7 @@ func (*mapped) ReadsByRegion() bool { return true }
 
 func (m *mapped) Tiling() graph.Tiling { return graph.TilingOf(m.x) }
 
-func (m *mapped) Flops() int64 { return activationFlops(m.op) * m.sh.Len() }
+func (m *mapped) Flops() int64 { return kernel.ActivationFlops(m.op) * m.sh.Len() }
 
 func (m *mapped) ReadsOnce(unit int64, say func(*graph.Array, int64)) { say(&m.x, unit) }
 

@@ -3,10 +3,7 @@ package ops
 import (
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
-	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
-	"slices"
-	"strings"
 )
 
 // computed is the part that all nodes have: an operation, a dtype and a shape.
@@ -42,15 +39,6 @@ func OpOf(x graph.Array) string {
 		}
 		x = graph.Operands(n)[0]
 	}
-}
-
-// activationFlops is the operations an element that a map, an activation or an
-// elementwise operation of that name counts for.
-func activationFlops(name string) int64 {
-	if name == "pow" || slices.Contains(kernel.Activations(), name) && !strings.HasPrefix(name, "relu") {
-		return elementary
-	}
-	return 1
 }
 
 // elementary is the operations that an exponential or the like counts for.

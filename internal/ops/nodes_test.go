@@ -116,6 +116,12 @@ func nodes() []node {
 		{"relu", nil, activate("relu", -1), 480, "0"},
 		{"gelu", nil, activate("gelu", -1), 10 * 480, "0"},
 		{"softmax of rows", nil, activate("softmax", -1), 10 * 480, "0"},
+		{"log-softmax of rows", nil, activate("log-softmax", -1), 10 * 480, "0"},
+		{"glu of rows", nil, activate("glu", -1), 480 + 11*240 + 240, "0"}, // and the conversions to float64 and back
+		{"glu of columns", nil, activate("reglu", 1), 480 + 2*240 + 240, "0"},
+		{"prelu", []shape.Shape{{8}}, func(x ...graph.Array) (graph.Array, error) {
+			return ActivateWith("prelu", x[0], ActivateOptions{Slope: x[1], Axis: -1})
+		}, 480, "01"},
 		{"softmax of columns", nil, activate("softmax", 1), 10 * 480, "0"},
 		{"add", []shape.Shape{{2, 6, 5, 8}, {2, 6, 5, 8}}, func(x ...graph.Array) (graph.Array, error) { return Add(x, AddOptions{}) }, 2 * 480, "012"},
 		{"add with coefficients", []shape.Shape{{2, 6, 5, 8}}, func(x ...graph.Array) (graph.Array, error) {

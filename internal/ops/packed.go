@@ -174,7 +174,7 @@ func (post postOps) materialize(t dtype.Type, n int) (epilogue, error) {
 	}
 	if post.activation != "" {
 		out.activation = kernel.Active().Activation(post.activation, t.Kind())
-		out.flops += activationFlops(post.activation)
+		out.flops += kernel.ActivationFlops(post.activation)
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"math"
 	"testing"
 
 	"fusectl/internal/dtype"
@@ -69,6 +70,7 @@ func TestRefusals(t *testing.T) {
 	pool := func(x graph.Array, w Window) error {
 		return err(Pool(x, "max", PoolOptions{Window: w, Layout: nhwc}))
 	}
+	with := func(name string, o ActivateOptions) error { return err(ActivateWith(name, x, o)) }
 	checkRefusals(t, []refusal{
 		{"activate text", err(Activate("relu", text, -1)), "text.npy", "dtype |S3 has no arithmetic", nil},
 		{"activate raw bfloat16", err(Activate("relu", of("raw.npy", dtype.RawOf(2), 4), -1)), "raw.npy", "dtype |V2 has no arithmetic",
@@ -78,6 +80,30 @@ func TestRefusals(t *testing.T) {
 		{"activate complex", err(Activate("tanh", complexes, -1)), "c.npy", "dtype complex64: an activation takes real numbers", nil},
 		{"softmax of a number", err(Activate("softmax", number, -1)), "n.npy", "shape () has no channel axis for softmax", nil},
 		{"softmax of no axis", err(Activate("softmax", x, 4)), "x.npy", "axis 4 is out of bounds for an array of 4 dimensions: shape (2,9,8,6)", nil},
+
+		{"activate by no name", err(Activate("swish2", x, -1)), "", `no activation is called "swish2"`, nil},
+		{"add with an activation of no name", err(Add([]graph.Array{x}, AddOptions{Activation: "swish2"})), "", `no activation without parameters is called "swish2"`, nil},
+		{"add with an activation that needs a slope", err(Add([]graph.Array{x}, AddOptions{Activation: "prelu"})), "", `no activation without parameters is called "prelu"`, nil},
+		{"glu of an odd extent", err(Activate("glu", x, 1)), "x.npy", "shape (2,9,8,6): glu takes the two halves of axis 1, whose extent is odd", nil},
+		{"a parameter of another activation", with("gelu", ActivateOptions{Parameters: map[string]float64{"alpha": 1}}), "", "--alpha: gelu has none", nil},
+		{"a parameter that isn't positive", with("celu", ActivateOptions{Parameters: map[string]float64{"alpha": 0}}), "", "--alpha 0: celu takes a positive number", nil},
+		{"a negative threshold", with("soft-shrink", ActivateOptions{Parameters: map[string]float64{"threshold": -1}}), "", "--threshold -1: soft-shrink takes a number that isn't negative", nil},
+		{"a parameter NaN", with("clip", ActivateOptions{Parameters: map[string]float64{"min": math.NaN()}}), "", "--min NaN: clip takes a number", nil},
+		{"an infinite slope", with("leaky-relu", ActivateOptions{Parameters: map[string]float64{"alpha": math.Inf(1)}}), "", "--alpha +Inf: leaky-relu takes a finite number", nil},
+		{"bounds that cross", with("clip", ActivateOptions{Parameters: map[string]float64{"min": 2, "max": 1}}), "", "--min 2: clip takes at most --max, 1", nil},
+		{"a bound beyond the other's default", with("hard-tanh", ActivateOptions{Parameters: map[string]float64{"min": 2}}), "", "--min 2: hard-tanh takes at most --max, 1", nil},
+		{"clip by nothing", with("clip", ActivateOptions{}), "", "clip needs --min or --max", nil},
+		{"prelu without a slope", with("prelu", ActivateOptions{}), "", "prelu needs --slope", nil},
+		{"a slope of relu", with("relu", ActivateOptions{Slope: x}), "", "--slope: relu has none", nil},
+		{"a gate of softmax", with("softmax", ActivateOptions{GateFirst: true}), "", "--gate-first: softmax has no gate", nil},
+		{"a slope of other channels", with("prelu", ActivateOptions{Slope: of("s.npy", f32, 6), Axis: 1}), "s.npy",
+			"shape (6,): want one number, one for each channel, or what broadcasts to x.npy, whose shape is (2,9,8,6)", nil},
+		{"a slope of more axes", with("prelu", ActivateOptions{Slope: of("s.npy", f32, 3, 2, 9, 8, 6)}), "s.npy",
+			"shape (3,2,9,8,6): want one number, one for each channel, or what broadcasts to x.npy, whose shape is (2,9,8,6)", nil},
+		{"slopes of a number", err(ActivateWith("prelu", number, ActivateOptions{Slope: of("s.npy", f32, 6), Axis: -1})), "s.npy",
+			"shape (6,): want one number, one for each channel, or what broadcasts to n.npy, whose shape is ()", nil},
+		{"a slope of text", with("prelu", ActivateOptions{Slope: text}), "text.npy", "dtype |S3 has no common type with float32 of x.npy", nil},
+		{"a complex slope", with("prelu", ActivateOptions{Slope: complexes}), "c.npy", "dtype complex64: an activation takes real numbers", nil},
 
 		{"add text", err(Add([]graph.Array{x, text}, AddOptions{})), "text.npy", "dtype |S3 has no arithmetic", nil},
 		{"add of too few coefficients", err(Add([]graph.Array{x, x}, AddOptions{Coef: []Number{{Value: 1}}})), "", "--coef has 1 numbers for 2 inputs: want one each", nil},

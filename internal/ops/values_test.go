@@ -147,8 +147,15 @@ func TestRounded(t *testing.T) {
 
 // Lists, names and shapes that callers ask for.
 func TestWhatOperationsSayOfThemselves(t *testing.T) {
-	if a := Activations(); !slices.Contains(a, "softmax") || !slices.Contains(a, "gelu") || len(a) != 9 {
-		t.Errorf("activations %v", a)
+	names := map[string]bool{}
+	for _, a := range Activations() {
+		if names[a.Name] || a.Name == "" || a.Group == "" {
+			t.Errorf("activation %q of group %q, not once", a.Name, a.Group)
+		}
+		names[a.Name] = true
+	}
+	if !names["softmax"] || !names["gelu"] || len(names) != len(kernel.Activations())+9 {
+		t.Errorf("activations %v", names)
 	}
 	if DefaultWeights(shape.NHWC) != Keras || DefaultWeights(shape.NCHW) != Torch {
 		t.Error("the weight layouts don't go with the layouts")

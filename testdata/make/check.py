@@ -22,18 +22,18 @@ FILES = {f"--{n}" for n in """
     down-conv down-bias bottom-up-conv bottom-up-conv-bias bottom-up-weights
     context query key value mask wq wk wv wo bq bk bv bo wf
     weights weight bias fc1 fc1-bias fc2 fc2-bias conv conv-bias
-    gamma gamma-bias beta beta-bias u u-bias v v-bias p p-bias mean variance
+    slope gamma gamma-bias beta beta-bias u u-bias v v-bias p p-bias mean variance
 """.split()}
 NUMBERED = {"--project", "--project-bias"}  # N=FILE
 VALUES = {f"--{n}" for n in """
     axis coef activation gate axes layout upsample mode scale heads kv-heads weight-layout size window stride padding
     dilation groups output-padding align align-mode cubic-coeff weights-prefix extra first-level merge factor form dtype
-    sizes parts shape pad align-at output-size coordinates nearest spatial-order kind eps norm-groups
+    sizes parts shape pad align-at output-size coordinates nearest spatial-order kind eps norm-groups alpha threshold min max
 """.split()}
 OUTPUTS = {"-o", "--save-scores"}
 SWITCHES = {"--keepdims", "--causal", "--residual", "--spatial", "--transpose", "--count-include-pad",
             "--align-corners", "--recompute-scale", "--exclude-outside", "--all", "--bottom-up", "--normalize", "--transpose-a", "--transpose-b",
-            "--unit-offset", "--antialias", "--ceil-mode"}
+            "--unit-offset", "--antialias", "--ceil-mode", "--gate-first"}
 COMMANDS = {"concat", "add", "mul", "gap", "gmp", "fpn", "crossmodal", "attention", "linear", "conv", "resize", "pool", "act", "norm", "se", "cbam",
             "rearrange", "repeat", "reshape", "split", "stack", "pad", "sub", "div", "maximum", "minimum", "pow", "average", "matmul", "einsum"}
 NUMBER = re.compile(r"-?\d+(\.\d+)?")  # in place of a file
@@ -66,7 +66,7 @@ def inputs(args, outputs):
         fail(f"{args}: unknown command")
     rest = iter(args[2 if args[0] == "einsum" else 1:])  # what einsum computes comes first
     for arg in rest:
-        if arg in VALUES or (args[0], arg) in {("pad", "--value"), ("average", "--normalize")}:
+        if arg in VALUES or (args[0], arg) in {("pad", "--value"), ("average", "--normalize"), ("act", "--beta"), ("act", "--value")}:
             next(rest)
         elif arg in FILES:
             yield from (f for f in next(rest).split(",") if f != "none" and not NUMBER.fullmatch(f))

@@ -9,7 +9,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The functions of kernel/elementary.go and kernel/phi.go, whose comments say
+// The functions of kernel/elementary.go, kernel/phi.go and kernel/formulas.go, whose comments say
 // why they are as they are, in the same operations in the same order, so that
 // they give the same bytes. Where those branch on a special case, these limit
 // the argument to where the formula itself gives that case's result, or compute
@@ -20,10 +20,7 @@ import (
 func (s isa) elementaries() {
 	d := doubles{s}
 	for _, of := range []number{f32, f64} {
-		d.each("sigmoid", of, d.sigmoid)
-		d.each("tanh", of, d.tanh)
-		d.each("silu", of, func(x vec) vec { return d.mul(x, d.sigmoid(x)) })
-		d.each("gelu", of, func(x vec) vec { return d.mul(x, d.phi(x)) })
+		d.activations(of)
 		d.pow(of)
 		d.softmaxMax(of)
 		d.softmaxExp(of)
@@ -100,30 +97,42 @@ func (d doubles) shift(x vec, by int) vec {
 func (d doubles) abs(x vec) vec  { return d.and(x, bits(math.MaxInt64)) }
 func (d doubles) sign(x vec) vec { return d.and(x, bits(1<<63)) }
 
-// atMost leaves a NaN, since of a NaN and a number the instruction gives the
-// operand that is the first here.
-func (d doubles) atMost(x vec, f float64) vec {
-	v := d.fill(f)
-	VMINPD(x, v, v)
+// atMost and atLeast leave a NaN and a zero's sign, since of a NaN and a number, or of
+// two zeros, the instruction gives the operand that is the first here.
+func (d doubles) atMost(x vec, f float64) vec  { return d.lesser(x, d.fill(f)) }
+func (d doubles) atLeast(x vec, f float64) vec { return d.larger(x, d.fill(f)) }
+
+func (d doubles) lesser(x, y vec) vec {
+	v := d.vector()
+	VMINPD(x, y, v)
 	return v
 }
 
-func (d doubles) atLeast(x vec, f float64) vec {
-	v := d.fill(f)
-	VMAXPD(x, v, v)
+func (d doubles) larger(x, y vec) vec {
+	v := d.vector()
+	VMAXPD(x, y, v)
 	return v
 }
 
-func (d doubles) floor(x vec) vec {
-	const down, quietly = 1, 8
+// rounded rounds to an integer: down, up, or to the nearest.
+func (d doubles) rounded(x vec, way uint8) vec {
+	const quietly = 8
 	to := d.vector()
 	if d.bytes == 64 {
-		VRNDSCALEPD(U8(down|quietly), x, to)
+		VRNDSCALEPD(U8(way|quietly), x, to)
 	} else {
-		VROUNDPD(U8(down|quietly), x, to)
+		VROUNDPD(U8(way|quietly), x, to)
 	}
 	return to
 }
+
+const (
+	toNearest = 0
+	down      = 1
+	up        = 2
+)
+
+func (d doubles) floor(x vec) vec { return d.rounded(x, down) }
 
 // negative marks the lanes whose sign bit is set, for blend.
 func (d doubles) negative(x vec) Op {
@@ -135,33 +144,36 @@ func (d doubles) negative(x vec) Op {
 	return m
 }
 
-// above marks the lanes greater than f, for blend.
-func (d doubles) above(x vec, f float64) Op { return d.compare(greater, x, value(f)) }
-
-// Comparisons: of a NaN, those that are negations are true.
+// Predicates of comparisons. Of a NaN, unordered and the negations are true alone.
 const (
-	equal   = 0x00
-	unequal = 0x04
-	notLess = 0x05
-	less    = 0x11
-	greater = 0x1e
+	equal      = 0x00
+	unordered  = 0x03
+	unequal    = 0x04
+	notLess    = 0x05
+	less       = 0x11
+	atMost     = 0x12
+	greater    = 0x1e
+	notGreater = 0x1a
 )
 
-// compare marks the lanes of which a comparison is true, for blend.
-func (d doubles) compare(how uint8, x vec, y Op) Op {
+// compare marks the lanes for which the predicate holds of x and y, for blend.
+func (d doubles) compare(predicate uint8, x vec, y Op) Op {
 	if d.bytes == 32 {
 		m := d.vector()
-		VCMPPD(U8(how), y, x, m)
+		VCMPPD(U8(predicate), y, x, m)
 		return m
 	}
 	m := K()
 	if isConstant(y) {
-		VCMPPD_BCST(U8(how), y, x, m)
+		VCMPPD_BCST(U8(predicate), y, x, m)
 	} else {
-		VCMPPD(U8(how), y, x, m)
+		VCMPPD(U8(predicate), y, x, m)
 	}
 	return m
 }
+
+// above marks the lanes greater than f.
+func (d doubles) above(x vec, f float64) Op { return d.compare(greater, x, value(f)) }
 
 // skipIfNone jumps to the label if no lane is marked.
 func (d doubles) skipIfNone(mask Op, label string) {
@@ -171,6 +183,13 @@ func (d doubles) skipIfNone(mask Op, label string) {
 		VTESTPD(mask, mask)
 	}
 	JZ(LabelRef(label))
+}
+
+// choose is blend into a new vector.
+func (d doubles) choose(mask Op, yes, no vec) vec {
+	to := d.vector()
+	d.blend(mask, yes, no, to)
+	return to
 }
 
 // blend takes the marked lanes from yes, the others from no.
@@ -219,9 +238,9 @@ func (d doubles) advance(of number, n reg.Register, pointers ...reg.Register) {
 }
 
 func (d doubles) each(name string, of number, f func(x vec) vec) {
-	TEXT(name+d.name+of.name, NOSPLIT, "func(dst, src *byte, n int)")
+	TEXT(name+d.name+of.name, NOSPLIT, "func(dst, src *byte, n int, c *float64)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("dst[i] = %s(src[i]) for n elements.", name))
+	Doc(fmt.Sprintf("dst[i] = %s(src[i]) for n elements, c being its constants.", name))
 	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
 	Label("loop")
 	d.store(of, f(d.load(of, Mem{Base: src})), Mem{Base: dst})
@@ -281,6 +300,15 @@ func (d doubles) horner(x vec, c []float64) vec {
 	return y
 }
 
+// poly is horner with each product rounded.
+func (d doubles) poly(x vec, c []float64) vec {
+	y := d.fill(c[0])
+	for _, v := range c[1:] {
+		y = d.add(d.mul(y, x), value(v))
+	}
+	return y
+}
+
 // expSeries is given q = r².
 func (d doubles) expSeries(r, q vec) vec {
 	even := d.horner(q, []float64{1. / 87178291200, 1. / 479001600, 1. / 3628800, 1. / 40320, 1. / 720, 1. / 24, 1. / 2})
@@ -307,8 +335,8 @@ func (d doubles) expParts(x vec) (k, low, p vec) {
 	return k, low, d.add(s, p)
 }
 
-// exp is e^x for x <= 0. Where that is 0 nothing underflows, which processors
-// take long for.
+// exp is e^x for x <= 720, which covers all that is finite. Where that is 0 nothing
+// underflows, which processors take long for.
 func (d doubles) exp(x vec) vec {
 	if d.bytes == 64 {
 		nonzero := K()
@@ -338,8 +366,55 @@ func (d doubles) scale(y, k, low vec) vec {
 	return d.mul(d.mul(y, d.shift(half, 52)), d.shift(rest, 52))
 }
 
+// expMinus is e^-|x|.
+func (d doubles) expMinus(x vec) vec { return d.exp(d.or(x, bits(1<<63))) }
+
+// expm1 is for x <= 40.
+func (d doubles) expm1(x vec) vec {
+	_, low, p := d.expParts(d.atLeast(x, -50))
+	power := d.shift(d.addI(low, bits(1023)), 52)
+	return d.or(d.fma(p, power, d.sub(power, value(1))), d.sign(x))
+}
+
+var logTerms = []float64{
+	1. / 23, 1. / 21, 1. / 19, 1. / 17, 1. / 15, 1. / 13, 1. / 11, 1. / 9, 1. / 7, 1. / 5, 1. / 3, 0,
+}
+
+// split is for positive normal numbers. It makes k of the exponent that 2^52+k+1023
+// has as the low bits.
+func (d doubles) split(x vec) (k, f vec) {
+	const sqrtHalf = 0x3fe6a09e667f3bcd
+	u := d.addI(x, bits(1023<<52-sqrtHalf))
+	k = d.sub(d.or(d.shift(u, -52), bits(0x433<<52)), value(1<<52+1023))
+	f = d.sub(d.addI(d.and(u, bits(1<<52-1)), bits(sqrtHalf)), value(1))
+	return k, f
+}
+
+func (d doubles) logSum(k, f vec) vec {
+	s := d.div(f, d.add(f, value(2)))
+	t := d.poly(d.mul(s, s), logTerms)
+	tail := d.sub(d.mul(d.add(s, s), t), d.mul(s, f))
+	return d.add(d.add(d.add(tail, d.mul(k, value(ln2Lo))), f), d.mul(k, value(ln2Hi)))
+}
+
+// logOnePlus is for finite numbers > -1.
+func (d doubles) logOnePlus(x vec) vec {
+	k, f := d.split(d.add(x, value(1)))
+	return d.logSum(k, d.choose(d.compare(equal, k, value(0)), x, f))
+}
+
+func (d doubles) log(x vec) vec {
+	small := d.compare(less, x, value(0x1p-1022))
+	scaled, off := d.choose(small, d.mul(x, value(0x1p54)), x), d.choose(small, d.fill(-54), d.fill(0))
+	k, f := d.split(scaled)
+	y := d.logSum(d.add(k, off), f)
+	y = d.choose(d.above(x, math.MaxFloat64), x, y)
+	none := d.choose(d.compare(equal, x, value(0)), d.fill(math.Inf(-1)), d.fill(math.NaN()))
+	return d.choose(d.compare(notGreater, x, value(0)), none, y)
+}
+
 func (d doubles) sigmoid(x vec) vec {
-	e := d.exp(d.or(x, bits(1<<63)))
+	e := d.expMinus(x)
 	num := d.fill(1)
 	d.blend(d.negative(x), e, num, num)
 	return d.div(num, d.add(e, value(1)))
@@ -415,6 +490,102 @@ func (d doubles) phi(x vec) vec {
 	inner = d.add(d.mul(inner, value(0.5)), value(0.5))
 	d.blend(outer, tail, inner, inner)
 	return inner
+}
+
+func (d doubles) log1p(x vec) vec {
+	y := d.or(d.abs(d.logOnePlus(x)), d.sign(x))
+	y = d.choose(d.above(x, math.MaxFloat64), x, y)
+	none := d.choose(d.compare(equal, x, value(-1)), d.fill(math.Inf(-1)), d.fill(math.NaN()))
+	return d.choose(d.compare(notGreater, x, value(-1)), none, y)
+}
+
+// activations writes functions of the list in kernel/activation.go, or those that
+// several of it are.
+func (d doubles) activations(of number) {
+	d.each("sigmoid", of, d.sigmoid)
+	d.each("tanh", of, d.tanh)
+	d.each("silu", of, func(x vec) vec { return d.mul(x, d.sigmoid(x)) })
+	d.each("gelu", of, func(x vec) vec { return d.mul(x, d.phi(x)) })
+	d.each("geluTanh", of, func(x vec) vec {
+		const a = 2 * 0.79788456080286535587989211986876
+		return d.mul(x, d.sigmoid(d.mul(d.add(d.mul(d.mul(x, x), value(0.044715*a)), value(a)), x)))
+	})
+	d.each("quickGelu", of, func(x vec) vec { return d.mul(x, d.sigmoid(d.mul(x, d.constant(0)))) })
+	d.each("hardswish", of, func(x vec) vec {
+		return d.div(d.mul(x, d.atMost(d.atLeast(d.add(x, value(3)), 0), 6)), value(6))
+	})
+	d.each("mish", of, d.mish)
+	d.each("softplus", of, d.softplus)
+	d.each("logSigmoid", of, func(x vec) vec { return d.sub(d.atMost(x, 0), d.logOnePlus(d.expMinus(x))) })
+	d.each("hardSigmoid", of, func(x vec) vec {
+		return d.atMost(d.atLeast(d.add(d.mul(x, d.constant(0)), d.constant(1)), 0), 1)
+	})
+	d.each("softsign", of, func(x vec) vec { return d.div(x, d.add(d.abs(x), value(1))) })
+	d.each("elu", of, func(x vec) vec {
+		least := d.expm1(d.atMost(d.mul(x, d.constant(2)), 0))
+		return d.choose(d.above(x, 0), d.mul(x, d.constant(0)), d.mul(least, d.constant(1)))
+	})
+	d.each("leaky", of, func(x vec) vec { return d.mul(x, d.choose(d.negative(x), d.constant(0), d.fill(1))) })
+	d.each("clip", of, func(x vec) vec { return d.lesser(d.larger(x, d.constant(0)), d.constant(1)) })
+	d.each("abs", of, d.abs)
+	d.each("neg", of, func(x vec) vec {
+		to := d.vector()
+		VXORPD(d.fill(math.Copysign(0, -1)), x, to)
+		return to
+	})
+	d.each("square", of, func(x vec) vec { return d.mul(x, x) })
+	d.each("sqrt", of, d.sqrt)
+	d.each("rsqrt", of, func(x vec) vec { return d.div(d.fill(1), d.sqrt(x)) })
+	d.each("reciprocal", of, func(x vec) vec { return d.div(d.fill(1), x) })
+	d.each("exp", of, func(x vec) vec { return d.exp(d.atMost(x, 720)) })
+	d.each("expm1", of, func(x vec) vec {
+		return d.choose(d.above(x, 40), d.exp(d.atMost(x, 720)), d.expm1(d.atMost(x, 40)))
+	})
+	d.each("log", of, d.log)
+	d.each("log1p", of, d.log1p)
+	d.each("floor", of, d.floor)
+	d.each("ceil", of, func(x vec) vec { return d.rounded(x, up) })
+	d.each("round", of, func(x vec) vec { return d.rounded(x, toNearest) })
+	d.each("sign", of, func(x vec) vec {
+		return d.choose(d.above(x, 0), d.fill(1), d.choose(d.compare(less, x, value(0)), d.fill(-1), d.add(x, value(0))))
+	})
+	d.each("threshold", of, func(x vec) vec { return d.choose(d.compare(atMost, x, d.constant(0)), d.constant(1), x) })
+	d.each("hardShrink", of, func(x vec) vec { return d.choose(d.compare(atMost, d.abs(x), d.constant(0)), d.fill(0), x) })
+	d.each("softShrink", of, func(x vec) vec {
+		by := d.constant(0)
+		near := d.choose(d.compare(unordered, x, x), x, d.fill(0))
+		below := d.choose(d.compare(less, x, d.sub(d.fill(0), by)), d.add(x, by), near)
+		return d.choose(d.compare(greater, x, by), d.sub(x, by), below)
+	})
+}
+
+// constant is number i of the function's constants, in all lanes.
+func (d doubles) constant(i int) vec {
+	v := d.vector()
+	VBROADCASTSD(Mem{Base: Load(Param("c"), GP64()), Disp: 8 * i}, v)
+	return v
+}
+
+func (d doubles) mish(x vec) vec {
+	e := d.expMinus(x)
+	n := d.add(d.add(e, e), value(1))
+	m := d.mul(d.add(e, e), e)
+	below := d.negative(x)
+	n = d.choose(below, d.mul(d.add(e, value(2)), e), n)
+	m = d.choose(below, d.fill(2), m)
+	return d.mul(x, d.div(n, d.add(n, m)))
+}
+
+func (d doubles) softplus(x vec) vec {
+	z := d.mul(x, d.constant(0))
+	y := d.mul(d.add(d.atLeast(z, 0), d.logOnePlus(d.expMinus(z))), d.constant(2))
+	return d.choose(d.compare(greater, z, d.constant(1)), x, y)
+}
+
+func (d doubles) sqrt(x vec) vec {
+	y := d.vector()
+	VSQRTPD(x, y)
+	return d.choose(d.compare(less, x, value(0)), d.fill(math.NaN()), y)
 }
 
 // parameter is a float64 in all lanes.

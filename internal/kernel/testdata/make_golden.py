@@ -16,6 +16,7 @@ import torch.nn.functional as F
 
 warnings.simplefilter("ignore")
 
+FIRST = ["exp", "log", "tanh", "phi", "sigmoid"]
 KINDS = ("bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
          "float16 float32 float64 complex64 complex128").split()
 FLOATS = ["float32", "float64"]
@@ -85,6 +86,9 @@ def activation():
     functions = {
         "relu": F.relu, "relu6": F.relu6, "leaky-relu": F.leaky_relu, "sigmoid": torch.sigmoid,
         "tanh": torch.tanh, "gelu": F.gelu, "silu": F.silu, "hardswish": F.hardswish,
+        "elu": F.elu, "selu": F.selu, "celu": F.celu, "gelu-tanh": lambda v: F.gelu(v, approximate="tanh"), "mish": F.mish,
+        "softplus": F.softplus, "hard-sigmoid": F.hardsigmoid, "log-sigmoid": F.logsigmoid, "hard-tanh": F.hardtanh, "softsign": F.softsign,
+        "hard-shrink": F.hardshrink, "tanh-shrink": F.tanhshrink, "rrelu": F.rrelu,
     }
     x = np.concatenate([
         [0, -0.0, nan, inf, -inf, 1e-300, -1e-300, 1e-40, 3, -3, 6, 6.5, 30, -30, 100, -100, 800, -1000, 1e30],
@@ -118,8 +122,21 @@ def elementary():
         ("tanh", mpmath.tanh, -23, 23), ("tanh", mpmath.tanh, -0.5, 0.5), ("tanh", mpmath.tanh, -1e-9, 1e-9),
         ("phi", mpmath.ncdf, -7, 7), ("phi", mpmath.ncdf, -1, 1), ("phi", mpmath.ncdf, -37.5, -5),
         ("sigmoid", lambda x: 1 / (1 + mpmath.exp(-x)), -700, 40),
+        ("expm1", mpmath.expm1, -1, 1), ("expm1", mpmath.expm1, -60, 700), ("expm1", mpmath.expm1, -1e-9, 1e-9),
+        ("log1p", mpmath.log1p, -0.999, 3), ("log1p", mpmath.log1p, -1e-9, 1e-9), ("log1p", mpmath.log1p, 1, 1e300),
+        ("log", mpmath.log, 1e-323, 1e-308),
+        ("erf", mpmath.erf, -1, 1), ("erf", mpmath.erf, -6, 6),
+        ("sin", mpmath.sin, -1, 1), ("sin", mpmath.sin, -1000, 1000), ("sin", mpmath.sin, -2e6, 2e6), ("sin", mpmath.sin, -1e300, 1e300),
+        ("cos", mpmath.cos, -1, 1), ("cos", mpmath.cos, -1000, 1000), ("cos", mpmath.cos, -2e6, 2e6), ("cos", mpmath.cos, -1e300, 1e300),
+        ("mish", lambda x: x * mpmath.tanh(mpmath.log1p(mpmath.exp(x))), -700, 40),
+        ("mish", lambda x: x * mpmath.tanh(mpmath.log1p(mpmath.exp(x))), -3, 3),
+        ("softplus", lambda x: mpmath.log1p(mpmath.exp(x)), -700, 40), ("softplus", lambda x: mpmath.log1p(mpmath.exp(x)), -3, 3),
+        ("logSigmoid", lambda x: -mpmath.log1p(mpmath.exp(-x)), -40, 700),
+        ("tanhShrink", lambda x: x - mpmath.tanh(x), -1, 1), ("tanhShrink", lambda x: x - mpmath.tanh(x), -1e-9, 1e-9),
+        ("geluTanh", lambda x: x / (1 + mpmath.exp(-2 * mpmath.sqrt(2 / mpmath.pi) * (x + mpmath.mpf("0.044715") * x**3))), -4, 4),
+        ("quickGelu", lambda x: x / (1 + mpmath.exp(-mpmath.mpf("1.702") * x)), -8, 8),
     ]:
-        x = rng.uniform(low, high, 1500)
+        x = rng.uniform(low, high, 1500 if name in FIRST else 400)
         y = np.array([float(f(mpmath.mpf(float(v)))) for v in x])
         out["%s %g %g" % (name, low, high)] = [hexed(x), hexed(y)]
     return out
