@@ -1,6 +1,10 @@
 package main
 
 import (
+	"math"
+	"strconv"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"fusectl/internal/graph"
@@ -9,21 +13,24 @@ import (
 )
 
 func newWindowPoolCommand(st *step) *cobra.Command {
-	var mode string
+	var mode, power string
 	var window, output, stride, dilation, pad list
 	var o ops.PoolOptions
 	cmd := &cobra.Command{
 		Use:   "pool X --window N | --output-size N",
-		Short: "max or average pooling under a moving window",
-		Long: `Takes the maximum or the average under a window that moves over the one, two
-or three spatial axes of a feature map. Numbers are given for each axis, or one
-for all. Padding counts for neither, unless --count-include-pad counts it as
-zeros in averages (PyTorch's default). The maximum keeps the dtype; averages
-are summed in float64 and rounded once.
+		Short: "max, average or power pooling under a moving window",
+		Long: `Takes the maximum, the average or the lp norm under a window that moves over
+the one, two or three spatial axes of a feature map. Numbers are given for each
+axis, or one for all. Padding counts for none of them, unless
+--count-include-pad counts it as zeros in averages (PyTorch's default). The
+maximum keeps the dtype; the others are summed in float64 and rounded once.
 
 --ceil-mode has a last window reach beyond the map where the stride leaves
 positions over, if it begins inside the map or the padding before it, as
 PyTorch and ONNX have it. What lies beyond the padding never counts.
+
+--mode lp is PyTorch's lp_pool, (sum of x^P)^(1/P): 2 is the root of the sum of
+squares, 1 the sum. ONNX's LpPool takes |x|, which is another where P isn't even.
 
 --output-size is adaptive pooling: position i of out pools positions
 floor(i·in/out) to ceil((i+1)·in/out), as PyTorch's adaptive_max_pool and
@@ -43,8 +50,13 @@ adaptive_avg_pool; none keeps an axis as it is.`,
 				return nil, usagef("needs one of --window and --output-size")
 			case output != nil && (stride != nil || dilation != nil || pad != nil || o.Ceil || o.CountPadding):
 				return nil, usagef("--output-size has bins in place of a window: --stride, --dilation, --padding, --ceil-mode and --count-include-pad go with --window")
+			case power != "" && mode != "lp":
+				return nil, usagef("--p goes with --mode lp")
 			case o.CountPadding && mode != "average":
 				return nil, usagef("--count-include-pad goes with --mode average")
+			}
+			if o.P, err = powerOf(power); err != nil {
+				return nil, err
 			}
 			if o.Size, err = perAxis("window", window, 1); err != nil {
 				return nil, err
@@ -73,7 +85,8 @@ adaptive_avg_pool; none keeps an axis as it is.`,
 		}),
 	}
 	f := cmd.Flags()
-	f.StringVar(&mode, "mode", "max", "`MODE`: max or average")
+	f.StringVar(&mode, "mode", "max", "`MODE`: "+strings.Join(ops.PoolModes, ", "))
+	f.StringVar(&power, "p", "", "lp: the power `P`, above 0; default 2")
 	f.Var(&window, "window", "its extent along each axis")
 	f.Var(&output, "output-size", "the result's extent along each axis, none to keep it")
 	f.Var(&stride, "stride", "positions between windows; default the window's extent")
@@ -99,4 +112,16 @@ func outputSize(words list) ([]int, error) {
 		out = append(out, n...)
 	}
 	return out, nil
+}
+
+// powerOf reads --p.
+func powerOf(word string) (float64, error) {
+	if word == "" {
+		return 2, nil
+	}
+	p, err := strconv.ParseFloat(word, 64)
+	if err != nil || !(p > 0) || math.IsInf(p, 0) {
+		return 0, usagef("--p %s: want a number above 0", word)
+	}
+	return p, nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // PoolModes lists the modes of Pool.
-var PoolModes = []string{"max", "average"}
+var PoolModes = []string{"max", "average", "lp"}
 
 // PoolOptions refine Pool.
 type PoolOptions struct {
@@ -21,7 +21,8 @@ type PoolOptions struct {
 	// Output is the result's extents, along each axis or all, in place of a window:
 	// adaptive pooling. KeepExtent leaves an axis as it is.
 	Output       []int
-	CountPadding bool // average: padding counts as zeros, as PyTorch's default has it
+	CountPadding bool    // average: padding counts as zeros, as PyTorch's default has it
+	P            float64 // lp: the power
 	Layout       shape.Layout
 }
 
@@ -30,10 +31,12 @@ const KeepExtent = -1
 
 // Pool takes the maximum or the average under a moving window, over the 1, 2 or
 // 3 spatial axes of a map, as tf.nn.max_pool and avg_pool and PyTorch's. Padding
-// counts for neither unless CountPadding says so. With Output it cuts each axis into
+// counts for neither unless CountPadding says so. lp is the sum of the powers P to the
+// power 1/P, as PyTorch's lp_pool: of the numbers themselves, so that what is negative
+// may give NaN, and under Ceil a last window is brought to a whole one's size. With Output it cuts each axis into
 // as many bins, position i of the result being that of floor(i·in/out) to
 // ceil((i+1)·in/out), as PyTorch's adaptive_max_pool and adaptive_avg_pool. The
-// maximum keeps the dtype and lets NaN through; averages are summed in float64 and
+// maximum keeps the dtype and lets NaN through; the others are summed in float64 and
 // rounded once, integers and booleans giving float64.
 func Pool(x graph.Array, mode string, o PoolOptions) (graph.Array, error) {
 	if err := NeedArithmetic([]graph.Array{x}); err != nil {
@@ -58,20 +61,39 @@ func Pool(x graph.Array, mode string, o PoolOptions) (graph.Array, error) {
 	if slices.ContainsFunc(on.all(), (*axisWindow).onlyPadding) {
 		return nil, o.onlyPadding(n)
 	}
+	if mode == "lp" {
+		if o.Output != nil {
+			return nil, &graph.Error{Msg: "mode lp has a window, not bins: --output-size goes with max and average"}
+		}
+		if x, err = power(cast(x, dtype.Float64), o.P); err != nil {
+			return nil, err
+		}
+	}
 	out, err := onBatch(x, form, func(x graph.Array, form shape.Layout) (graph.Array, error) {
 		return onLast(x, form.Channel(), func(x graph.Array) (graph.Array, error) {
 			s := append(append(shape.Shape{x.Shape()[0]}, on.outs()...), on.ch)
 			p := &pooled{computed: computed{op: "pool", dt: t, sh: s}, maps: graph.MaterializeSmall(x), windows: on, countPadding: o.CountPadding}
-			if mode == "average" {
-				p.dt, p.average = dtype.Float64, true
+			if mode != "max" {
+				p.dt, p.sums, p.total = dtype.Float64, true, mode == "lp"
 			}
 			return p, checkSizeOf(x, p.dt, s)
 		})
 	})
-	if err != nil || mode != "average" {
+	if err == nil && mode == "lp" {
+		out, err = power(out, 1/o.P)
+	}
+	if err != nil || mode == "max" {
 		return out, err
 	}
 	return cast(out, t.Inexact()), nil
+}
+
+// power is x to the power p.
+func power(x graph.Array, p float64) (graph.Array, error) {
+	if p == 1 {
+		return x, nil
+	}
+	return Pow(x, Literal(Number{Value: p}), ElementwiseOptions{})
 }
 
 // Told is the number of spatial axes that the options tell; 0 if all have one number for
@@ -110,12 +132,13 @@ func (o *PoolOptions) onlyPadding(n int) error {
 }
 
 // pooled reduces each window to one row of channels: the maximum in the
-// source's dtype, or the average in float64.
+// source's dtype, or in float64 the average, or the total of a whole window that has
+// such an average.
 type pooled struct {
 	computed
 	windows
-	maps                  graph.Array
-	average, countPadding bool
+	maps                      graph.Array
+	sums, total, countPadding bool
 }
 
 func (p *pooled) Operands(visit func(*graph.Array)) { visit(&p.maps) }
@@ -166,21 +189,21 @@ func (p *pooled) pool(ctx context.Context, dst []byte, plane, first, n int64) er
 		from, to := p.x.inside(x)
 		acc := dst[:row]
 		dst = dst[row:]
-		if p.average {
+		if p.sums {
 			clear(acc)
 		}
 		for z := range src.planes {
 			for ky := top; ky < bottom; ky++ {
 				line := z*src.apart + (p.y.tap(y, ky)-src.y)*src.width
 				taps, each := to-from, 1 // at a time: those that lie together
-				if p.average && p.x.dilation == 1 {
+				if p.sums && p.x.dilation == 1 {
 					taps, each = 1, taps
 				}
 				for k := range taps {
 					at := line + p.x.tap(x, from+k)*p.ch
 					some := src.data[at*size : (at+each*p.ch)*size]
 					switch {
-					case p.average:
+					case p.sums:
 						sum(kernel.View[float64](acc), some)
 					case z == 0 && ky == top && k == 0:
 						copy(acc, some)
@@ -190,12 +213,16 @@ func (p *pooled) pool(ctx context.Context, dst []byte, plane, first, n int64) er
 				}
 			}
 		}
-		if p.average {
+		if p.sums {
 			by := src.planes * (bottom - top) * (to - from)
-			if p.countPadding {
+			if p.countPadding || p.total {
 				by = deep * p.y.counted(y) * p.x.counted(x)
 			}
-			loops.DivideBy[dtype.KindFloat64](acc, acc, float64(by))
+			if whole := p.taps(); !p.total {
+				loops.DivideBy[dtype.KindFloat64](acc, acc, float64(by))
+			} else if by < whole {
+				loops.DivideBy[dtype.KindFloat64](acc, acc, float64(by)/float64(whole))
+			}
 		}
 	}
 	return nil

@@ -67,6 +67,11 @@ def pools():
         for count in (False, True):
             both(f"pool/torch/average{name}{'-counted' * count}", what, map_, flags + ["--mode", "average"] + ["--count-include-pad"] * count,
                  getattr(F, f"avg_pool{n}d")(t(x), window, stride, pad, ceil, count), SUMS)
+    for n, window, stride, p, ceil in ((1, 3, 2, 2.0, True), (1, 2, 1, 3.0, False), (2, (3, 2), (2, 3), 2.0, True), (2, 2, 2, 1.0, False), (2, 3, 2, 1.5, True)):
+        x = values(f"pool {n}", size[n])
+        x = np.abs(x) if p == 1.5 else x
+        flags = ["--window", joined(window), "--stride", joined(stride), "--mode", "lp", "--p", f"{p:g}"] + ["--ceil-mode"] * ceil
+        both(f"pool/torch/lp{n}d-{p:g}", "lp_pool", [(f"pool{n}{'-abs' * (p == 1.5)}", x)], flags, getattr(F, f"lp_pool{n}d")(t(x), p, window, stride, ceil), SUMS)
     for n, outs in ((1, 4), (1, 17), (2, (3, 5)), (2, (None, 3)), (3, (2, 3, 5))):
         x = values(f"pool {n}", size[n])
         flags = ["--output-size", joined(outs).replace("None", "none")]
