@@ -202,8 +202,8 @@ func nodes() []node {
 		{"matmul", []shape.Shape{{8, 7}}, matmul, 2 * 8 * 7 * rows, "0"},
 		{"matmul of batches", []shape.Shape{{2, 6, 40, 8}}, einsum("abcd,abed->abec"), 2 * 8 * 40 * rows, "1"}, // x is packed
 		{"einsum of pairs", []shape.Shape{{2, 6, 5, 8, 3}}, einsum("abcd,abcde->abce"), 2 * 8 * 3 * rows, "01"},
-		// The second by the third, in three chunks that are added and converted; by x then.
-		{"einsum of long sums", []shape.Shape{{6, 5, 8, 1200}, {1200, 3}}, einsum("abcd,bcde,ef->af"), 2*1200*240*3 + 3*720 + 720 + 2*240*2*3, "0"},
+		// The second by the third, in three chunks that are added and converted; times the sum of x.
+		{"einsum of long sums", []shape.Shape{{1200, 3}, {1200, 4}}, einsum("abcd,ef,eg->fg"), 2*1200*12 + 3*12 + 12 + 480 + 1 + 12, "0"},
 		// Sums along the last axes and then the first, and of the other operand; both are converted.
 		{"einsum of sums", []shape.Shape{{8}}, einsum("abcd,e->b"), 480 + 12 + 8 + 6 + 1 + 6, "01"},
 		{"einsum of vectors", []shape.Shape{{2, 6, 5, 8}}, einsum("abcd,abcd->a"), 480 + 480 + 2, "01"},
