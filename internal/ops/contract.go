@@ -184,7 +184,7 @@ func (c *contraction) multiply(a, b term, kept labels, last bool) (term, error) 
 	case len(sum) == 0:
 		return c.each(a, b, out), nil
 	case len(m) == 0 && len(n) == 0: // vectors
-		return c.summed(c.each(a, b, append(out, sum...)), out), nil
+		return c.summed(c.each(a, b, a.labels), out), nil
 	case len(batch) == 0 && c.dt.IsFloat() && !c.long(m, n, sum):
 		return c.linear(a, b, sum, out, last)
 	}

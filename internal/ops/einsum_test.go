@@ -360,6 +360,7 @@ func TestEinsumStreams(t *testing.T) {
 	}{
 		{"nd,de->ne", []graph.Array{of(100*million, 64), of(64, 64)}, 64 * 64 * 4},
 		{"nd,ed->ne", []graph.Array{of(100*million, 64), of(64, 64)}, 64 * 64 * 4},
+		{"nd,d->n", []graph.Array{of(100*million, 64), of(64)}, 64 * 64 * 4},
 		{"nchw,kc->nkhw", []graph.Array{of(1000, 256, 128, 128), of(64, 256)}, 64 * 256 * 4},
 		{"nc,nd->cd", []graph.Array{of(100*million, 64), of(100*million, 32)}, 64*64*32*4 + 64*32*8},
 		{"nhwc,nhwd->ncd", []graph.Array{of(2, 8192, 8192, 64), of(2, 8192, 8192, 32)}, 2*64*64*32*4 + 2*64*32*8},

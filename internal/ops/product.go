@@ -45,7 +45,13 @@ func (p *product) productRows() int64 {
 // manyRows are the rows that a part of a right matrix serves before the next.
 const manyRows = 384
 
-func (p *product) Tiling() graph.Tiling { return graph.Tiling{Unit: p.n, Size: p.productRows() * p.n} }
+// productRead is the elements of rows that a tile reads at most, but for few rows.
+const productRead = 1 << 20
+
+func (p *product) Tiling() graph.Tiling {
+	rows := p.productRows()
+	return graph.Tiling{Unit: p.n, Size: rows * p.n, Most: max(rows, productRead/max(p.k, 1)) * p.n}
+}
 
 func (p *product) Flops() int64 { return (2*p.k + p.epilogue.flops) * p.sh.Len() }
 

@@ -30,6 +30,9 @@ type Einsum struct {
 	output []Label
 }
 
+// maxOperands is NumPy 2's limit.
+const maxOperands = 64
+
 // EinsumError says that a text is no Einsum.
 type EinsumError struct{ Msg, Hint string }
 
@@ -44,6 +47,9 @@ func (e *Einsum) wrong(hint, format string, args ...any) *EinsumError {
 // alphabetical order, capitals first.
 func ParseEinsum(spec string) (*Einsum, error) {
 	e := &Einsum{spec: spec}
+	if n := strings.Count(spec, ",") + 1; n > maxOperands {
+		return nil, &EinsumError{Msg: fmt.Sprintf("%d operands: want at most %d", n, maxOperands)}
+	}
 	left, right, explicit := strings.Cut(strings.Join(strings.Fields(spec), ""), "->")
 	for i, text := range strings.Split(left, ",") {
 		labels, err := e.subscripts(text, fmt.Sprintf("operand %d", i+1))

@@ -102,6 +102,12 @@ func TestEinsumSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%q: got %v, want %s", spec, err, want)
 		}
 	}
+	if _, err := ParseEinsum(strings.Repeat("i,", 63) + "i"); err != nil {
+		t.Errorf("64 operands: %v", err)
+	}
+	if _, err := ParseEinsum(strings.Repeat("i,", 64) + "i"); err == nil || err.Error() != "65 operands: want at most 64" {
+		t.Errorf("65 operands: %v", err)
+	}
 	for _, c := range []struct {
 		spec   string
 		shapes []Shape
