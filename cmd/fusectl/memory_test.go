@@ -68,6 +68,8 @@ func TestMemoryIsPredicted(t *testing.T) {
 	}
 	for _, args := range []string{
 		"add c2.npy c2.npy",
+		"sub c2.npy 1",
+		"average c2.npy c2.npy --weights 1,2",
 		"gap c2.npy",
 		"resize c3.npy --scale 2",
 		"convert c2.npy --to-layout nchw",
