@@ -156,7 +156,7 @@ func (j *job) compute(ctx context.Context, w writing, outs []graph.Array, paths 
 }
 
 // ownMemory is about what the program takes before it holds any array.
-const ownMemory = 15 << 19
+const ownMemory = 17 << 19
 
 // stepMemory is about what each step of a chain or a recipe adds to that.
 const stepMemory = 64 << 10

@@ -62,15 +62,6 @@ func Align(xs []graph.Array, how, at string, o ResizeOptions) ([]graph.Array, er
 	return out, nil
 }
 
-// spatialSize is the extents of a map's spatial axes.
-func spatialSize(x graph.Array, form shape.Layout) []int {
-	var size []int
-	for _, a := range form.Spatial() {
-		size = append(size, x.Shape()[a])
-	}
-	return size
-}
-
 // placed gives where a small extent begins in a large one.
 func placed(at string, small, large int) int {
 	switch at {

@@ -46,3 +46,12 @@ func onBatch(x graph.Array, form shape.Layout, f func(x graph.Array, form shape.
 	}
 	return reshape(y, y.Shape()[1:]), nil
 }
+
+// spatialSize is the extents of a map's spatial axes.
+func spatialSize(x graph.Array, form shape.Layout) []int {
+	var size []int
+	for _, a := range form.Spatial() {
+		size = append(size, x.Shape()[a])
+	}
+	return size
+}
