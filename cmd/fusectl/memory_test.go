@@ -87,6 +87,8 @@ func TestMemoryIsPredicted(t *testing.T) {
 		"conv c2.npy --weight k.npy --padding same",
 		"fpn c2.npy c3.npy c4.npy --lateral w.npy,w.npy,w.npy",
 		"attention s.npy",
+		"norm c2.npy --kind layer",
+		"norm c2.npy --kind group --groups 8", // of more than is held whole
 		"conv c2.npy --weight k.npy --padding same then conv --weight k2.npy --padding same then conv --weight k2.npy --padding same",
 		"run testdata/network/digits.fuse images=testdata/network/images.npy w=testdata/network/weights.npz --layout nchw",
 	} {

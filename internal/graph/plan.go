@@ -145,17 +145,18 @@ func (p *Plan) Held() int64 { return p.peak(func(int, stage) int64 { return 0 })
 
 // Memory is the bytes that the process is expected to hold at its peak.
 func (p *Plan) Memory() int64 {
-	freed := int64(0)
+	work := func(s stage) int64 {
+		t := newTiles(s.x, p.o, p.o.InOrder && s.into == nil)
+		return (t.most*int64(s.x.DType().Size()) + MemoryOf(s.x, t.most)) * min(int64(p.o.Threads), max(t.count, 1))
+	}
+	freed := int64(0) // what is let go of before the last stage, and not collected at once
 	for _, s := range p.stages[:len(p.stages)-1] {
+		freed += work(s)
 		for _, h := range s.frees {
 			freed += SizeOf(h)
 		}
 	}
-	return p.o.Base + min(freed, collectFrom) + p.peak(func(i int, s stage) int64 {
-		t := newTiles(s.x, p.o, p.o.InOrder && s.into == nil)
-		work := t.most*int64(s.x.DType().Size()) + MemoryOf(s.x, t.most)
-		return work*min(int64(p.o.Threads), max(t.count, 1)) + p.keeping(s.x) + p.ahead(i)
-	})
+	return p.o.Base + min(freed, collectFrom) + p.peak(func(i int, s stage) int64 { return work(s) + p.keeping(s.x) + p.ahead(i) })
 }
 
 // peak is the most that stages hold, with what each takes to compute.

@@ -244,3 +244,39 @@ func TestWholeBlocksInOrder(t *testing.T) {
 		t.Fatal("in order and at offsets differ")
 	}
 }
+
+// folder is an addition that its first operand may take over.
+type folder struct {
+	graph.Node
+	of    graph.Array
+	alone bool
+}
+
+func (f *folder) Foldable() graph.Array { return f.of }
+func (f *folder) Fold(alone bool)       { f.alone = alone }
+
+// A node is folded into what it alone reads, plan by plan.
+func TestFoldsWhatIsReadAlone(t *testing.T) {
+	x := graphtest.Randn(1, 6)
+	of := graphtest.Must(ops.Add([]graph.Array{x, x}, ops.AddOptions{}))
+	f := &folder{Node: graphtest.Must(ops.Add([]graph.Array{of, x}, ops.AddOptions{})).(graph.Node), of: of}
+	twice := graphtest.Must(ops.Mul([]graph.Array{f, f}, ops.MulOptions{}))
+	for _, c := range []struct {
+		what string
+		outs []graph.Array
+		want bool
+	}{
+		{"alone", []graph.Array{f}, true},
+		{"itself read twice", []graph.Array{twice, f}, true},
+		{"beside a result", []graph.Array{f, of}, false},
+		{"beside a reader", []graph.Array{graphtest.Must(ops.Mul([]graph.Array{of, twice}, ops.MulOptions{}))}, false},
+		{"alone again", []graph.Array{twice}, true},
+	} {
+		if _, err := graph.NewPlan(graph.Options{}, c.outs...); err != nil {
+			t.Fatal(err)
+		}
+		if f.alone != c.want {
+			t.Errorf("%s: folded %v, want %v", c.what, f.alone, c.want)
+		}
+	}
+}
