@@ -24,7 +24,7 @@ var exampleInputs = map[string][]int{
 	"c2.npy": {1, 8, 8, 4}, "c3.npy": {1, 4, 4, 4}, "c4.npy": {1, 2, 2, 4},
 	"w2.npy": {4, 6}, "w3.npy": {4, 6}, "w4.npy": {4, 6}, "b2.npy": {6}, "b3.npy": {6}, "b4.npy": {6},
 	"fc.npy": {8, 10}, "fc-bias.npy": {10}, "fc1.npy": {8, 2}, "fc2.npy": {2, 8}, "k.npy": {3, 3, 8, 5}, "k1.npy": {1, 1, 8, 4},
-	"k7.npy": {7, 7, 2, 1}, "gamma.npy": {16}, "beta.npy": {16},
+	"k7.npy": {7, 7, 2, 1}, "gamma.npy": {16}, "beta.npy": {16}, "tokens.npy": {2, 9, 8}, "k3.npy": {3, 8, 5}, "clip.npy": {1, 6, 4, 4, 8}, "k311.npy": {3, 1, 1, 8, 5},
 	"x.npy": {2, 5, 16}, "wq.npy": {16, 16}, "wk.npy": {16, 16}, "wv.npy": {16, 16}, "wo.npy": {16, 16},
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -244,12 +245,15 @@ func needs(cmd *cobra.Command, flags ...string) {
 	}
 }
 
+// mostPositions bounds numbers of positions, so that sums of them don't overflow.
+const mostPositions = math.MaxInt32
+
 // perAxis reads a number for each spatial axis, or one for all; least is the
 // smallest that is allowed.
 func perAxis(flag string, words list, least int) ([]int, error) {
 	n, err := numbers(flag, words)
-	if err == nil && n != nil && slices.Min(n) < least {
-		return nil, usagef("--%s %s: want one number, or one for each spatial axis, of at least %d", flag, words.String(), least)
+	if err == nil && n != nil && (slices.Min(n) < least || slices.Max(n) > mostPositions) {
+		return nil, usagef("--%s %s: want one number, or one for each spatial axis, of at least %d and at most %d", flag, words.String(), least, mostPositions)
 	}
 	return n, err
 }
@@ -272,7 +276,7 @@ func padding(words list) (p ops.Padding, err error) {
 		}
 		b, err1 := strconv.Atoi(before)
 		a, err2 := strconv.Atoi(after)
-		if err1 != nil || err2 != nil || b < 0 || a < 0 {
+		if err1 != nil || err2 != nil || min(a, b) < 0 || max(a, b) > mostPositions {
 			return p, usagef("--padding %s: want %s", words.String(), paddingUsage)
 		}
 		p.Each = append(p.Each, [2]int{b, a})

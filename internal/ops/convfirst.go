@@ -121,7 +121,7 @@ func (p *channelsFirstConv) ReadRegion(ctx context.Context, dst []byte, r graph.
 // lined reports whether the maps' planes are lines, and those of the result as
 // long, position by position: of these, only those asked for are read.
 func (p *channelsFirstConv) lined() bool {
-	return p.y.in == 1 && p.y.out == 1 && p.x.size == 1 && p.x.stride == 1 && p.x.out == p.x.in
+	return p.y.in == 1 && p.y.out == 1 && p.x.size == 1 && p.x.stride == 1 && p.x.before == 0 && p.x.out == p.x.in
 }
 
 // block computes rows channels of the result from number out on, at cols

@@ -9,25 +9,20 @@ import (
 
 // folded is w with its normalisation folded into its kernel and its bias, which
 // costs no pass over the result: scale·(W·x + b - mean) + bias is another map of
-// x. The fold is computed in float64 and rounded once, to t. transposed says
-// that the kernel is a transposed convolution's.
-func (w Weights) folded(t dtype.Type, transposed bool) (Weights, error) {
+// x. The fold is computed in float64 and rounded once, to t. given is the
+// kernel that messages name.
+func (w Weights) folded(t dtype.Type, given graph.Array) (Weights, error) {
 	n := w.Norm
 	if n == nil {
 		return w, nil
 	}
 	s := w.Kernel.Shape()
 	out := len(s) - 1 // the axis of the output channels
-	switch {
-	case w.Layout == Torch && transposed:
-		out = 1
-	case w.Layout == Torch:
+	if w.Layout == Torch {
 		out = 0
-	case transposed:
-		out = len(s) - 2
 	}
 	channels := s[out]
-	scale, shift, err := n.scaleAndShift(channels, w.Bias, "output channel of "+graph.Described(w.Kernel))
+	scale, shift, err := n.scaleAndShift(channels, w.Bias, "output channel of "+graph.Described(given))
 	if err != nil {
 		return w, err
 	}

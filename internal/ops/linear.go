@@ -94,7 +94,7 @@ func linear(x graph.Array, w Weights, axis int) (graph.Array, error) {
 // residual is for the last axis alone.
 func linearThen(x graph.Array, w Weights, axis int, post postOps) (graph.Array, error) {
 	t, s := x.DType(), x.Shape()
-	w, err := w.folded(t, false)
+	w, err := w.folded(t, w.Kernel)
 	if err != nil {
 		return nil, err
 	}

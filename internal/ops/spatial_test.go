@@ -21,12 +21,13 @@ type spatialCase struct {
 }
 
 var spatialCases = []spatialCase{
-	{size: []int{37}, window: Window{Size: []int{5}, Stride: []int{2}, Padding: Padding{Each: [][2]int{{3, 1}}}}, channels: 6, out: 20, groups: 1, outputPadding: []int{1}, resized: []int{50}},
+	{size: []int{37}, window: Window{Size: []int{5}, Stride: []int{2}, Padding: Padding{Each: [][2]int{{3, 1}}}}, channels: 6, out: 20, groups: 1, resized: []int{50}},
 	{size: []int{300}, window: Window{Size: []int{3}, Dilation: []int{4}, Padding: Padding{Same: true}}, channels: 4, out: 4, groups: 4, resized: []int{111}},
+	{size: []int{8, 11}, window: Window{Size: []int{4, 3}, Stride: []int{1, 2}, Padding: Padding{Same: true, Lower: true}}, channels: 3, out: 4, groups: 1, resized: []int{4, 30}},
 	{size: []int{9, 21}, window: Window{Size: []int{3, 2}, Stride: []int{1, 3}, Dilation: []int{2, 1}, Padding: Padding{Each: [][2]int{{0, 2}, {1, 0}}}}, channels: 6, out: 34, groups: 2, resized: []int{14, 13}},
 	{size: []int{5, 6, 7}, window: Window{Size: []int{3}, Padding: Pad(1)}, channels: 5, out: 18, groups: 1, resized: []int{8, 3, 11}},
 	{size: []int{6, 5, 20}, window: Window{Size: []int{2, 3, 1}, Stride: []int{2, 1, 1}, Padding: Padding{Same: true}}, channels: 4, out: 36, groups: 2, resized: []int{6, 10, 9}},
-	{size: []int{7, 4, 5}, window: Window{Size: []int{3, 1, 2}, Stride: []int{1, 2, 3}, Dilation: []int{3, 1, 2}, Padding: Pad(2, 0, 1)}, channels: 4, out: 8, groups: 4, outputPadding: []int{0, 1, 2}, resized: []int{3, 9, 5}},
+	{size: []int{7, 4, 5}, window: Window{Size: []int{3, 1, 2}, Stride: []int{1, 2, 3}, Dilation: []int{3, 1, 2}, Padding: Pad(2, 0, 1)}, channels: 4, out: 8, groups: 4, resized: []int{3, 9, 5}},
 	// Windows of one tap along x, whose result is wider than the map or has more lines.
 	{size: []int{20}, window: Window{Size: []int{1}, Padding: Padding{Each: [][2]int{{2, 1}}}}, channels: 3, out: 17, groups: 1, resized: []int{7}},
 	{size: []int{1, 20}, window: Window{Size: []int{3, 1}, Padding: Pad(2, 0)}, channels: 3, out: 17, groups: 1, resized: []int{2, 7}},
@@ -56,9 +57,14 @@ func eachSpatial(t *testing.T, f func(t *testing.T, c spatialCase, l shape.Layou
 func (c spatialCase) surrounded(i int) (before, out int) {
 	in, stride := c.size[i], pick(c.window.Stride, i, 1)
 	reach := (pick(c.window.Size, i, 1)-1)*pick(c.window.Dilation, i, 1) + 1
-	if c.window.Padding.Same {
+	switch p := c.window.Padding; {
+	case p.Same:
 		out = (in + stride - 1) / stride
-		return max((out-1)*stride+reach-in, 0) / 2, out
+		around := max((out-1)*stride+reach-in, 0)
+		if p.Lower {
+			return around - around/2, out
+		}
+		return around / 2, out
 	}
 	pad := pick(c.window.Padding.Each, i, [2]int{})
 	return pad[0], (in+pad[0]+pad[1]-reach)/stride + 1
@@ -143,58 +149,129 @@ func TestConvIsItsDefinition(t *testing.T) {
 	})
 }
 
-// The transposed convolution is the gradient of the convolution: each position of
-// x adds the kernel, times its channels, to the result.
+// transposedCase is a transposed convolution of a map, and the extents of its
+// result by Keras's or PyTorch's formula.
+type transposedCase struct {
+	spatialCase
+	outputSize []int
+	outs       shape.Shape
+}
+
+var transposedCases = []transposedCase{
+	{spatialCase{size: []int{37}, window: Window{Size: []int{5}, Stride: []int{2}, Padding: Padding{Each: [][2]int{{3, 1}}}}, channels: 6, out: 20, groups: 1, outputPadding: []int{1}}, nil, shape.Shape{74}},
+	// The kernel stays within its own stride; positions are left out, or added.
+	{spatialCase{size: []int{19}, window: Window{Size: []int{2}, Stride: []int{3}}, channels: 4, out: 6, groups: 2}, nil, shape.Shape{56}},
+	{spatialCase{size: []int{19}, window: Window{Size: []int{3}, Stride: []int{3}, Padding: Padding{Same: true}}, channels: 4, out: 6, groups: 1}, nil, shape.Shape{57}},
+	{spatialCase{size: []int{19}, window: Window{Size: []int{1}, Stride: []int{3}, Padding: Padding{Same: true}}, channels: 4, out: 3, groups: 1}, nil, shape.Shape{57}},
+	// More padding than the kernel reaches over, on one side alone.
+	{spatialCase{size: []int{12}, window: Window{Size: []int{3}, Padding: Padding{Each: [][2]int{{5, 0}}}}, channels: 3, out: 17, groups: 1}, nil, shape.Shape{9}},
+	{spatialCase{size: []int{12, 9}, window: Window{Size: []int{3, 1}, Stride: []int{2, 1}, Padding: Padding{Each: [][2]int{{1, 7}, {0, 4}}}}, channels: 3, out: 5, groups: 1}, nil, shape.Shape{17, 5}},
+	{spatialCase{size: []int{4, 20}, window: Window{Size: []int{1}, Padding: Padding{Each: [][2]int{{1, 0}, {2, 0}}}}, channels: 3, out: 2, groups: 1}, nil, shape.Shape{3, 18}},
+	{spatialCase{size: []int{300}, window: Window{Size: []int{3}, Dilation: []int{4}, Padding: Padding{Same: true}}, channels: 4, out: 4, groups: 4}, nil, shape.Shape{300}},
+	// Keras's same padding with output padding, TensorFlow's with a size, ONNX's SAME_LOWER.
+	{spatialCase{size: []int{9, 7}, window: Window{Size: []int{3, 4}, Stride: []int{2, 3}, Padding: Padding{Same: true}}, channels: 6, out: 4, groups: 2, outputPadding: []int{0, 1}}, nil, shape.Shape{17, 19}},
+	{spatialCase{size: []int{9, 7}, window: Window{Size: []int{4}, Stride: []int{2, 3}, Padding: Padding{Same: true}}, channels: 6, out: 5, groups: 1}, []int{17, 20}, shape.Shape{17, 20}},
+	{spatialCase{size: []int{9, 7}, window: Window{Size: []int{3, 4}, Stride: []int{2, 1}, Padding: Padding{Same: true, Lower: true}}, channels: 6, out: 5, groups: 1}, nil, shape.Shape{18, 7}},
+	// PyTorch's padding, dilation, groups and output padding or size.
+	{spatialCase{size: []int{9, 21}, window: Window{Size: []int{3, 2}, Stride: []int{1, 3}, Dilation: []int{2, 4}, Padding: Padding{Each: [][2]int{{0, 2}, {1, 0}}}}, channels: 6, out: 34, groups: 2, outputPadding: []int{1, 2}}, nil, shape.Shape{12, 66}},
+	{spatialCase{size: []int{6, 5}, window: Window{Size: []int{3}, Stride: []int{2}, Padding: Pad(1)}, channels: 3, out: 4, groups: 1}, []int{12, 9}, shape.Shape{12, 9}},
+	{spatialCase{size: []int{5, 6, 7}, window: Window{Size: []int{3}, Padding: Pad(1)}, channels: 5, out: 18, groups: 1}, nil, shape.Shape{5, 6, 7}},
+	{spatialCase{size: []int{7, 4, 5}, window: Window{Size: []int{3, 1, 2}, Stride: []int{1, 2, 3}, Dilation: []int{3, 1, 2}, Padding: Pad(2, 0, 1)}, channels: 4, out: 8, groups: 4, outputPadding: []int{0, 1, 2}}, nil, shape.Shape{9, 8, 15}},
+	{spatialCase{size: []int{2, 3, 4}, window: Window{Size: []int{2, 3, 2}, Stride: []int{2, 3, 2}}, channels: 3, out: 17, groups: 1}, nil, shape.Shape{4, 9, 8}},
+	{spatialCase{size: []int{2, 3, 4}, window: Window{Size: []int{3}, Stride: []int{2, 1, 2}, Padding: Padding{Same: true}}, channels: 4, out: 40, groups: 2}, nil, shape.Shape{4, 3, 8}},
+}
+
+// The transposed convolution is the gradient of the convolution that makes a map of
+// x's extents of one of the result's: each position of x adds the kernel, times its
+// channels, to the positions under the window that gives it.
 func TestTransposedConvIsItsDefinition(t *testing.T) {
-	eachSpatial(t, func(t *testing.T, c spatialCase, l shape.Layout, x *graphtest.Mem, as, back func(graph.Array) graph.Array) {
-		c.window.Dilation = nil
-		n := len(c.size)
-		k, b := graphtest.Randn(14, append(c.kernelSize(), c.channels, c.out)...), graphtest.Randn(15, c.out)
+	for _, c := range transposedCases {
+		n, cn, per := len(c.size), c.channels/c.groups, c.out/c.groups
+		down := c.spatialCase
+		down.size = c.outs
+		for i, in := range c.size {
+			wider := pick(c.outputPadding, i, 0) / pick(c.window.Stride, i, 1) // as PyTorch allows by the dilation
+			if _, out := down.surrounded(i); out != in+wider {
+				t.Errorf("%+v: a convolution gives %d of %d positions, want %d", c, out, c.outs[i], in)
+			}
+		}
+		x := graphtest.Randn(11, append(append(shape.Shape{2}, c.size...), c.channels)...)
+		k, b := graphtest.Randn(14, append(c.kernelSize(), per, c.channels)...), graphtest.Randn(15, c.out)
 		xv, kv, bv := values(x), values(k), values(b)
-		outs := shape.Shape{2}
-		before := make([]int, n)
-		for i := range n {
-			if p, size := pick(c.window.Padding.Each, i, [2]int{}), c.kernelSize()[i]; max(p[0], p[1], p[0]+p[1]-c.size[i]+1) >= size {
-				c.window.Padding = Padding{} // which takes away more than there is
-			}
-		}
-		for i := range n {
-			stride, size, pad := pick(c.window.Stride, i, 1), c.kernelSize()[i], pick(c.window.Padding.Each, i, [2]int{})
-			if c.window.Padding.Same {
-				before[i] = max(size-stride, 0) / 2
-				outs = append(outs, c.size[i]*stride)
-				continue
-			}
-			before[i] = pad[0]
-			outs = append(outs, (c.size[i]-1)*stride+size-pad[0]-pad[1]+pick(c.outputPadding, i, 0))
-		}
-		outs = append(outs, c.out)
+		outs := append(append(shape.Shape{2}, c.outs...), c.out)
 		want := make([]float64, outs.Len())
 		graphtest.Indices(outs, func(i []int) { want[graphtest.FlatIndex(outs, i)] = bv[i[n+1]] })
 		graphtest.Indices(x.Dims[:n+1], func(i []int) {
-			graphtest.Indices(c.kernelSize(), func(tap []int) {
-				to := []int{i[0]}
-				for a := range n {
-					p := i[1+a]*pick(c.window.Stride, a, 1) + tap[a] - before[a]
-					if p < 0 || p >= outs[1+a] {
-						return
-					}
-					to = append(to, p)
-				}
+			down.eachTap(i[1:], func(tap, to []int) {
 				for ch := range c.channels {
-					for o := range c.out {
-						want[graphtest.FlatIndex(outs, append(slices.Clone(to), o))] += at(x, xv, i[0], i[1:], ch) * kv[graphtest.FlatIndex(k.Dims, append(slices.Clone(tap), ch, o))]
+					for o := range per {
+						want[graphtest.FlatIndex(outs, append(append([]int{i[0]}, to...), ch/cn*per+o))] += at(x, xv, i[0], i[1:], ch) * kv[graphtest.FlatIndex(k.Dims, append(slices.Clone(tap), o, ch))]
 					}
 				}
 			})
 		})
-		// Keras's transposed kernels are [k...,out,in].
-		w := graphtest.Must(Transpose(k, kernelOrder(Keras, true, n)))
-		o := ConvOptions{Stride: c.window.Stride, Padding: c.window.Padding, OutputPadding: c.outputPadding, Transposed: true, Layout: l}
-		build := func() graph.Array {
-			return back(graphtest.Must(Conv(as(x), Weights{Kernel: w, Bias: b, Layout: Keras}, o)))
+		for _, l := range []shape.Layout{shape.NHWC, shape.NCHW} {
+			o := ConvOptions{
+				Stride: c.window.Stride, Dilation: c.window.Dilation, Padding: c.window.Padding, Groups: c.groups, Transposed: true,
+				OutputPadding: c.outputPadding, OutputSize: c.outputSize, Layout: l,
+			}
+			t.Run(fmt.Sprintf("%v by %v in %d groups/%s", c.size, c.window.Size, c.groups, l), func(t *testing.T) {
+				build := func() graph.Array {
+					if l == shape.NHWC {
+						return graphtest.Must(Conv(x, Weights{Kernel: k, Bias: b, Layout: Keras}, o))
+					}
+					// PyTorch's kernels are [in,out/groups,k...]: the axes of Keras's with the channels in front.
+					torch := graphtest.Must(Transpose(k, append([]int{n + 1, n}, shape.MoveToLast(n, n+2)[:n]...)))
+					last := shape.MoveToLast(1, n+2)
+					y := graphtest.Must(Conv(graphtest.Must(Transpose(x, shape.Inverse(last))), Weights{Kernel: torch, Bias: b, Layout: Torch}, o))
+					return graphtest.Must(Transpose(y, last))
+				}
+				if got := build().Shape(); !got.Equal(outs) {
+					t.Fatalf("shape %v, want %v", got, outs)
+				}
+				within(t, floats(build(), graphtest.Result(t, build)), want, 1e-5) // as above
+			})
 		}
-		within(t, floats(build(), graphtest.Result(t, build)), want, 1e-5) // as above
+	}
+}
+
+// A causal window ends with its own position: each output is that of the map which
+// ends there.
+func TestCausalConvLooksBack(t *testing.T) {
+	x, k := graphtest.Randn(1, 2, 40, 3), graphtest.Randn(2, 4, 3, 5)
+	o := ConvOptions{Dilation: []int{3}, Layout: shape.NHWC}
+	padded := o
+	padded.Padding.Each = [][2]int{{9, 0}}
+	want := graphtest.Must(Conv(x, Weights{Kernel: k, Layout: Keras}, padded))
+	o.Causal = true
+	build := func() graph.Array { return graphtest.Must(Conv(x, Weights{Kernel: k, Layout: Keras}, o)) }
+	if got := build().Shape(); !got.Equal(shape.Shape{2, 40, 5}) {
+		t.Fatalf("shape %v, want as many positions as before", got)
+	}
+	within(t, floats(build(), graphtest.Result(t, build)), floats(want, graphtest.WriteAt(t, want, graph.Options{})), 0) // the same sums
+}
+
+// A kernel of Keras's DepthwiseConv2D is [k...,C,m]: output channel c·m+i is input
+// channel c under kernel [k...,c,i].
+func TestDepthwiseKernelsOfKeras(t *testing.T) {
+	eachSpatial(t, func(t *testing.T, c spatialCase, l shape.Layout, x *graphtest.Mem, as, back func(graph.Array) graph.Array) {
+		const m = 3
+		n := len(c.size)
+		k := graphtest.Randn(12, append(c.kernelSize(), c.channels, m)...)
+		xv, kv := values(x), values(k)
+		var want []float64
+		graphtest.Indices(append(append(shape.Shape{2}, c.outSize()...), c.channels*m), func(i []int) {
+			ch, sum := i[n+1]/m, 0.0
+			c.eachTap(i[1:n+1], func(tap, from []int) {
+				sum += at(x, xv, i[0], from, ch) * kv[graphtest.FlatIndex(k.Dims, append(slices.Clone(tap), ch, i[n+1]%m))]
+			})
+			want = append(want, sum)
+		})
+		build := func() graph.Array {
+			o := ConvOptions{Stride: c.window.Stride, Dilation: c.window.Dilation, Padding: c.window.Padding, Groups: c.channels, Layout: l}
+			return back(graphtest.Must(Conv(as(x), Weights{Kernel: k, Layout: Keras}, o)))
+		}
+		within(t, floats(build(), graphtest.Result(t, build)), want, 2e-6) // up to 27 products: by chance some 5 roundings
 	})
 }
 

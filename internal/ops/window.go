@@ -31,7 +31,7 @@ type Window struct {
 // ceil(in/stride) positions along each axis, and an odd number of added ones
 // gets the extra one after, or under Lower before, as ONNX's SAME_LOWER. Otherwise
 // Each says how many are added before and after along each axis, or has one pair
-// for all; empty adds none.
+// for all; empty adds none, and a negative number takes positions away.
 type Padding struct {
 	Same, Lower bool
 	Each        [][2]int
@@ -286,7 +286,7 @@ func (w *windows) outs() []int { return []int{w.z.out, w.y.out, w.x.out}[maxSpat
 // plain reports whether the window visits every position and none beyond.
 func (w windows) plain() bool {
 	for _, a := range []axisWindow{w.z, w.y, w.x} {
-		if a.size > 1 || a.stride > 1 || a.in != a.out {
+		if a.size > 1 || a.stride > 1 || a.before != 0 || a.in != a.out {
 			return false
 		}
 	}

@@ -165,3 +165,45 @@ golden('mul', 'squeeze-excite-sigmoid', [fx, fs_, '--gate', 'sigmoid'], tf.mul(x
   golden('attention', 'dense', [file, ...w.flatMap((k, i) => [`--w${'qkv'[i]}`, put(`dense_${'qkv'[i]}`, k)])],
       tf.matMul(tf.softmax(tf.matMul(dq, dk, false, true)), dv), rel(5e-6, why), 'layers.dense, softmax(q·kᵀ)·v');
 }
+
+// ---- Keras's convolutions. Few bits: sums are exact in any order.
+{
+  const conv = (what, x, k, flags, want, how) => golden(
+      'conv', what, [put(`conv_${x.shape.join('x')}`, x), '--weight', put(`${what}_k`, k), ...flags.split(' ').filter(Boolean)], want, EXACT, how);
+  const kernel = (seed, shape) => grid(seed, shape, 1 / 8, 1);
+  const apply = (layer, config, weights, x) => tf.layers[layer]({useBias: false, weights: [weights], ...config}).apply(x);
+  const t = grid(60, [2, 11, 4]);
+  const map = grid(61, [1, 4, 5, 4]);
+  const clip = grid(62, [1, 2, 4, 3, 3]);
+  {
+    const k = kernel(63, [3, 4, 5]);
+    const layer = (o, x) => apply('conv1d', {filters: 5, kernelSize: 3, ...o}, k, x);
+    for (const d of [1, 2]) { // layers.conv1d has no causal padding: Keras pads by dilationRate·(kernelSize-1) in front
+      const want = layer({padding: 'valid', dilationRate: d}, tf.pad(t, [[0, 0], [2 * d, 0], [0, 0]]));
+      conv(`causal-${d}`, t, k, `--padding causal --dilation ${d}`, want, `pad, layers.conv1d, dilationRate ${d}`);
+    }
+    conv('same-1d', t, k, '--padding same --stride 2', layer({padding: 'same', strides: 2}, t), 'layers.conv1d, same, strides 2');
+  }
+  for (const [m, o, flags] of [[2, {padding: 'same'}, '--padding same'], [1, {padding: 'same', strides: 2}, '--padding same --stride 2'], [3, {padding: 'valid'}, '']]) {
+    const k = kernel(64 + m, [3, 3, 4, m]);
+    const want = tf.depthwiseConv2d(map, k, o.strides ?? 1, o.padding);
+    conv(`depthwise-${m}`, map, k, `--groups 4 ${flags}`, want, `depthwiseConv2d of kernel (3,3,4,${m}), ${JSON.stringify(o)}`);
+  }
+  for (const [size, stride] of [[3, 2], [4, 2], [5, 3], [2, 1], [1, 3], [2, 3]]) {
+    const k = kernel(70 + size, [size, size, 5, 4]);
+    const want = apply('conv2dTranspose', {filters: 5, kernelSize: size, strides: stride, padding: 'same'}, k, map);
+    conv(`up-same-${size}-${stride}`, map, k, `--transpose --padding same --stride ${stride}`, want, `layers.conv2dTranspose, same, kernel ${size}, strides ${stride}`);
+  }
+  {
+    const k = kernel(80, [3, 3, 5, 4]);
+    const want = tf.conv2dTranspose(map, k, [1, 7, 10, 5], 2, 'same');
+    conv('up-shape', map, k, '--transpose --padding same --stride 2 --output-size 7,10', want, 'conv2dTranspose to (1,7,10,5), same, strides 2');
+  }
+  {
+    const k = kernel(81, [3, 3, 3, 3, 4]);
+    conv('same-3d', clip, k, '--padding same --stride 2', tf.conv3d(clip, k, 2, 'same'), 'conv3d, same, strides 2');
+    const up = kernel(82, [3, 3, 3, 4, 3]);
+    const want = apply('conv3dTranspose', {filters: 4, kernelSize: 3, strides: 2, padding: 'same'}, up, clip);
+    conv('up-3d', clip, up, '--transpose --padding same --stride 2', want, 'layers.conv3dTranspose, same, strides 2');
+  }
+}
