@@ -284,17 +284,6 @@ func padding(words list) (p ops.Padding, err error) {
 	return p, nil
 }
 
-// twoSpatial refuses arrays that aren't maps of two spatial axes. takes begins the
-// message: "pooling takes a feature map".
-func (st *step) twoSpatial(takes string, xs ...graph.Array) error {
-	for _, x := range xs {
-		if len(x.Shape()) != 4 {
-			return graph.Errorf(x, "shape %v: %s of 4 dimensions, %s", x.Shape(), takes, st.layout)
-		}
-	}
-	return nil
-}
-
 func weightLayoutFlag(cmd *cobra.Command, to *string) {
 	cmd.Flags().StringVar(to, "weight-layout", "", "the order of weights' axes, keras or torch; default keras under nhwc, torch under nchw")
 	complete(cmd, "weight-layout", []string{string(ops.Keras), string(ops.Torch)})
