@@ -85,7 +85,7 @@ func (p *channelsFirstConv) Tiling() graph.Tiling {
 
 func (p *channelsFirstConv) Memory(n int64) int64 {
 	cols := max(n/max(p.out, 1), 1)
-	read := p.spanElements(cols)
+	read := p.batchElements(cols, convFirstBatch)
 	if p.lined() {
 		read = min(read, cols*int64(p.ch))
 	}
@@ -127,16 +127,36 @@ func (p *channelsFirstConv) lined() bool {
 // block computes rows channels of the result from number out on, at cols
 // positions from number first on of one map. The rows lie in line in dst.
 func (p *channelsFirstConv) block(ctx context.Context, dst []byte, image, out, rows, first, cols int64) error {
-	return p.planes(image*p.positions()+first, cols, func(plane, from, n int64) error {
-		src, buf, err := p.readChannels(ctx, plane, from, n)
-		defer graph.PutBuffer(buf)
-		if err != nil {
-			return err
-		}
-		kernel.Instance(p.dt.Kind(), convPlaneFirst[float32], convPlaneFirst[float64])(p, dst, src, box{out, rows, from, n, cols})
+	return p.batches(image*p.positions()+first, cols, convFirstBatch, func(from, n int64) error {
+		err := p.batch(ctx, dst, from, box{out, rows, from % p.perPlane(), n, cols})
 		dst = dst[n*p.size():]
-		return ctx.Err()
+		return err
 	})
+}
+
+// convFirstBatch is the positions that a batch has at least.
+const convFirstBatch = 512
+
+// batch computes a box of the result whose windows are counted from number first on.
+func (p *channelsFirstConv) batch(ctx context.Context, dst []byte, first int64, b box) error {
+	src := make([]channels, 0, mostPlanes)
+	var bufs [mostPlanes][]byte
+	defer func() {
+		for _, buf := range bufs {
+			graph.PutBuffer(buf)
+		}
+	}()
+	err := p.planes(first, b.n, func(plane, first, n int64) error {
+		one, buf, err := p.readChannels(ctx, plane, first, n)
+		bufs[len(src)] = buf
+		src = append(src, one)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	kernel.Instance(p.dt.Kind(), convBatchFirst[float32], convBatchFirst[float64])(p, dst, src, b)
+	return ctx.Err()
 }
 
 // channels is a source of maps [N,C,...]: the lines of a span, of each channel.
@@ -181,12 +201,12 @@ func (p *channelsFirstConv) readChannels(ctx context.Context, plane, first, n in
 	return src, src.data, nil
 }
 
-// box is a part of one plane of a result: channels [out,out+rows) at n positions
-// from number first on. A channel's begin stride elements after the one before's.
+// box is a part of a result: channels [out,out+rows) at n positions from number
+// first of a plane on. A channel's begin stride elements after the one before's.
 type box struct{ out, rows, first, n, stride int64 }
 
-// convPlaneFirst computes a box of the result.
-func convPlaneFirst[T kernel.Float](p *channelsFirstConv, dst []byte, src channels, b box) {
+// convBatchFirst computes a box of the result.
+func convBatchFirst[T kernel.Float](p *channelsFirstConv, dst []byte, src []channels, b box) {
 	t := kernel.Active()
 	k, per := int(p.patch()), int(p.out)/p.groups
 	weights := kernel.Dense(kernel.View[T](p.weights.(graph.Resident).Bytes()), int(p.out), k)
@@ -195,7 +215,7 @@ func convPlaneFirst[T kernel.Float](p *channelsFirstConv, dst []byte, src channe
 		out := int(b.out) + i
 		g := out / per
 		m := min(result.Rows-i, (g+1)*per-out)
-		patches := patchColumns[T]{p, &src, kernel.View[T](src.data), b.first, g * p.cn, t.Panel(p.dt.Kind())}
+		patches := patchColumns[T]{p, src, b.first, g * p.cn, t.Panel(p.dt.Kind())}
 		right := kernel.Right[T]{K: k, N: result.Cols, Depth: convDepth, Fill: patches.fill}
 		for j, bias := range biasOf[T](p.epilogue, out, m) {
 			row := result.Row(i + j)
@@ -213,10 +233,9 @@ func convPlaneFirst[T kernel.Float](p *channelsFirstConv, dst []byte, src channe
 // position.
 type patchColumns[T kernel.Float] struct {
 	p     *channelsFirstConv
-	src   *channels
-	data  []T   // src's
-	first int64 // position of column 0
-	c0    int   // first channel
+	src   []channels // of each plane
+	first int64      // position of column 0 in the first plane
+	c0    int        // first channel
 	panel int
 }
 
@@ -228,9 +247,10 @@ func (s *patchColumns[T]) fill(buf []T, k0, k, j, n int) {
 			clear(buf[:k*s.panel])
 		}
 		for done := 0; done < cols; { // positions of one line at a time
-			y, x := s.p.at(s.first + int64(j+done))
+			plane, at := s.p.inPlane(s.first + int64(j+done))
+			y, x := s.p.at(at)
 			take := min(cols-done, s.p.x.out-x)
-			s.fillRows(buf[done:], k0, k, y, x, take)
+			s.fillRows(buf[done:], &s.src[plane], k0, k, y, x, take)
 			done += take
 		}
 		buf = buf[k*s.panel:]
@@ -239,52 +259,68 @@ func (s *patchColumns[T]) fill(buf []T, k0, k, j, n int) {
 
 // fillRows fills n columns of k rows of a panel with the patches of positions
 // (y,x), (y,x+1), ...: tap by tap, since the channels of a tap lie evenly spaced.
-func (s *patchColumns[T]) fillRows(dst []T, k0, k, y, x, n int) {
+func (s *patchColumns[T]) fillRows(dst []T, src *channels, k0, k, y, x, n int) {
 	p := s.p
-	taps := p.taps()
-	for tap := range min(taps, k) {
-		at := (k0 + tap) % taps // the tap of row number tap
-		sx := p.x.tap(x, at%p.x.size)
-		rows := (k - tap + taps - 1) / taps
-		line, inside := s.src.line(&p.windows, y, at/p.x.size)
-		if !inside {
-			s.each(dst[tap*s.panel:], taps, rows, func(row []T, _ int) { clear(row[:n]) })
-			continue
+	data, taps, size := kernel.View[T](src.data), p.taps(), int(p.size())
+	ch, tap := s.c0+k0/taps, k0%taps
+	row, kx := tap/p.x.size, tap%p.x.size
+	line, inside := src.line(&p.windows, y, row)
+	whole, rest := k/taps, k%taps
+	for i := range min(taps, k) { // from row i on, every taps-th has this tap
+		rows, col := whole, dst[i*s.panel:]
+		if i < rest {
+			rows++
 		}
-		line += (s.c0 + (k0+tap)/taps) * s.src.stride
-		if p.x.stride > 1 {
-			s.each(dst[tap*s.panel:], taps, rows, func(row []T, i int) { s.line(row[:n], line+i*s.src.stride, sx) })
-			continue
+		sx := p.x.tap(x, kx)
+		from, to := 0, 0 // those that lie inside
+		if inside {
+			from, to = p.x.within(sx, n)
 		}
-		from := min(max(-sx, 0), n) // columns [from,to) lie inside
-		to := max(min(p.x.in-sx, n), from)
 		if from > 0 || to < n {
-			s.each(dst[tap*s.panel:], taps, rows, func(row []T, _ int) { clear(row[:from]); clear(row[to:n]) })
+			clearAround(col, taps*s.panel, rows, from, to, n)
 		}
-		if from < to {
-			size := int(p.size())
-			kernel.CopyRows(kernel.Bytes(dst[tap*s.panel+from:]), taps*s.panel*size, kernel.Bytes(s.data[line+sx+from:]), s.src.stride*size, (to-from)*size, rows)
+		switch first := line + ch*src.stride + sx + from*p.x.stride; {
+		case from == to:
+		case p.x.stride == 1:
+			kernel.CopyRows(kernel.Bytes(col[from:]), taps*s.panel*size, kernel.Bytes(data[first:]), src.stride*size, (to-from)*size, rows)
+		default:
+			for r := range rows {
+				everyNth(col[r*taps*s.panel:][from:to], data[first+r*src.stride:], p.x.stride)
+			}
+		}
+		if kx++; kx == p.x.size { // the next row, or the next channel's first
+			kx, row = 0, row+1
+			if row == p.z.size*p.y.size {
+				row, ch = 0, ch+1
+			}
+			line, inside = src.line(&p.windows, y, row)
 		}
 	}
 }
 
-// each calls f for every taps-th row of a panel, rows of them.
-func (s *patchColumns[T]) each(dst []T, taps, rows int, f func(row []T, i int)) {
-	for i := range rows {
-		f(dst[i*taps*s.panel:], i)
+// clearAround clears n elements of each of some rows, which begin stride elements
+// apart, but for those from number from to before number to.
+func clearAround[T kernel.Float](dst []T, stride, rows, from, to, n int) {
+	for r := range rows {
+		row := dst[r*stride:][:n]
+		if from == to {
+			clear(row)
+			continue
+		}
+		for i := range row[:from] { // a few
+			row[i] = 0
+		}
+		for i := range row[to:] {
+			row[to+i] = 0
+		}
 	}
 }
 
-// line fills row with every stride-th element of the source line that begins at
-// element at, from position x on; those outside are zero.
-func (s *patchColumns[T]) line(row []T, at, x int) {
-	w, stride := s.p.x.in, s.p.x.stride
-	for i := range row {
-		row[i] = 0
-		if 0 <= x && x < w {
-			row[i] = s.data[at+x]
-		}
-		x += stride
+// everyNth fills dst with elements 0, n, 2·n, ... of src.
+func everyNth[T kernel.Float](dst, src []T, n int) {
+	src = src[:(len(dst)-1)*n+1]
+	for i := range dst {
+		dst[i] = src[i*n]
 	}
 }
 

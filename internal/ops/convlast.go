@@ -58,37 +58,53 @@ func (c *channelsLastConv) Tiling() graph.Tiling {
 }
 
 func (c *channelsLastConv) Memory(n int64) int64 {
-	read := c.spanElements(n / max(c.out(), 1))
+	read := c.batchElements(n/max(c.out(), 1), convLastTile)
 	return (graph.PeekBuffer(c.maps, read)+wholeRowsMemory(n, c.out()))*c.size() + graph.MemoryOf(c.maps, read)
 }
 
 func (c *channelsLastConv) Read(ctx context.Context, dst []byte, off int64) error {
 	row := c.out()
 	return wholeRows(dst, off, row, c.size(), func(dst []byte, first, n int64) error {
-		return c.planes(first, n, func(plane, first, n int64) error {
+		return c.batches(first, n, convLastTile, func(first, n int64) error {
 			part := dst[:n*row*c.size()]
 			dst = dst[len(part):]
-			src, buf, err := c.read(ctx, c.maps, plane, first, n)
-			defer graph.PutBuffer(buf)
-			if err != nil {
-				return err
-			}
-			kernel.Instance(c.dt.Kind(), convPlaneLast[float32], convPlaneLast[float64])(c, part, src, first, n)
-			return ctx.Err()
+			return c.batch(ctx, part, first, n)
 		})
 	})
 }
 
-// convPlaneLast computes n positions of one plane of the result, from number
-// first on. Within a row of the result, if that isn't short, most patches of a
-// strip lie evenly spaced.
-func convPlaneLast[T kernel.Float](c *channelsLastConv, dst []byte, src source, first, n int64) {
+// batch computes n positions from number first on, of one plane or of several.
+func (c *channelsLastConv) batch(ctx context.Context, dst []byte, first, n int64) error {
+	src := make([]source, 0, mostPlanes)
+	var bufs [mostPlanes][]byte
+	defer func() {
+		for _, buf := range bufs {
+			graph.PutBuffer(buf)
+		}
+	}()
+	err := c.planes(first, n, func(plane, first, n int64) error {
+		one, buf, err := c.read(ctx, c.maps, plane, first, n)
+		bufs[len(src)] = buf
+		src = append(src, one)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	kernel.Instance(c.dt.Kind(), convBatchLast[float32], convBatchLast[float64])(c, dst, src, first%c.perPlane(), n)
+	return ctx.Err()
+}
+
+// convBatchLast computes n positions of the result, from number first of a plane on.
+// Within a row of the result, if that isn't short, most patches of a strip lie
+// evenly spaced.
+func convBatchLast[T kernel.Float](c *channelsLastConv, dst []byte, src []source, first, n int64) {
 	out := int(c.out())
 	per := out / c.groups
 	for g := range c.groups {
 		right := group[T](c.weights.(*graph.Materialized), g)
 		right.Depth = c.depth()
-		p := patchRows[T]{c, &src, kernel.View[T](src.data), first, g * c.cn}
+		p := patchRows[T]{c, src, first, g * c.cn}
 		left := kernel.Left[T]{At: p.rows}
 		if c.x.out >= 16 {
 			_, x := c.at(first)
@@ -119,15 +135,21 @@ func (c *channelsLastConv) depth() int {
 	return convDepth
 }
 
-// patchRows are the patches of a tile's positions, of the channels of a group, as
+// patchRows are the patches of a batch's positions, of the channels of a group, as
 // the left matrix of a product: their elements count by row of the window, tap
 // in the row and channel.
 type patchRows[T kernel.Float] struct {
 	c     *channelsLastConv
-	src   *source
-	data  []T   // src's
-	first int64 // position of row 0
-	c0    int   // first channel
+	src   []source // of each plane
+	first int64    // position of row 0 in the first plane
+	c0    int      // first channel
+}
+
+// at is the source and the position of patch number i.
+func (p *patchRows[T]) at(i int) (src *source, y, x int) {
+	plane, at := p.c.inPlane(p.first + int64(i))
+	y, x = p.c.at(at)
+	return &p.src[plane], y, x
 }
 
 // rows is a kernel.Left. Rows of one line whose part of the patch lies in line
@@ -139,44 +161,80 @@ func (p *patchRows[T]) rows(buf []T, i, h, k0, k int) ([]T, int) {
 	}
 	t0, t1 := k0/c.cn, (k0+k-1)/c.cn
 	row, kx := t0/c.x.size, t0%c.x.size
-	y, ox := c.at(p.first + int64(i))
-	endY, endX := c.at(p.first + int64(i+h-1))
-	inLine := t0 == t1 || c.joined() && t1/c.x.size == row
-	x, end := c.x.tap(ox, kx), c.x.tap(endX, t1%c.x.size)
-	if inLine && y == endY && x >= 0 && end < c.x.in {
-		if line, inside := p.src.line(&c.windows, y, row); inside {
+	src, y, ox := p.at(i)
+	inLine := ox+h <= c.x.out && (t0 == t1 || c.joined() && t1/c.x.size == row)
+	x, end := c.x.tap(ox, kx), c.x.tap(ox+h-1, t1%c.x.size)
+	if inLine && x >= 0 && end < c.x.in {
+		if line, inside := src.line(&c.windows, y, row); inside {
 			at := line + x*c.ch + p.c0 + k0%c.cn
 			ld := c.x.stride * c.ch
-			return p.data[at : at+(h-1)*ld+k], ld
+			return kernel.View[T](src.data)[at : at+(h-1)*ld+k], ld
 		}
 	}
-	p.gather(buf, i, h, k0, k)
-	return buf[:h*k], k
+	for dst := buf; ; {
+		n := min(h, c.x.out-ox)
+		p.gather(dst, src, y, ox, n, k0, k)
+		if h -= n; h == 0 {
+			break
+		}
+		i, dst = i+n, dst[n*k:]
+		src, y, ox = p.at(i)
+	}
+	return buf, k
 }
 
-// gather copies elements [k0,k0+k) of h patches from number i on to dst; what
-// lies outside the map is zero.
-func (p *patchRows[T]) gather(dst []T, i, h, k0, k int) {
+// gather copies elements [k0,k0+k) of the patches of n positions of a line, (y,x),
+// (y,x+1), ..., to dst: as many taps at a time as lie in line. What lies outside the map
+// is zero.
+func (p *patchRows[T]) gather(dst []T, src *source, y, x, n, k0, k int) {
 	c := p.c
-	for r := range h {
-		y, ox := c.at(p.first + int64(i+r))
-		row := dst[r*k : (r+1)*k]
-		for at := k0; at < k0+k; {
-			tap := at / c.cn
-			ky, kx := tap/c.x.size, tap%c.x.size
-			x := c.x.tap(ox, kx)
-			taps := 1
-			if c.joined() && x >= 0 { // as many as lie in line
-				taps = max(min(c.x.size-kx, c.x.in-x), 1)
-			}
-			n := min((tap+taps)*c.cn, k0+k) - at
-			line, inside := p.src.line(&c.windows, y, ky)
-			if !inside || x < 0 || x >= c.x.in {
-				clear(row[:n])
-			} else {
-				copy(row[:n], p.data[line+x*c.ch+p.c0+at%c.cn:])
-			}
-			row, at = row[n:], at+n
+	data, stride, size := kernel.View[T](src.data), c.x.stride, int(c.size())
+	for at := k0; at < k0+k; {
+		tap := at / c.cn
+		taps := 1
+		if c.joined() {
+			taps = c.x.size - tap%c.x.size
 		}
+		m := min((tap+taps)*c.cn, k0+k) - at
+		taps = (at+m-1)/c.cn - tap + 1
+		sx := c.x.tap(x, tap%c.x.size) // of the first position and tap
+		line, inside := src.line(&c.windows, y, tap/c.x.size)
+		col := dst[at-k0:]
+		at += m
+		if !inside {
+			for r := range n {
+				clear(col[r*k : r*k+m])
+			}
+			continue
+		}
+		from, to := c.x.within(sx, n) // positions [from,to) have the first of the taps inside, then all
+		if taps > 1 {
+			_, to = c.x.within(sx+taps-1, to)
+			to = max(from, to)
+		}
+		line += p.c0
+		ch := (at - m) % c.cn // the first one of the first tap
+		if from < to {
+			kernel.CopyRows(kernel.Bytes(col[from*k:]), k*size, kernel.Bytes(data[line+(sx+from*stride)*c.ch+ch:]), stride*c.ch*size, m*size, to-from)
+		}
+		for r := range n {
+			if r < from || r >= to {
+				p.edge(col[r*k:r*k+m], data[line:], sx+r*stride, ch)
+			}
+		}
+	}
+}
+
+// edge fills row with taps from position x of a line on, from channel number ch of the
+// first one on.
+func (p *patchRows[T]) edge(row, line []T, x, ch int) {
+	for ; len(row) > 0; x, ch = x+1, 0 {
+		n := min(p.c.cn-ch, len(row))
+		if x < 0 || x >= p.c.x.in {
+			clear(row[:n])
+		} else {
+			copy(row[:n], line[x*p.c.ch+ch:])
+		}
+		row = row[n:]
 	}
 }
