@@ -89,7 +89,11 @@ func (p *channelsFirstConv) Memory(n int64) int64 {
 	if p.lined() {
 		read = min(read, cols*int64(p.ch))
 	}
-	return (graph.PeekBuffer(p.maps, read)+kernel.FillLen)*p.size() + graph.MemoryOf(p.maps, read)
+	room := int64(kernel.FillLen)
+	if p.narrow() {
+		room = p.narrowElements(cols)
+	}
+	return (graph.PeekBuffer(p.maps, read)+room)*p.size() + graph.MemoryOf(p.maps, read)
 }
 
 func (p *channelsFirstConv) Read(ctx context.Context, dst []byte, off int64) error {
@@ -155,7 +159,11 @@ func (p *channelsFirstConv) batch(ctx context.Context, dst []byte, first int64, 
 	if err != nil {
 		return err
 	}
-	kernel.Instance(p.dt.Kind(), convBatchFirst[float32], convBatchFirst[float64])(p, dst, src, b)
+	if p.narrow() {
+		kernel.Instance(p.dt.Kind(), convNarrow[float32], convNarrow[float64])(p, dst, src, b)
+	} else {
+		kernel.Instance(p.dt.Kind(), convBatchFirst[float32], convBatchFirst[float64])(p, dst, src, b)
+	}
 	return ctx.Err()
 }
 

@@ -28,6 +28,10 @@ var spatialCases = []spatialCase{
 	{size: []int{5, 6, 7}, window: Window{Size: []int{3}, Padding: Pad(1)}, channels: 5, out: 18, groups: 1, resized: []int{8, 3, 11}},
 	{size: []int{6, 5, 20}, window: Window{Size: []int{2, 3, 1}, Stride: []int{2, 1, 1}, Padding: Padding{Same: true}}, channels: 4, out: 36, groups: 2, resized: []int{6, 10, 9}},
 	{size: []int{7, 4, 5}, window: Window{Size: []int{3, 1, 2}, Stride: []int{1, 2, 3}, Dilation: []int{3, 1, 2}, Padding: Pad(2, 0, 1)}, channels: 4, out: 8, groups: 4, resized: []int{3, 9, 5}},
+	// Few channels a group, whose lines are summed: more rows than go at once, strides, taps that lie outside.
+	{size: []int{40, 60}, window: Window{Size: []int{3}, Padding: Padding{Same: true}}, channels: 3, out: 3, groups: 3, resized: []int{7, 8}},
+	{size: []int{13, 17}, window: Window{Size: []int{5, 3}, Stride: []int{2, 3}, Padding: Padding{Same: true}}, channels: 4, out: 8, groups: 4, resized: []int{7, 8}},
+	{size: []int{3, 6, 5}, window: Window{Size: []int{3}, Dilation: []int{1, 2, 1}, Padding: Padding{Each: [][2]int{{4, 0}, {3, 2}, {0, 1}}}}, channels: 2, out: 2, groups: 1, resized: []int{2, 2, 2}},
 	// Windows of one tap along x, whose result is wider than the map or has more lines.
 	{size: []int{20}, window: Window{Size: []int{1}, Padding: Padding{Each: [][2]int{{2, 1}}}}, channels: 3, out: 17, groups: 1, resized: []int{7}},
 	{size: []int{1, 20}, window: Window{Size: []int{3, 1}, Padding: Pad(2, 0)}, channels: 3, out: 17, groups: 1, resized: []int{2, 7}},

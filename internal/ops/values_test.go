@@ -570,6 +570,25 @@ func TestConvAndLinearOfOddSizes(t *testing.T) {
 		})
 		within(t, floats(y, got), want, 2e-6) // 140 products: by chance some 12 roundings
 	})
+	t.Run("depthwise, of float64", func(t *testing.T) {
+		x := graphtest.Must(Cast(graphtest.Randn(1, 1, 3, 5, 40), dtype.Float64))
+		k := graphtest.Must(Cast(graphtest.Randn(2, 3, 1, 1, 7), dtype.Float64))
+		xv, kv := floats(x, graphtest.WriteAt(t, x, graph.Options{})), floats(k, graphtest.WriteAt(t, k, graph.Options{}))
+		var want []float64
+		for row := range 15 {
+			for i := range 34 {
+				sum := 0.0
+				for e := range 7 {
+					sum += xv[row*40+i+e] * kv[row/5*7+e]
+				}
+				want = append(want, sum)
+			}
+		}
+		y, got := resultOf(t, func() (graph.Array, error) {
+			return Conv(x, Weights{Kernel: k, Layout: Torch}, ConvOptions{Groups: 3, Layout: shape.NCHW})
+		})
+		within(t, floats(y, got), want, 1e-15) // seven products: by chance some two roundings of float64
+	})
 	bias := graphtest.Randn(3, 4)
 	for what, build := range map[string]func() (graph.Array, error){
 		"conv of no channels": func() (graph.Array, error) {
