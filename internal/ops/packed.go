@@ -102,7 +102,7 @@ func derivation(x graph.Array) (source graph.Array, how string) {
 	case *view:
 		from = n.x
 	case *slice:
-		from, by = n.x, fmt.Sprint(n.from)
+		from, by = n.x, fmt.Sprint(n.from, n.run, n.axes)
 	case *mapped:
 		if n.op != "cast" {
 			return nil, ""

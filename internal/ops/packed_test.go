@@ -48,6 +48,12 @@ func TestAStoreKeepsPackedWeights(t *testing.T) {
 		"linear, converted": func(x graph.Array) graph.Array {
 			return graphtest.Must(Linear(graphtest.Must(Cast(x, dtype.Float64)), Weights{Kernel: half, Layout: Keras}, LinearOptions{Axis: -1}))
 		},
+		"linear, every second column": func(x graph.Array) graph.Array {
+			return graphtest.Must(Linear(x, Weights{Kernel: partOf(w, 1, shape.Range{N: 24, Step: 2}), Layout: Keras}, LinearOptions{Axis: -1}))
+		},
+		"linear, the first columns": func(x graph.Array) graph.Array { // which begin where every second does
+			return graphtest.Must(Linear(x, Weights{Kernel: partOf(w, 1, shape.Range{N: 24, Step: 1}), Layout: Keras}, LinearOptions{Axis: -1}))
+		},
 		"conv": func(x graph.Array) graph.Array {
 			return graphtest.Must(Conv(x, Weights{Kernel: conv, Layout: Keras}, ConvOptions{Padding: Padding{Same: true}, Groups: 1, Layout: shape.NHWC}))
 		},

@@ -167,6 +167,10 @@ var transposedCases = []transposedCase{
 	{spatialCase{size: []int{19}, window: Window{Size: []int{2}, Stride: []int{3}}, channels: 4, out: 6, groups: 2}, nil, shape.Shape{56}},
 	{spatialCase{size: []int{19}, window: Window{Size: []int{3}, Stride: []int{3}, Padding: Padding{Same: true}}, channels: 4, out: 6, groups: 1}, nil, shape.Shape{57}},
 	{spatialCase{size: []int{19}, window: Window{Size: []int{1}, Stride: []int{3}, Padding: Padding{Same: true}}, channels: 4, out: 3, groups: 1}, nil, shape.Shape{57}},
+	// More phases than positions of the result, and so many that zeros are put between positions instead.
+	{spatialCase{size: []int{1}, window: Window{Size: []int{9}, Stride: []int{8}, Padding: Pad(3)}, channels: 2, out: 3, groups: 1}, nil, shape.Shape{3}},
+	{spatialCase{size: []int{3, 4}, window: Window{Size: []int{8, 7}, Stride: []int{6, 5}, Padding: Padding{Each: [][2]int{{2, 1}, {9, 0}}}}, channels: 4, out: 6, groups: 2}, nil, shape.Shape{17, 13}},
+	{spatialCase{size: []int{2, 3, 2}, window: Window{Size: []int{3, 2, 5}, Stride: []int{4, 3, 3}, Padding: Padding{Same: true}}, channels: 3, out: 2, groups: 1}, nil, shape.Shape{8, 9, 6}},
 	// More padding than the kernel reaches over, on one side alone.
 	{spatialCase{size: []int{12}, window: Window{Size: []int{3}, Padding: Padding{Each: [][2]int{{5, 0}}}}, channels: 3, out: 17, groups: 1}, nil, shape.Shape{9}},
 	{spatialCase{size: []int{12, 9}, window: Window{Size: []int{3, 1}, Stride: []int{2, 1}, Padding: Padding{Each: [][2]int{{1, 7}, {0, 4}}}}, channels: 3, out: 5, groups: 1}, nil, shape.Shape{17, 5}},
@@ -239,8 +243,22 @@ func TestTransposedConvIsItsDefinition(t *testing.T) {
 	}
 }
 
-// A causal window ends with its own position: each output is that of the map which
-// ends there.
+// An infinity reaches the positions that the kernel adds it to, and no other.
+func TestTransposedConvKeepsInfinitiesApart(t *testing.T) {
+	inf := float32(math.Inf(1))
+	x := graphtest.ArrayOf("x.npy", graphtest.Randn(1, 1).Type, shape.Shape{1, 5, 1}, []float32{1, 1, inf, 1, 1})
+	k := graphtest.ArrayOf("k.npy", x.Type, shape.Shape{3, 1, 1}, []float32{1, 1, 1})
+	build := func() graph.Array {
+		return graphtest.Must(Conv(x, Weights{Kernel: k, Layout: Keras}, ConvOptions{Stride: []int{2}, Transposed: true, Layout: shape.NHWC}))
+	}
+	for i, v := range floats(build(), graphtest.Result(t, build)) {
+		if math.IsInf(v, 1) != (4 <= i && i <= 6) || math.IsNaN(v) {
+			t.Errorf("position %d: got %v; want the infinity at 4 to 6 alone", i, v)
+		}
+	}
+}
+
+// A causal window ends with its own position: it is one with that much padding before.
 func TestCausalConvLooksBack(t *testing.T) {
 	x, k := graphtest.Randn(1, 2, 40, 3), graphtest.Randn(2, 4, 3, 5)
 	o := ConvOptions{Dilation: []int{3}, Layout: shape.NHWC}
