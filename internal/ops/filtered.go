@@ -29,13 +29,11 @@ func (t *filterTaps) end() int { return t.first + len(t.weights) }
 // filterRows is the most rows of the result that are summed at a time.
 const filterRows = 4
 
-func newFiltered(r *resized, o ResizeOptions) *filtered {
+// newFiltered is r by the kernel of linear interpolation, or of cubic with a coefficient
+// that isn't 0.
+func newFiltered(r *resized, a float64) *filtered {
 	radius, filter := 1.0, triangle
-	if o.Mode == "cubic" {
-		a := o.CubicCoeff
-		if a == 0 {
-			a = -0.5
-		}
+	if a != 0 {
 		radius, filter = 2, func(x float64) float64 {
 			if x < 1 {
 				return cubicNear(a, x)

@@ -164,13 +164,18 @@ func (o *ResizeOptions) check(given string) error {
 	return &graph.Error{Msg: fmt.Sprintf(msg, given)}
 }
 
+// antialiasedCoeff is the coefficient of cubic with antialiasing, PyTorch's and TensorFlow's.
+const antialiasedCoeff = -0.5
+
 // resizePlane scales two axes of x, as g has it, to a result of shape out, in x's
 // dtype.
 func resizePlane(x graph.Array, out shape.Shape, g plane, o ResizeOptions) graph.Array {
 	r := &resized{computed: computed{op: "resize", dt: x.DType(), sh: out}, maps: x, plane: g, blend: !o.nearest(), skips: true}
 	switch {
+	case o.Antialias && o.Mode == "cubic":
+		return newFiltered(r, cmp.Or(o.CubicCoeff, antialiasedCoeff))
 	case o.Antialias:
-		return newFiltered(r, o)
+		return newFiltered(r, 0)
 	case o.Mode == "cubic":
 		return newCubic(r, cmp.Or(o.CubicCoeff, DefaultCubicCoeff), o.ExcludeOutside)
 	}
