@@ -25,7 +25,7 @@ func commands() []command {
 		{"sub", "part", newSubCommand}, {"div", "part", newDivCommand}, {"maximum", "part", newMaximumCommand}, {"minimum", "part", newMinimumCommand},
 		{"pow", "part", newPowCommand}, {"average", "part", newAverageCommand},
 		{"rearrange", "part", newRearrangeCommand}, {"repeat", "part", newRepeatCommand}, {"reshape", "part", newReshapeCommand},
-		{"split", "part", newSplitCommand}, {"stack", "part", newStackCommand}, {"pad", "part", newPadCommand},
+		{"reduce", "part", newReduceCommand}, {"split", "part", newSplitCommand}, {"stack", "part", newStackCommand}, {"pad", "part", newPadCommand},
 		{"matmul", "part", newMatMulCommand}, {"einsum", "part", newEinsumCommand},
 		{"run", "other", newRunCommand}, {"info", "other", newInfoCommand}, {"diff", "other", newDiffCommand}, {"convert", "other", newConvertCommand},
 		{"show", "other", newShowCommand}, {"random", "other", newRandomCommand}, {"version", "other", newVersionCommand},

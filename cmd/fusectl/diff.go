@@ -82,7 +82,7 @@ func asClasses(xs []graph.Array) ([]graph.Array, error) {
 			continue
 		}
 		var err error
-		if out[i], err = ops.ArgMax(x); err != nil {
+		if out[i], err = ops.Reduce(x, "argmax", ops.ReduceOptions{Axes: []int{-1}}); err != nil {
 			return nil, err
 		}
 	}

@@ -286,5 +286,5 @@ func sumNeighbours(x graph.Array, k int) (graph.Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ops.Sum(x, ops.ReduceOptions{Axes: []int{-1}})
+	return ops.Reduce(x, "sum", ops.ReduceOptions{Axes: []int{-1}})
 }

@@ -364,17 +364,49 @@ func reduceCases(t *Table, k dtype.Type) []testCase {
 				},
 			})
 		}
-		loop := t.MaxRows[k.Kind()]
-		cs = append(cs, testCase{
-			entry: entryName("MaxRows", k), name: fmt.Sprintf("MaxRows/%v/cols=%d", k, cols),
-			dst: k, src: []dtype.Type{k}, cols: cols,
-			run: func(dst []byte, src [][]byte) { loop(dst, src[0]) },
-			want: func(dst []byte, src [][]byte) {
-				for i := range len(src[0]) / k.Size() {
-					store(k, dst, i%cols, refMax(k, load(k, dst, i%cols), load(k, src[0], i)))
-				}
-			},
-		})
+		for _, op := range []struct {
+			name string
+			loop func(acc, x []byte)
+			want func(k dtype.Type, a, b value) value
+		}{{"MaxRows", t.MaxRows[k.Kind()], refMax}, {"MinRows", t.MinRows[k.Kind()], refMin}} {
+			if op.loop == nil {
+				continue
+			}
+			cs = append(cs, testCase{
+				entry: entryName(op.name, k), name: fmt.Sprintf("%s/%v/cols=%d", op.name, k, cols),
+				dst: k, src: []dtype.Type{k}, cols: cols,
+				run: func(dst []byte, src [][]byte) { op.loop(dst, src[0]) },
+				want: func(dst []byte, src [][]byte) {
+					for i := range len(src[0]) / k.Size() {
+						store(k, dst, i%cols, op.want(k, load(k, dst, i%cols), load(k, src[0], i)))
+					}
+				},
+			})
+		}
+		for _, op := range []struct {
+			name string
+			loop func(acc []float64, x []byte)
+			of   func(x float64) float64
+		}{
+			{"SumAbsRows", t.SumAbsRows[k.Kind()], math.Abs},
+			{"SumSquareRows", t.SumSquareRows[k.Kind()], func(x float64) float64 { return x * x }},
+		} {
+			if op.loop == nil {
+				continue
+			}
+			cs = append(cs, testCase{
+				entry: entryName(op.name, k), name: fmt.Sprintf("%s/%v/cols=%d", op.name, k, cols),
+				dst: dtype.Float64, src: []dtype.Type{k}, cols: cols,
+				run: func(dst []byte, src [][]byte) { op.loop(View[float64](dst), src[0]) },
+				want: func(dst []byte, src [][]byte) {
+					acc := View[float64](dst)
+					for i := range len(src[0]) / k.Size() {
+						term := op.of(sumTerm(k, src[0], i))
+						acc[i%cols] += term
+					}
+				},
+			})
+		}
 	}
 	return cs
 }

@@ -72,10 +72,12 @@ func (t *Table) vectorizeElementary(level string) {
 	}
 	if level == avx512 {
 		t.Pow[dtype.KindFloat32], t.Pow[dtype.KindFloat64] = padded3(powAVX512F32, 8, 4), padded3(powAVX512F64, 8, 8)
+		t.LogSumRows[dtype.KindFloat32], t.LogSumRows[dtype.KindFloat64] = logSumInVectors[float32](8, addExpAVX512F32), logSumInVectors[float64](8, addExpAVX512F64)
 		t.softmaxInVectors(softmaxPasses[float32]{8, softmaxMaxAVX512F32, softmaxExpAVX512F32, softmaxDivideAVX512F32},
 			softmaxPasses[float64]{8, softmaxMaxAVX512F64, softmaxExpAVX512F64, softmaxDivideAVX512F64})
 	} else {
 		t.Pow[dtype.KindFloat32], t.Pow[dtype.KindFloat64] = padded3(powAVX2F32, 4, 4), padded3(powAVX2F64, 4, 8)
+		t.LogSumRows[dtype.KindFloat32], t.LogSumRows[dtype.KindFloat64] = logSumInVectors[float32](4, addExpAVX2F32), logSumInVectors[float64](4, addExpAVX2F64)
 		t.softmaxInVectors(softmaxPasses[float32]{4, softmaxMaxAVX2F32, softmaxExpAVX2F32, softmaxDivideAVX2F32},
 			softmaxPasses[float64]{4, softmaxMaxAVX2F64, softmaxExpAVX2F64, softmaxDivideAVX2F64})
 	}
@@ -131,6 +133,23 @@ func padded3(loop func(dst, a, b *byte, n int), vector, size int) Loop3 {
 			loop(&x[0], &x[0], &y[0], vector)
 			copy(dst, x)
 			scratch.Put(buf)
+		}
+	}
+}
+
+// logSumInVectors makes LogSumRows of a loop over whole vectors; what is left of a row is
+// computed in Go.
+func logSumInVectors[F Float](vector int, loop func(top, sum, x *byte, n int)) func(top, sum []float64, x []byte) {
+	return func(top, sum []float64, x []byte) {
+		cols := len(top)
+		whole := cols / vector * vector
+		for s := View[F](x); cols > 0 && len(s) >= cols; s = s[cols:] {
+			for c := 0; c < whole; {
+				n := min(whole-c, mostElements)
+				loop(first(top[c:c+n]), first(sum[c:c+n]), first(s[c:c+n]), n)
+				c += n
+			}
+			logSumRow(top[whole:], sum[whole:], s[whole:])
 		}
 	}
 }

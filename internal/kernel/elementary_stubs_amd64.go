@@ -169,6 +169,11 @@ func softShrinkAVX512F32(dst *byte, src *byte, n int, c *float64)
 //go:noescape
 func powAVX512F32(dst *byte, a *byte, b *byte, n int)
 
+// Adds e^x[i] to e^top[i]·sum[i] for n elements.
+//
+//go:noescape
+func addExpAVX512F32(top *byte, sum *byte, x *byte, n int)
+
 // The greatest of least and of n elements, NaNs apart.
 //
 //go:noescape
@@ -350,6 +355,11 @@ func softShrinkAVX512F64(dst *byte, src *byte, n int, c *float64)
 //
 //go:noescape
 func powAVX512F64(dst *byte, a *byte, b *byte, n int)
+
+// Adds e^x[i] to e^top[i]·sum[i] for n elements.
+//
+//go:noescape
+func addExpAVX512F64(top *byte, sum *byte, x *byte, n int)
 
 // The greatest of least and of n elements, NaNs apart.
 //
@@ -533,6 +543,11 @@ func softShrinkAVX2F32(dst *byte, src *byte, n int, c *float64)
 //go:noescape
 func powAVX2F32(dst *byte, a *byte, b *byte, n int)
 
+// Adds e^x[i] to e^top[i]·sum[i] for n elements.
+//
+//go:noescape
+func addExpAVX2F32(top *byte, sum *byte, x *byte, n int)
+
 // The greatest of least and of n elements, NaNs apart.
 //
 //go:noescape
@@ -714,6 +729,11 @@ func softShrinkAVX2F64(dst *byte, src *byte, n int, c *float64)
 //
 //go:noescape
 func powAVX2F64(dst *byte, a *byte, b *byte, n int)
+
+// Adds e^x[i] to e^top[i]·sum[i] for n elements.
+//
+//go:noescape
+func addExpAVX2F64(top *byte, sum *byte, x *byte, n int)
 
 // The greatest of least and of n elements, NaNs apart.
 //

@@ -168,17 +168,3 @@ func maxRowsComplex[F Float](acc, x []byte) {
 		s = s[len(a):]
 	}
 }
-
-func argMaxRows[F Float](dst []int64, x []byte, cols int) {
-	s := View[F](x)
-	for i := range dst {
-		row := s[i*cols:][:cols]
-		best := 0
-		for c, v := range row {
-			if v > row[best] || v != v && row[best] == row[best] {
-				best = c
-			}
-		}
-		dst[i] = int64(best)
-	}
-}

@@ -1,6 +1,10 @@
 package kernel
 
-import "fusectl/internal/dtype"
+import (
+	"math"
+
+	"fusectl/internal/dtype"
+)
 
 func (t *Table) fillReduce() {
 	t.Sum = [dtype.NumKinds]func(acc []float64, x []byte){
@@ -52,7 +56,12 @@ func (t *Table) fillReduce() {
 		dtype.KindComplex64:  maxRowsComplex[float32],
 		dtype.KindComplex128: maxRowsComplex[float64],
 	}
-	t.ArgMaxRows[dtype.KindFloat64] = argMaxRows[float64]
+	t.fillMinRows()
+	t.SumAbsRows[dtype.KindFloat32], t.SumAbsRows[dtype.KindFloat64] = sumAbsRows[float32], sumAbsRows[float64]
+	t.SumSquareRows[dtype.KindFloat32], t.SumSquareRows[dtype.KindFloat64] = sumSquareRows[float32], sumSquareRows[float64]
+	t.MomentRows[dtype.KindFloat32], t.MomentRows[dtype.KindFloat64] = momentRows[float32], momentRows[float64]
+	t.LogSumRows[dtype.KindFloat32], t.LogSumRows[dtype.KindFloat64] = logSumRows[float32], logSumRows[float64]
+	t.fillArgRows()
 }
 
 // rows4 cuts four rows of cols elements off s.
@@ -106,6 +115,22 @@ func weighRows[T Float](acc []float64, x []byte, w []float64) {
 		row := s[r*cols:][:cols]
 		for c := range acc {
 			acc[c] += float64(float64(row[c]) * by)
+		}
+	}
+}
+
+func sumAbsRows[F Float](acc []float64, x []byte) {
+	for s := View[F](x); len(acc) > 0 && len(s) >= len(acc); s = s[len(acc):] {
+		for c, v := range s[:len(acc)] {
+			acc[c] += math.Abs(float64(v))
+		}
+	}
+}
+
+func sumSquareRows[F Float](acc []float64, x []byte) {
+	for s := View[F](x); len(acc) > 0 && len(s) >= len(acc); s = s[len(acc):] {
+		for c, v := range s[:len(acc)] {
+			acc[c] += float64(float64(v) * float64(v))
 		}
 	}
 }

@@ -233,9 +233,170 @@ loop8:
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// func sumAbsRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, MMX+
-TEXT ·sumRowsAVX2F64(SB), NOSPLIT, $0-48
+TEXT ·sumAbsRowsAVX2F32(SB), NOSPLIT, $0-48
+	MOVQ         acc+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         vectors+32(FP), SI
+	MOVQ         last+40(FP), DI
+	VBROADCASTSD bits7fffffffffffffff<>+0(SB), Y0
+	CMPQ         SI, $0x02
+	JE           vectors2
+	CMPQ         SI, $0x03
+	JE           vectors3
+	CMPQ         SI, $0x04
+	JE           vectors4
+	CMPQ         SI, $0x08
+	JE           vectors8
+	VMOVUPS      (AX)(DI*2), Y1
+
+loop1:
+	VCVTPS2PD  (CX)(DI*1), Y2
+	VANDPD     Y0, Y2, Y2
+	VADDPD     Y2, Y1, Y1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Y1, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y1
+	VMOVUPS (AX)(DI*2), Y2
+
+loop2:
+	VCVTPS2PD  (CX), Y3
+	VANDPD     Y0, Y3, Y3
+	VADDPD     Y3, Y1, Y1
+	VCVTPS2PD  (CX)(DI*1), Y3
+	VANDPD     Y0, Y3, Y3
+	VADDPD     Y3, Y2, Y2
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Y1, (AX)
+	VMOVUPS    Y2, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS (AX)(DI*2), Y3
+
+loop3:
+	VCVTPS2PD  (CX), Y4
+	VANDPD     Y0, Y4, Y4
+	VADDPD     Y4, Y1, Y1
+	VCVTPS2PD  16(CX), Y4
+	VANDPD     Y0, Y4, Y4
+	VADDPD     Y4, Y2, Y2
+	VCVTPS2PD  (CX)(DI*1), Y4
+	VANDPD     Y0, Y4, Y4
+	VADDPD     Y4, Y3, Y3
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Y1, (AX)
+	VMOVUPS    Y2, 32(AX)
+	VMOVUPS    Y3, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS (AX)(DI*2), Y4
+
+loop4:
+	VCVTPS2PD  (CX), Y5
+	VANDPD     Y0, Y5, Y5
+	VADDPD     Y5, Y1, Y1
+	VCVTPS2PD  16(CX), Y5
+	VANDPD     Y0, Y5, Y5
+	VADDPD     Y5, Y2, Y2
+	VCVTPS2PD  32(CX), Y5
+	VANDPD     Y0, Y5, Y5
+	VADDPD     Y5, Y3, Y3
+	VCVTPS2PD  (CX)(DI*1), Y5
+	VANDPD     Y0, Y5, Y5
+	VADDPD     Y5, Y4, Y4
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Y1, (AX)
+	VMOVUPS    Y2, 32(AX)
+	VMOVUPS    Y3, 64(AX)
+	VMOVUPS    Y4, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS 96(AX), Y4
+	VMOVUPS 128(AX), Y5
+	VMOVUPS 160(AX), Y6
+	VMOVUPS 192(AX), Y7
+	VMOVUPS (AX)(DI*2), Y8
+
+loop8:
+	VCVTPS2PD  (CX), Y9
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y1, Y1
+	VCVTPS2PD  16(CX), Y9
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y2, Y2
+	VCVTPS2PD  32(CX), Y9
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y3, Y3
+	VCVTPS2PD  48(CX), Y9
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y4, Y4
+	VCVTPS2PD  64(CX), Y9
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y5, Y5
+	VCVTPS2PD  80(CX), Y9
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y6, Y6
+	VCVTPS2PD  96(CX), Y9
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y7, Y7
+	VCVTPS2PD  (CX)(DI*1), Y9
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y8, Y8
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Y1, (AX)
+	VMOVUPS    Y2, 32(AX)
+	VMOVUPS    Y3, 64(AX)
+	VMOVUPS    Y4, 96(AX)
+	VMOVUPS    Y5, 128(AX)
+	VMOVUPS    Y6, 160(AX)
+	VMOVUPS    Y7, 192(AX)
+	VMOVUPS    Y8, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+DATA bits7fffffffffffffff<>+0(SB)/8, $0x7fffffffffffffff
+GLOBL bits7fffffffffffffff<>(SB), RODATA|NOPTR, $8
+
+// func sumSquareRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, MMX+
+TEXT ·sumSquareRowsAVX2F32(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
@@ -250,51 +411,62 @@ TEXT ·sumRowsAVX2F64(SB), NOSPLIT, $0-48
 	JE      vectors4
 	CMPQ    SI, $0x08
 	JE      vectors8
-	VMOVUPS (AX)(DI*1), Y0
+	VMOVUPS (AX)(DI*2), Y0
 
 loop1:
-	VADDPD     (CX)(DI*1), Y0, Y0
+	VCVTPS2PD  (CX)(DI*1), Y1
+	VMULPD     Y1, Y1, Y1
+	VADDPD     Y1, Y0, Y0
 	PREFETCHT0 2048(CX)
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop1
-	VMOVUPS    Y0, (AX)(DI*1)
+	VMOVUPS    Y0, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
 vectors2:
 	VMOVUPS (AX), Y0
-	VMOVUPS (AX)(DI*1), Y1
+	VMOVUPS (AX)(DI*2), Y1
 
 loop2:
-	VADDPD     (CX), Y0, Y0
-	VADDPD     (CX)(DI*1), Y1, Y1
+	VCVTPS2PD  (CX), Y2
+	VMULPD     Y2, Y2, Y2
+	VADDPD     Y2, Y0, Y0
+	VCVTPS2PD  (CX)(DI*1), Y2
+	VMULPD     Y2, Y2, Y2
+	VADDPD     Y2, Y1, Y1
 	PREFETCHT0 2048(CX)
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop2
 	VMOVUPS    Y0, (AX)
-	VMOVUPS    Y1, (AX)(DI*1)
+	VMOVUPS    Y1, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
 vectors3:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	VMOVUPS (AX)(DI*1), Y2
+	VMOVUPS (AX)(DI*2), Y2
 
 loop3:
-	VADDPD     (CX), Y0, Y0
-	VADDPD     32(CX), Y1, Y1
-	VADDPD     (CX)(DI*1), Y2, Y2
+	VCVTPS2PD  (CX), Y3
+	VMULPD     Y3, Y3, Y3
+	VADDPD     Y3, Y0, Y0
+	VCVTPS2PD  16(CX), Y3
+	VMULPD     Y3, Y3, Y3
+	VADDPD     Y3, Y1, Y1
+	VCVTPS2PD  (CX)(DI*1), Y3
+	VMULPD     Y3, Y3, Y3
+	VADDPD     Y3, Y2, Y2
 	PREFETCHT0 2048(CX)
-	PREFETCHT0 2112(CX)
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop3
 	VMOVUPS    Y0, (AX)
 	VMOVUPS    Y1, 32(AX)
-	VMOVUPS    Y2, (AX)(DI*1)
+	VMOVUPS    Y2, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
@@ -302,22 +474,29 @@ vectors4:
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
-	VMOVUPS (AX)(DI*1), Y3
+	VMOVUPS (AX)(DI*2), Y3
 
 loop4:
-	VADDPD     (CX), Y0, Y0
-	VADDPD     32(CX), Y1, Y1
-	VADDPD     64(CX), Y2, Y2
-	VADDPD     (CX)(DI*1), Y3, Y3
+	VCVTPS2PD  (CX), Y4
+	VMULPD     Y4, Y4, Y4
+	VADDPD     Y4, Y0, Y0
+	VCVTPS2PD  16(CX), Y4
+	VMULPD     Y4, Y4, Y4
+	VADDPD     Y4, Y1, Y1
+	VCVTPS2PD  32(CX), Y4
+	VMULPD     Y4, Y4, Y4
+	VADDPD     Y4, Y2, Y2
+	VCVTPS2PD  (CX)(DI*1), Y4
+	VMULPD     Y4, Y4, Y4
+	VADDPD     Y4, Y3, Y3
 	PREFETCHT0 2048(CX)
-	PREFETCHT0 2112(CX)
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop4
 	VMOVUPS    Y0, (AX)
 	VMOVUPS    Y1, 32(AX)
 	VMOVUPS    Y2, 64(AX)
-	VMOVUPS    Y3, (AX)(DI*1)
+	VMOVUPS    Y3, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
@@ -329,21 +508,35 @@ vectors8:
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
-	VMOVUPS (AX)(DI*1), Y7
+	VMOVUPS (AX)(DI*2), Y7
 
 loop8:
-	VADDPD     (CX), Y0, Y0
-	VADDPD     32(CX), Y1, Y1
-	VADDPD     64(CX), Y2, Y2
-	VADDPD     96(CX), Y3, Y3
-	VADDPD     128(CX), Y4, Y4
-	VADDPD     160(CX), Y5, Y5
-	VADDPD     192(CX), Y6, Y6
-	VADDPD     (CX)(DI*1), Y7, Y7
+	VCVTPS2PD  (CX), Y8
+	VMULPD     Y8, Y8, Y8
+	VADDPD     Y8, Y0, Y0
+	VCVTPS2PD  16(CX), Y8
+	VMULPD     Y8, Y8, Y8
+	VADDPD     Y8, Y1, Y1
+	VCVTPS2PD  32(CX), Y8
+	VMULPD     Y8, Y8, Y8
+	VADDPD     Y8, Y2, Y2
+	VCVTPS2PD  48(CX), Y8
+	VMULPD     Y8, Y8, Y8
+	VADDPD     Y8, Y3, Y3
+	VCVTPS2PD  64(CX), Y8
+	VMULPD     Y8, Y8, Y8
+	VADDPD     Y8, Y4, Y4
+	VCVTPS2PD  80(CX), Y8
+	VMULPD     Y8, Y8, Y8
+	VADDPD     Y8, Y5, Y5
+	VCVTPS2PD  96(CX), Y8
+	VMULPD     Y8, Y8, Y8
+	VADDPD     Y8, Y6, Y6
+	VCVTPS2PD  (CX)(DI*1), Y8
+	VMULPD     Y8, Y8, Y8
+	VADDPD     Y8, Y7, Y7
 	PREFETCHT0 2048(CX)
 	PREFETCHT0 2112(CX)
-	PREFETCHT0 2176(CX)
-	PREFETCHT0 2240(CX)
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop8
@@ -354,7 +547,173 @@ loop8:
 	VMOVUPS    Y4, 128(AX)
 	VMOVUPS    Y5, 160(AX)
 	VMOVUPS    Y6, 192(AX)
-	VMOVUPS    Y7, (AX)(DI*1)
+	VMOVUPS    Y7, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+// func momentRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, MMX+
+TEXT ·momentRowsAVX2F32(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    (AX)(DX*2), R8
+	LEAQ    (R8)(DX*2), R9
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	VMOVUPS (AX)(DI*2), Y0
+	VMOVUPS (R8)(DI*2), Y1
+	VMOVUPS (R9)(DI*2), Y2
+
+loop1:
+	VCVTPS2PD  (CX)(DI*1), Y3
+	VSUBPD     Y0, Y3, Y3
+	VADDPD     Y3, Y1, Y1
+	VMULPD     Y3, Y3, Y3
+	VADDPD     Y3, Y2, Y2
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Y0, (AX)(DI*2)
+	VMOVUPS    Y1, (R8)(DI*2)
+	VMOVUPS    Y2, (R9)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y0
+	VMOVUPS (R8), Y1
+	VMOVUPS (R9), Y2
+	VMOVUPS (AX)(DI*2), Y3
+	VMOVUPS (R8)(DI*2), Y4
+	VMOVUPS (R9)(DI*2), Y5
+
+loop2:
+	VCVTPS2PD  (CX), Y6
+	VSUBPD     Y0, Y6, Y6
+	VADDPD     Y6, Y1, Y1
+	VMULPD     Y6, Y6, Y6
+	VADDPD     Y6, Y2, Y2
+	VCVTPS2PD  (CX)(DI*1), Y6
+	VSUBPD     Y3, Y6, Y6
+	VADDPD     Y6, Y4, Y4
+	VMULPD     Y6, Y6, Y6
+	VADDPD     Y6, Y5, Y5
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, (R8)
+	VMOVUPS    Y2, (R9)
+	VMOVUPS    Y3, (AX)(DI*2)
+	VMOVUPS    Y4, (R8)(DI*2)
+	VMOVUPS    Y5, (R9)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y0
+	VMOVUPS (R8), Y1
+	VMOVUPS (R9), Y2
+	VMOVUPS 32(AX), Y3
+	VMOVUPS 32(R8), Y4
+	VMOVUPS 32(R9), Y5
+	VMOVUPS (AX)(DI*2), Y6
+	VMOVUPS (R8)(DI*2), Y7
+	VMOVUPS (R9)(DI*2), Y8
+
+loop3:
+	VCVTPS2PD  (CX), Y9
+	VSUBPD     Y0, Y9, Y9
+	VADDPD     Y9, Y1, Y1
+	VMULPD     Y9, Y9, Y9
+	VADDPD     Y9, Y2, Y2
+	VCVTPS2PD  16(CX), Y9
+	VSUBPD     Y3, Y9, Y9
+	VADDPD     Y9, Y4, Y4
+	VMULPD     Y9, Y9, Y9
+	VADDPD     Y9, Y5, Y5
+	VCVTPS2PD  (CX)(DI*1), Y9
+	VSUBPD     Y6, Y9, Y9
+	VADDPD     Y9, Y7, Y7
+	VMULPD     Y9, Y9, Y9
+	VADDPD     Y9, Y8, Y8
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, (R8)
+	VMOVUPS    Y2, (R9)
+	VMOVUPS    Y3, 32(AX)
+	VMOVUPS    Y4, 32(R8)
+	VMOVUPS    Y5, 32(R9)
+	VMOVUPS    Y6, (AX)(DI*2)
+	VMOVUPS    Y7, (R8)(DI*2)
+	VMOVUPS    Y8, (R9)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y0
+	VMOVUPS (R8), Y1
+	VMOVUPS (R9), Y2
+	VMOVUPS 32(AX), Y3
+	VMOVUPS 32(R8), Y4
+	VMOVUPS 32(R9), Y5
+	VMOVUPS 64(AX), Y6
+	VMOVUPS 64(R8), Y7
+	VMOVUPS 64(R9), Y8
+	VMOVUPS (AX)(DI*2), Y9
+	VMOVUPS (R8)(DI*2), Y10
+	VMOVUPS (R9)(DI*2), Y11
+
+loop4:
+	VCVTPS2PD  (CX), Y12
+	VSUBPD     Y0, Y12, Y12
+	VADDPD     Y12, Y1, Y1
+	VMULPD     Y12, Y12, Y12
+	VADDPD     Y12, Y2, Y2
+	VCVTPS2PD  16(CX), Y12
+	VSUBPD     Y3, Y12, Y12
+	VADDPD     Y12, Y4, Y4
+	VMULPD     Y12, Y12, Y12
+	VADDPD     Y12, Y5, Y5
+	VCVTPS2PD  32(CX), Y12
+	VSUBPD     Y6, Y12, Y12
+	VADDPD     Y12, Y7, Y7
+	VMULPD     Y12, Y12, Y12
+	VADDPD     Y12, Y8, Y8
+	VCVTPS2PD  (CX)(DI*1), Y12
+	VSUBPD     Y9, Y12, Y12
+	VADDPD     Y12, Y10, Y10
+	VMULPD     Y12, Y12, Y12
+	VADDPD     Y12, Y11, Y11
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, (R8)
+	VMOVUPS    Y2, (R9)
+	VMOVUPS    Y3, 32(AX)
+	VMOVUPS    Y4, 32(R8)
+	VMOVUPS    Y5, 32(R9)
+	VMOVUPS    Y6, 64(AX)
+	VMOVUPS    Y7, 64(R8)
+	VMOVUPS    Y8, 64(R9)
+	VMOVUPS    Y9, (AX)(DI*2)
+	VMOVUPS    Y10, (R8)(DI*2)
+	VMOVUPS    Y11, (R9)(DI*2)
 	VZEROUPPER
 	RET
 
@@ -523,6 +882,622 @@ loop8:
 	VMOVUPS      Y6, 160(AX)
 	VMOVUPS      Y7, 192(AX)
 	VMOVUPS      Y8, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+// func sumRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, MMX+
+TEXT ·sumRowsAVX2F64(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
+
+loop1:
+	VADDPD     (CX)(DI*1), Y0, Y0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Y0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y0
+	VMOVUPS (AX)(DI*1), Y1
+
+loop2:
+	VADDPD     (CX), Y0, Y0
+	VADDPD     (CX)(DI*1), Y1, Y1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
+
+loop3:
+	VADDPD     (CX), Y0, Y0
+	VADDPD     32(CX), Y1, Y1
+	VADDPD     (CX)(DI*1), Y2, Y2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
+
+loop4:
+	VADDPD     (CX), Y0, Y0
+	VADDPD     32(CX), Y1, Y1
+	VADDPD     64(CX), Y2, Y2
+	VADDPD     (CX)(DI*1), Y3, Y3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS (AX)(DI*1), Y7
+
+loop8:
+	VADDPD     (CX), Y0, Y0
+	VADDPD     32(CX), Y1, Y1
+	VADDPD     64(CX), Y2, Y2
+	VADDPD     96(CX), Y3, Y3
+	VADDPD     128(CX), Y4, Y4
+	VADDPD     160(CX), Y5, Y5
+	VADDPD     192(CX), Y6, Y6
+	VADDPD     (CX)(DI*1), Y7, Y7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, 96(AX)
+	VMOVUPS    Y4, 128(AX)
+	VMOVUPS    Y5, 160(AX)
+	VMOVUPS    Y6, 192(AX)
+	VMOVUPS    Y7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func sumAbsRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, MMX+
+TEXT ·sumAbsRowsAVX2F64(SB), NOSPLIT, $0-48
+	MOVQ         acc+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         vectors+32(FP), SI
+	MOVQ         last+40(FP), DI
+	VBROADCASTSD bits7fffffffffffffff<>+0(SB), Y0
+	CMPQ         SI, $0x02
+	JE           vectors2
+	CMPQ         SI, $0x03
+	JE           vectors3
+	CMPQ         SI, $0x04
+	JE           vectors4
+	CMPQ         SI, $0x08
+	JE           vectors8
+	VMOVUPS      (AX)(DI*1), Y1
+
+loop1:
+	VMOVUPD    (CX)(DI*1), Y2
+	VANDPD     Y0, Y2, Y2
+	VADDPD     Y2, Y1, Y1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Y1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
+
+loop2:
+	VMOVUPD    (CX), Y3
+	VANDPD     Y0, Y3, Y3
+	VADDPD     Y3, Y1, Y1
+	VMOVUPD    (CX)(DI*1), Y3
+	VANDPD     Y0, Y3, Y3
+	VADDPD     Y3, Y2, Y2
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Y1, (AX)
+	VMOVUPS    Y2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
+
+loop3:
+	VMOVUPD    (CX), Y4
+	VANDPD     Y0, Y4, Y4
+	VADDPD     Y4, Y1, Y1
+	VMOVUPD    32(CX), Y4
+	VANDPD     Y0, Y4, Y4
+	VADDPD     Y4, Y2, Y2
+	VMOVUPD    (CX)(DI*1), Y4
+	VANDPD     Y0, Y4, Y4
+	VADDPD     Y4, Y3, Y3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Y1, (AX)
+	VMOVUPS    Y2, 32(AX)
+	VMOVUPS    Y3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS (AX)(DI*1), Y4
+
+loop4:
+	VMOVUPD    (CX), Y5
+	VANDPD     Y0, Y5, Y5
+	VADDPD     Y5, Y1, Y1
+	VMOVUPD    32(CX), Y5
+	VANDPD     Y0, Y5, Y5
+	VADDPD     Y5, Y2, Y2
+	VMOVUPD    64(CX), Y5
+	VANDPD     Y0, Y5, Y5
+	VADDPD     Y5, Y3, Y3
+	VMOVUPD    (CX)(DI*1), Y5
+	VANDPD     Y0, Y5, Y5
+	VADDPD     Y5, Y4, Y4
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Y1, (AX)
+	VMOVUPS    Y2, 32(AX)
+	VMOVUPS    Y3, 64(AX)
+	VMOVUPS    Y4, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS 96(AX), Y4
+	VMOVUPS 128(AX), Y5
+	VMOVUPS 160(AX), Y6
+	VMOVUPS 192(AX), Y7
+	VMOVUPS (AX)(DI*1), Y8
+
+loop8:
+	VMOVUPD    (CX), Y9
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y1, Y1
+	VMOVUPD    32(CX), Y9
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y2, Y2
+	VMOVUPD    64(CX), Y9
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y3, Y3
+	VMOVUPD    96(CX), Y9
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y4, Y4
+	VMOVUPD    128(CX), Y9
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y5, Y5
+	VMOVUPD    160(CX), Y9
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y6, Y6
+	VMOVUPD    192(CX), Y9
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y7, Y7
+	VMOVUPD    (CX)(DI*1), Y9
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y8, Y8
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Y1, (AX)
+	VMOVUPS    Y2, 32(AX)
+	VMOVUPS    Y3, 64(AX)
+	VMOVUPS    Y4, 96(AX)
+	VMOVUPS    Y5, 128(AX)
+	VMOVUPS    Y6, 160(AX)
+	VMOVUPS    Y7, 192(AX)
+	VMOVUPS    Y8, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func sumSquareRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, MMX+
+TEXT ·sumSquareRowsAVX2F64(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
+
+loop1:
+	VMOVUPD    (CX)(DI*1), Y1
+	VMULPD     Y1, Y1, Y1
+	VADDPD     Y1, Y0, Y0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Y0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y0
+	VMOVUPS (AX)(DI*1), Y1
+
+loop2:
+	VMOVUPD    (CX), Y2
+	VMULPD     Y2, Y2, Y2
+	VADDPD     Y2, Y0, Y0
+	VMOVUPD    (CX)(DI*1), Y2
+	VMULPD     Y2, Y2, Y2
+	VADDPD     Y2, Y1, Y1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
+
+loop3:
+	VMOVUPD    (CX), Y3
+	VMULPD     Y3, Y3, Y3
+	VADDPD     Y3, Y0, Y0
+	VMOVUPD    32(CX), Y3
+	VMULPD     Y3, Y3, Y3
+	VADDPD     Y3, Y1, Y1
+	VMOVUPD    (CX)(DI*1), Y3
+	VMULPD     Y3, Y3, Y3
+	VADDPD     Y3, Y2, Y2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
+
+loop4:
+	VMOVUPD    (CX), Y4
+	VMULPD     Y4, Y4, Y4
+	VADDPD     Y4, Y0, Y0
+	VMOVUPD    32(CX), Y4
+	VMULPD     Y4, Y4, Y4
+	VADDPD     Y4, Y1, Y1
+	VMOVUPD    64(CX), Y4
+	VMULPD     Y4, Y4, Y4
+	VADDPD     Y4, Y2, Y2
+	VMOVUPD    (CX)(DI*1), Y4
+	VMULPD     Y4, Y4, Y4
+	VADDPD     Y4, Y3, Y3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS (AX)(DI*1), Y7
+
+loop8:
+	VMOVUPD    (CX), Y8
+	VMULPD     Y8, Y8, Y8
+	VADDPD     Y8, Y0, Y0
+	VMOVUPD    32(CX), Y8
+	VMULPD     Y8, Y8, Y8
+	VADDPD     Y8, Y1, Y1
+	VMOVUPD    64(CX), Y8
+	VMULPD     Y8, Y8, Y8
+	VADDPD     Y8, Y2, Y2
+	VMOVUPD    96(CX), Y8
+	VMULPD     Y8, Y8, Y8
+	VADDPD     Y8, Y3, Y3
+	VMOVUPD    128(CX), Y8
+	VMULPD     Y8, Y8, Y8
+	VADDPD     Y8, Y4, Y4
+	VMOVUPD    160(CX), Y8
+	VMULPD     Y8, Y8, Y8
+	VADDPD     Y8, Y5, Y5
+	VMOVUPD    192(CX), Y8
+	VMULPD     Y8, Y8, Y8
+	VADDPD     Y8, Y6, Y6
+	VMOVUPD    (CX)(DI*1), Y8
+	VMULPD     Y8, Y8, Y8
+	VADDPD     Y8, Y7, Y7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, 96(AX)
+	VMOVUPS    Y4, 128(AX)
+	VMOVUPS    Y5, 160(AX)
+	VMOVUPS    Y6, 192(AX)
+	VMOVUPS    Y7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func momentRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, MMX+
+TEXT ·momentRowsAVX2F64(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    (AX)(DX*1), R8
+	LEAQ    (R8)(DX*1), R9
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	VMOVUPS (AX)(DI*1), Y0
+	VMOVUPS (R8)(DI*1), Y1
+	VMOVUPS (R9)(DI*1), Y2
+
+loop1:
+	VMOVUPD    (CX)(DI*1), Y3
+	VSUBPD     Y0, Y3, Y3
+	VADDPD     Y3, Y1, Y1
+	VMULPD     Y3, Y3, Y3
+	VADDPD     Y3, Y2, Y2
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Y0, (AX)(DI*1)
+	VMOVUPS    Y1, (R8)(DI*1)
+	VMOVUPS    Y2, (R9)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y0
+	VMOVUPS (R8), Y1
+	VMOVUPS (R9), Y2
+	VMOVUPS (AX)(DI*1), Y3
+	VMOVUPS (R8)(DI*1), Y4
+	VMOVUPS (R9)(DI*1), Y5
+
+loop2:
+	VMOVUPD    (CX), Y6
+	VSUBPD     Y0, Y6, Y6
+	VADDPD     Y6, Y1, Y1
+	VMULPD     Y6, Y6, Y6
+	VADDPD     Y6, Y2, Y2
+	VMOVUPD    (CX)(DI*1), Y6
+	VSUBPD     Y3, Y6, Y6
+	VADDPD     Y6, Y4, Y4
+	VMULPD     Y6, Y6, Y6
+	VADDPD     Y6, Y5, Y5
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, (R8)
+	VMOVUPS    Y2, (R9)
+	VMOVUPS    Y3, (AX)(DI*1)
+	VMOVUPS    Y4, (R8)(DI*1)
+	VMOVUPS    Y5, (R9)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y0
+	VMOVUPS (R8), Y1
+	VMOVUPS (R9), Y2
+	VMOVUPS 32(AX), Y3
+	VMOVUPS 32(R8), Y4
+	VMOVUPS 32(R9), Y5
+	VMOVUPS (AX)(DI*1), Y6
+	VMOVUPS (R8)(DI*1), Y7
+	VMOVUPS (R9)(DI*1), Y8
+
+loop3:
+	VMOVUPD    (CX), Y9
+	VSUBPD     Y0, Y9, Y9
+	VADDPD     Y9, Y1, Y1
+	VMULPD     Y9, Y9, Y9
+	VADDPD     Y9, Y2, Y2
+	VMOVUPD    32(CX), Y9
+	VSUBPD     Y3, Y9, Y9
+	VADDPD     Y9, Y4, Y4
+	VMULPD     Y9, Y9, Y9
+	VADDPD     Y9, Y5, Y5
+	VMOVUPD    (CX)(DI*1), Y9
+	VSUBPD     Y6, Y9, Y9
+	VADDPD     Y9, Y7, Y7
+	VMULPD     Y9, Y9, Y9
+	VADDPD     Y9, Y8, Y8
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, (R8)
+	VMOVUPS    Y2, (R9)
+	VMOVUPS    Y3, 32(AX)
+	VMOVUPS    Y4, 32(R8)
+	VMOVUPS    Y5, 32(R9)
+	VMOVUPS    Y6, (AX)(DI*1)
+	VMOVUPS    Y7, (R8)(DI*1)
+	VMOVUPS    Y8, (R9)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y0
+	VMOVUPS (R8), Y1
+	VMOVUPS (R9), Y2
+	VMOVUPS 32(AX), Y3
+	VMOVUPS 32(R8), Y4
+	VMOVUPS 32(R9), Y5
+	VMOVUPS 64(AX), Y6
+	VMOVUPS 64(R8), Y7
+	VMOVUPS 64(R9), Y8
+	VMOVUPS (AX)(DI*1), Y9
+	VMOVUPS (R8)(DI*1), Y10
+	VMOVUPS (R9)(DI*1), Y11
+
+loop4:
+	VMOVUPD    (CX), Y12
+	VSUBPD     Y0, Y12, Y12
+	VADDPD     Y12, Y1, Y1
+	VMULPD     Y12, Y12, Y12
+	VADDPD     Y12, Y2, Y2
+	VMOVUPD    32(CX), Y12
+	VSUBPD     Y3, Y12, Y12
+	VADDPD     Y12, Y4, Y4
+	VMULPD     Y12, Y12, Y12
+	VADDPD     Y12, Y5, Y5
+	VMOVUPD    64(CX), Y12
+	VSUBPD     Y6, Y12, Y12
+	VADDPD     Y12, Y7, Y7
+	VMULPD     Y12, Y12, Y12
+	VADDPD     Y12, Y8, Y8
+	VMOVUPD    (CX)(DI*1), Y12
+	VSUBPD     Y9, Y12, Y12
+	VADDPD     Y12, Y10, Y10
+	VMULPD     Y12, Y12, Y12
+	VADDPD     Y12, Y11, Y11
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, (R8)
+	VMOVUPS    Y2, (R9)
+	VMOVUPS    Y3, 32(AX)
+	VMOVUPS    Y4, 32(R8)
+	VMOVUPS    Y5, 32(R9)
+	VMOVUPS    Y6, 64(AX)
+	VMOVUPS    Y7, 64(R8)
+	VMOVUPS    Y8, 64(R9)
+	VMOVUPS    Y9, (AX)(DI*1)
+	VMOVUPS    Y10, (R8)(DI*1)
+	VMOVUPS    Y11, (R9)(DI*1)
 	VZEROUPPER
 	RET
 
@@ -2808,3 +3783,2181 @@ loop8:
 
 DATA bits7ff8000000000000<>+0(SB)/8, $0x7ff8000000000000
 GLOBL bits7ff8000000000000<>(SB), RODATA|NOPTR, $8
+
+// func minRowsAVX2I8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·minRowsAVX2I8(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Y1
+	VPMINSB    Y1, Y0, Y0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Y0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y0
+	VMOVUPS (AX)(DI*1), Y1
+
+loop2:
+	VMOVUPS    (CX), Y2
+	VPMINSB    Y2, Y0, Y0
+	VMOVUPS    (CX)(DI*1), Y2
+	VPMINSB    Y2, Y1, Y1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
+
+loop3:
+	VMOVUPS    (CX), Y3
+	VPMINSB    Y3, Y0, Y0
+	VMOVUPS    32(CX), Y3
+	VPMINSB    Y3, Y1, Y1
+	VMOVUPS    (CX)(DI*1), Y3
+	VPMINSB    Y3, Y2, Y2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
+
+loop4:
+	VMOVUPS    (CX), Y4
+	VPMINSB    Y4, Y0, Y0
+	VMOVUPS    32(CX), Y4
+	VPMINSB    Y4, Y1, Y1
+	VMOVUPS    64(CX), Y4
+	VPMINSB    Y4, Y2, Y2
+	VMOVUPS    (CX)(DI*1), Y4
+	VPMINSB    Y4, Y3, Y3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS (AX)(DI*1), Y7
+
+loop8:
+	VMOVUPS    (CX), Y8
+	VPMINSB    Y8, Y0, Y0
+	VMOVUPS    32(CX), Y8
+	VPMINSB    Y8, Y1, Y1
+	VMOVUPS    64(CX), Y8
+	VPMINSB    Y8, Y2, Y2
+	VMOVUPS    96(CX), Y8
+	VPMINSB    Y8, Y3, Y3
+	VMOVUPS    128(CX), Y8
+	VPMINSB    Y8, Y4, Y4
+	VMOVUPS    160(CX), Y8
+	VPMINSB    Y8, Y5, Y5
+	VMOVUPS    192(CX), Y8
+	VPMINSB    Y8, Y6, Y6
+	VMOVUPS    (CX)(DI*1), Y8
+	VPMINSB    Y8, Y7, Y7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, 96(AX)
+	VMOVUPS    Y4, 128(AX)
+	VMOVUPS    Y5, 160(AX)
+	VMOVUPS    Y6, 192(AX)
+	VMOVUPS    Y7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX2I16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·minRowsAVX2I16(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Y1
+	VPMINSW    Y1, Y0, Y0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Y0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y0
+	VMOVUPS (AX)(DI*1), Y1
+
+loop2:
+	VMOVUPS    (CX), Y2
+	VPMINSW    Y2, Y0, Y0
+	VMOVUPS    (CX)(DI*1), Y2
+	VPMINSW    Y2, Y1, Y1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
+
+loop3:
+	VMOVUPS    (CX), Y3
+	VPMINSW    Y3, Y0, Y0
+	VMOVUPS    32(CX), Y3
+	VPMINSW    Y3, Y1, Y1
+	VMOVUPS    (CX)(DI*1), Y3
+	VPMINSW    Y3, Y2, Y2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
+
+loop4:
+	VMOVUPS    (CX), Y4
+	VPMINSW    Y4, Y0, Y0
+	VMOVUPS    32(CX), Y4
+	VPMINSW    Y4, Y1, Y1
+	VMOVUPS    64(CX), Y4
+	VPMINSW    Y4, Y2, Y2
+	VMOVUPS    (CX)(DI*1), Y4
+	VPMINSW    Y4, Y3, Y3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS (AX)(DI*1), Y7
+
+loop8:
+	VMOVUPS    (CX), Y8
+	VPMINSW    Y8, Y0, Y0
+	VMOVUPS    32(CX), Y8
+	VPMINSW    Y8, Y1, Y1
+	VMOVUPS    64(CX), Y8
+	VPMINSW    Y8, Y2, Y2
+	VMOVUPS    96(CX), Y8
+	VPMINSW    Y8, Y3, Y3
+	VMOVUPS    128(CX), Y8
+	VPMINSW    Y8, Y4, Y4
+	VMOVUPS    160(CX), Y8
+	VPMINSW    Y8, Y5, Y5
+	VMOVUPS    192(CX), Y8
+	VPMINSW    Y8, Y6, Y6
+	VMOVUPS    (CX)(DI*1), Y8
+	VPMINSW    Y8, Y7, Y7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, 96(AX)
+	VMOVUPS    Y4, 128(AX)
+	VMOVUPS    Y5, 160(AX)
+	VMOVUPS    Y6, 192(AX)
+	VMOVUPS    Y7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX2I32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·minRowsAVX2I32(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Y1
+	VPMINSD    Y1, Y0, Y0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Y0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y0
+	VMOVUPS (AX)(DI*1), Y1
+
+loop2:
+	VMOVUPS    (CX), Y2
+	VPMINSD    Y2, Y0, Y0
+	VMOVUPS    (CX)(DI*1), Y2
+	VPMINSD    Y2, Y1, Y1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
+
+loop3:
+	VMOVUPS    (CX), Y3
+	VPMINSD    Y3, Y0, Y0
+	VMOVUPS    32(CX), Y3
+	VPMINSD    Y3, Y1, Y1
+	VMOVUPS    (CX)(DI*1), Y3
+	VPMINSD    Y3, Y2, Y2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
+
+loop4:
+	VMOVUPS    (CX), Y4
+	VPMINSD    Y4, Y0, Y0
+	VMOVUPS    32(CX), Y4
+	VPMINSD    Y4, Y1, Y1
+	VMOVUPS    64(CX), Y4
+	VPMINSD    Y4, Y2, Y2
+	VMOVUPS    (CX)(DI*1), Y4
+	VPMINSD    Y4, Y3, Y3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS (AX)(DI*1), Y7
+
+loop8:
+	VMOVUPS    (CX), Y8
+	VPMINSD    Y8, Y0, Y0
+	VMOVUPS    32(CX), Y8
+	VPMINSD    Y8, Y1, Y1
+	VMOVUPS    64(CX), Y8
+	VPMINSD    Y8, Y2, Y2
+	VMOVUPS    96(CX), Y8
+	VPMINSD    Y8, Y3, Y3
+	VMOVUPS    128(CX), Y8
+	VPMINSD    Y8, Y4, Y4
+	VMOVUPS    160(CX), Y8
+	VPMINSD    Y8, Y5, Y5
+	VMOVUPS    192(CX), Y8
+	VPMINSD    Y8, Y6, Y6
+	VMOVUPS    (CX)(DI*1), Y8
+	VPMINSD    Y8, Y7, Y7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, 96(AX)
+	VMOVUPS    Y4, 128(AX)
+	VMOVUPS    Y5, 160(AX)
+	VMOVUPS    Y6, 192(AX)
+	VMOVUPS    Y7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX2I64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·minRowsAVX2I64(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Y1
+	VPCMPGTQ   Y1, Y0, Y2
+	VBLENDVPD  Y2, Y1, Y0, Y0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Y0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y0
+	VMOVUPS (AX)(DI*1), Y1
+
+loop2:
+	VMOVUPS    (CX), Y2
+	VPCMPGTQ   Y2, Y0, Y3
+	VBLENDVPD  Y3, Y2, Y0, Y0
+	VMOVUPS    (CX)(DI*1), Y2
+	VPCMPGTQ   Y2, Y1, Y3
+	VBLENDVPD  Y3, Y2, Y1, Y1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
+
+loop3:
+	VMOVUPS    (CX), Y3
+	VPCMPGTQ   Y3, Y0, Y4
+	VBLENDVPD  Y4, Y3, Y0, Y0
+	VMOVUPS    32(CX), Y3
+	VPCMPGTQ   Y3, Y1, Y4
+	VBLENDVPD  Y4, Y3, Y1, Y1
+	VMOVUPS    (CX)(DI*1), Y3
+	VPCMPGTQ   Y3, Y2, Y4
+	VBLENDVPD  Y4, Y3, Y2, Y2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
+
+loop4:
+	VMOVUPS    (CX), Y4
+	VPCMPGTQ   Y4, Y0, Y5
+	VBLENDVPD  Y5, Y4, Y0, Y0
+	VMOVUPS    32(CX), Y4
+	VPCMPGTQ   Y4, Y1, Y5
+	VBLENDVPD  Y5, Y4, Y1, Y1
+	VMOVUPS    64(CX), Y4
+	VPCMPGTQ   Y4, Y2, Y5
+	VBLENDVPD  Y5, Y4, Y2, Y2
+	VMOVUPS    (CX)(DI*1), Y4
+	VPCMPGTQ   Y4, Y3, Y5
+	VBLENDVPD  Y5, Y4, Y3, Y3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS (AX)(DI*1), Y7
+
+loop8:
+	VMOVUPS    (CX), Y8
+	VPCMPGTQ   Y8, Y0, Y9
+	VBLENDVPD  Y9, Y8, Y0, Y0
+	VMOVUPS    32(CX), Y8
+	VPCMPGTQ   Y8, Y1, Y9
+	VBLENDVPD  Y9, Y8, Y1, Y1
+	VMOVUPS    64(CX), Y8
+	VPCMPGTQ   Y8, Y2, Y9
+	VBLENDVPD  Y9, Y8, Y2, Y2
+	VMOVUPS    96(CX), Y8
+	VPCMPGTQ   Y8, Y3, Y9
+	VBLENDVPD  Y9, Y8, Y3, Y3
+	VMOVUPS    128(CX), Y8
+	VPCMPGTQ   Y8, Y4, Y9
+	VBLENDVPD  Y9, Y8, Y4, Y4
+	VMOVUPS    160(CX), Y8
+	VPCMPGTQ   Y8, Y5, Y9
+	VBLENDVPD  Y9, Y8, Y5, Y5
+	VMOVUPS    192(CX), Y8
+	VPCMPGTQ   Y8, Y6, Y9
+	VBLENDVPD  Y9, Y8, Y6, Y6
+	VMOVUPS    (CX)(DI*1), Y8
+	VPCMPGTQ   Y8, Y7, Y9
+	VBLENDVPD  Y9, Y8, Y7, Y7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, 96(AX)
+	VMOVUPS    Y4, 128(AX)
+	VMOVUPS    Y5, 160(AX)
+	VMOVUPS    Y6, 192(AX)
+	VMOVUPS    Y7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX2U8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·minRowsAVX2U8(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Y1
+	VPMINUB    Y1, Y0, Y0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Y0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y0
+	VMOVUPS (AX)(DI*1), Y1
+
+loop2:
+	VMOVUPS    (CX), Y2
+	VPMINUB    Y2, Y0, Y0
+	VMOVUPS    (CX)(DI*1), Y2
+	VPMINUB    Y2, Y1, Y1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
+
+loop3:
+	VMOVUPS    (CX), Y3
+	VPMINUB    Y3, Y0, Y0
+	VMOVUPS    32(CX), Y3
+	VPMINUB    Y3, Y1, Y1
+	VMOVUPS    (CX)(DI*1), Y3
+	VPMINUB    Y3, Y2, Y2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
+
+loop4:
+	VMOVUPS    (CX), Y4
+	VPMINUB    Y4, Y0, Y0
+	VMOVUPS    32(CX), Y4
+	VPMINUB    Y4, Y1, Y1
+	VMOVUPS    64(CX), Y4
+	VPMINUB    Y4, Y2, Y2
+	VMOVUPS    (CX)(DI*1), Y4
+	VPMINUB    Y4, Y3, Y3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS (AX)(DI*1), Y7
+
+loop8:
+	VMOVUPS    (CX), Y8
+	VPMINUB    Y8, Y0, Y0
+	VMOVUPS    32(CX), Y8
+	VPMINUB    Y8, Y1, Y1
+	VMOVUPS    64(CX), Y8
+	VPMINUB    Y8, Y2, Y2
+	VMOVUPS    96(CX), Y8
+	VPMINUB    Y8, Y3, Y3
+	VMOVUPS    128(CX), Y8
+	VPMINUB    Y8, Y4, Y4
+	VMOVUPS    160(CX), Y8
+	VPMINUB    Y8, Y5, Y5
+	VMOVUPS    192(CX), Y8
+	VPMINUB    Y8, Y6, Y6
+	VMOVUPS    (CX)(DI*1), Y8
+	VPMINUB    Y8, Y7, Y7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, 96(AX)
+	VMOVUPS    Y4, 128(AX)
+	VMOVUPS    Y5, 160(AX)
+	VMOVUPS    Y6, 192(AX)
+	VMOVUPS    Y7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX2U16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·minRowsAVX2U16(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Y1
+	VPMINUW    Y1, Y0, Y0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Y0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y0
+	VMOVUPS (AX)(DI*1), Y1
+
+loop2:
+	VMOVUPS    (CX), Y2
+	VPMINUW    Y2, Y0, Y0
+	VMOVUPS    (CX)(DI*1), Y2
+	VPMINUW    Y2, Y1, Y1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
+
+loop3:
+	VMOVUPS    (CX), Y3
+	VPMINUW    Y3, Y0, Y0
+	VMOVUPS    32(CX), Y3
+	VPMINUW    Y3, Y1, Y1
+	VMOVUPS    (CX)(DI*1), Y3
+	VPMINUW    Y3, Y2, Y2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
+
+loop4:
+	VMOVUPS    (CX), Y4
+	VPMINUW    Y4, Y0, Y0
+	VMOVUPS    32(CX), Y4
+	VPMINUW    Y4, Y1, Y1
+	VMOVUPS    64(CX), Y4
+	VPMINUW    Y4, Y2, Y2
+	VMOVUPS    (CX)(DI*1), Y4
+	VPMINUW    Y4, Y3, Y3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS (AX)(DI*1), Y7
+
+loop8:
+	VMOVUPS    (CX), Y8
+	VPMINUW    Y8, Y0, Y0
+	VMOVUPS    32(CX), Y8
+	VPMINUW    Y8, Y1, Y1
+	VMOVUPS    64(CX), Y8
+	VPMINUW    Y8, Y2, Y2
+	VMOVUPS    96(CX), Y8
+	VPMINUW    Y8, Y3, Y3
+	VMOVUPS    128(CX), Y8
+	VPMINUW    Y8, Y4, Y4
+	VMOVUPS    160(CX), Y8
+	VPMINUW    Y8, Y5, Y5
+	VMOVUPS    192(CX), Y8
+	VPMINUW    Y8, Y6, Y6
+	VMOVUPS    (CX)(DI*1), Y8
+	VPMINUW    Y8, Y7, Y7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, 96(AX)
+	VMOVUPS    Y4, 128(AX)
+	VMOVUPS    Y5, 160(AX)
+	VMOVUPS    Y6, 192(AX)
+	VMOVUPS    Y7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX2U32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·minRowsAVX2U32(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Y0
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Y1
+	VPMINUD    Y1, Y0, Y0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Y0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y0
+	VMOVUPS (AX)(DI*1), Y1
+
+loop2:
+	VMOVUPS    (CX), Y2
+	VPMINUD    Y2, Y0, Y0
+	VMOVUPS    (CX)(DI*1), Y2
+	VPMINUD    Y2, Y1, Y1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
+
+loop3:
+	VMOVUPS    (CX), Y3
+	VPMINUD    Y3, Y0, Y0
+	VMOVUPS    32(CX), Y3
+	VPMINUD    Y3, Y1, Y1
+	VMOVUPS    (CX)(DI*1), Y3
+	VPMINUD    Y3, Y2, Y2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
+
+loop4:
+	VMOVUPS    (CX), Y4
+	VPMINUD    Y4, Y0, Y0
+	VMOVUPS    32(CX), Y4
+	VPMINUD    Y4, Y1, Y1
+	VMOVUPS    64(CX), Y4
+	VPMINUD    Y4, Y2, Y2
+	VMOVUPS    (CX)(DI*1), Y4
+	VPMINUD    Y4, Y3, Y3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS (AX)(DI*1), Y7
+
+loop8:
+	VMOVUPS    (CX), Y8
+	VPMINUD    Y8, Y0, Y0
+	VMOVUPS    32(CX), Y8
+	VPMINUD    Y8, Y1, Y1
+	VMOVUPS    64(CX), Y8
+	VPMINUD    Y8, Y2, Y2
+	VMOVUPS    96(CX), Y8
+	VPMINUD    Y8, Y3, Y3
+	VMOVUPS    128(CX), Y8
+	VPMINUD    Y8, Y4, Y4
+	VMOVUPS    160(CX), Y8
+	VPMINUD    Y8, Y5, Y5
+	VMOVUPS    192(CX), Y8
+	VPMINUD    Y8, Y6, Y6
+	VMOVUPS    (CX)(DI*1), Y8
+	VPMINUD    Y8, Y7, Y7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    Y2, 64(AX)
+	VMOVUPS    Y3, 96(AX)
+	VMOVUPS    Y4, 128(AX)
+	VMOVUPS    Y5, 160(AX)
+	VMOVUPS    Y6, 192(AX)
+	VMOVUPS    Y7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX2U64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·minRowsAVX2U64(SB), NOSPLIT, $0-48
+	MOVQ         acc+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         vectors+32(FP), SI
+	MOVQ         last+40(FP), DI
+	VBROADCASTSD bits8000000000000000<>+0(SB), Y0
+	CMPQ         SI, $0x02
+	JE           vectors2
+	CMPQ         SI, $0x03
+	JE           vectors3
+	CMPQ         SI, $0x04
+	JE           vectors4
+	CMPQ         SI, $0x08
+	JE           vectors8
+	VMOVUPS      (AX)(DI*1), Y1
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Y2
+	VPXOR      Y0, Y2, Y3
+	VPXOR      Y0, Y1, Y4
+	VPCMPGTQ   Y3, Y4, Y3
+	VBLENDVPD  Y3, Y2, Y1, Y1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Y1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
+
+loop2:
+	VMOVUPS    (CX), Y3
+	VPXOR      Y0, Y3, Y4
+	VPXOR      Y0, Y1, Y5
+	VPCMPGTQ   Y4, Y5, Y4
+	VBLENDVPD  Y4, Y3, Y1, Y1
+	VMOVUPS    (CX)(DI*1), Y3
+	VPXOR      Y0, Y3, Y4
+	VPXOR      Y0, Y2, Y5
+	VPCMPGTQ   Y4, Y5, Y4
+	VBLENDVPD  Y4, Y3, Y2, Y2
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Y1, (AX)
+	VMOVUPS    Y2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
+
+loop3:
+	VMOVUPS    (CX), Y4
+	VPXOR      Y0, Y4, Y5
+	VPXOR      Y0, Y1, Y6
+	VPCMPGTQ   Y5, Y6, Y5
+	VBLENDVPD  Y5, Y4, Y1, Y1
+	VMOVUPS    32(CX), Y4
+	VPXOR      Y0, Y4, Y5
+	VPXOR      Y0, Y2, Y6
+	VPCMPGTQ   Y5, Y6, Y5
+	VBLENDVPD  Y5, Y4, Y2, Y2
+	VMOVUPS    (CX)(DI*1), Y4
+	VPXOR      Y0, Y4, Y5
+	VPXOR      Y0, Y3, Y6
+	VPCMPGTQ   Y5, Y6, Y5
+	VBLENDVPD  Y5, Y4, Y3, Y3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Y1, (AX)
+	VMOVUPS    Y2, 32(AX)
+	VMOVUPS    Y3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS (AX)(DI*1), Y4
+
+loop4:
+	VMOVUPS    (CX), Y5
+	VPXOR      Y0, Y5, Y6
+	VPXOR      Y0, Y1, Y7
+	VPCMPGTQ   Y6, Y7, Y6
+	VBLENDVPD  Y6, Y5, Y1, Y1
+	VMOVUPS    32(CX), Y5
+	VPXOR      Y0, Y5, Y6
+	VPXOR      Y0, Y2, Y7
+	VPCMPGTQ   Y6, Y7, Y6
+	VBLENDVPD  Y6, Y5, Y2, Y2
+	VMOVUPS    64(CX), Y5
+	VPXOR      Y0, Y5, Y6
+	VPXOR      Y0, Y3, Y7
+	VPCMPGTQ   Y6, Y7, Y6
+	VBLENDVPD  Y6, Y5, Y3, Y3
+	VMOVUPS    (CX)(DI*1), Y5
+	VPXOR      Y0, Y5, Y6
+	VPXOR      Y0, Y4, Y7
+	VPCMPGTQ   Y6, Y7, Y6
+	VBLENDVPD  Y6, Y5, Y4, Y4
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Y1, (AX)
+	VMOVUPS    Y2, 32(AX)
+	VMOVUPS    Y3, 64(AX)
+	VMOVUPS    Y4, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS 96(AX), Y4
+	VMOVUPS 128(AX), Y5
+	VMOVUPS 160(AX), Y6
+	VMOVUPS 192(AX), Y7
+	VMOVUPS (AX)(DI*1), Y8
+
+loop8:
+	VMOVUPS    (CX), Y9
+	VPXOR      Y0, Y9, Y10
+	VPXOR      Y0, Y1, Y11
+	VPCMPGTQ   Y10, Y11, Y10
+	VBLENDVPD  Y10, Y9, Y1, Y1
+	VMOVUPS    32(CX), Y9
+	VPXOR      Y0, Y9, Y10
+	VPXOR      Y0, Y2, Y11
+	VPCMPGTQ   Y10, Y11, Y10
+	VBLENDVPD  Y10, Y9, Y2, Y2
+	VMOVUPS    64(CX), Y9
+	VPXOR      Y0, Y9, Y10
+	VPXOR      Y0, Y3, Y11
+	VPCMPGTQ   Y10, Y11, Y10
+	VBLENDVPD  Y10, Y9, Y3, Y3
+	VMOVUPS    96(CX), Y9
+	VPXOR      Y0, Y9, Y10
+	VPXOR      Y0, Y4, Y11
+	VPCMPGTQ   Y10, Y11, Y10
+	VBLENDVPD  Y10, Y9, Y4, Y4
+	VMOVUPS    128(CX), Y9
+	VPXOR      Y0, Y9, Y10
+	VPXOR      Y0, Y5, Y11
+	VPCMPGTQ   Y10, Y11, Y10
+	VBLENDVPD  Y10, Y9, Y5, Y5
+	VMOVUPS    160(CX), Y9
+	VPXOR      Y0, Y9, Y10
+	VPXOR      Y0, Y6, Y11
+	VPCMPGTQ   Y10, Y11, Y10
+	VBLENDVPD  Y10, Y9, Y6, Y6
+	VMOVUPS    192(CX), Y9
+	VPXOR      Y0, Y9, Y10
+	VPXOR      Y0, Y7, Y11
+	VPCMPGTQ   Y10, Y11, Y10
+	VBLENDVPD  Y10, Y9, Y7, Y7
+	VMOVUPS    (CX)(DI*1), Y9
+	VPXOR      Y0, Y9, Y10
+	VPXOR      Y0, Y8, Y11
+	VPCMPGTQ   Y10, Y11, Y10
+	VBLENDVPD  Y10, Y9, Y8, Y8
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Y1, (AX)
+	VMOVUPS    Y2, 32(AX)
+	VMOVUPS    Y3, 64(AX)
+	VMOVUPS    Y4, 96(AX)
+	VMOVUPS    Y5, 128(AX)
+	VMOVUPS    Y6, 160(AX)
+	VMOVUPS    Y7, 192(AX)
+	VMOVUPS    Y8, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX2Half(acc *byte, x *byte, stride int, rows int, vectors int, last int, order *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·minRowsAVX2Half(SB), NOSPLIT, $0-56
+	MOVQ         acc+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         vectors+32(FP), SI
+	MOVQ         last+40(FP), DI
+	MOVQ         order+48(FP), R8
+	VBROADCASTSS (R8), Y0
+	VBROADCASTSS 4(R8), Y1
+	VBROADCASTSS 8(R8), Y2
+	VBROADCASTSS bits80008000<>+0(SB), Y3
+	CMPQ         SI, $0x02
+	JE           vectors2
+	CMPQ         SI, $0x03
+	JE           vectors3
+	CMPQ         SI, $0x04
+	JE           vectors4
+	CMPQ         SI, $0x08
+	JE           vectors8
+	VMOVUPS      (AX)(DI*1), Y4
+	VPXOR        Y3, Y4, Y4
+	VPSRAW       $0x0f, Y4, Y5
+	VPSRLW       $0x01, Y5, Y5
+	VPXOR        Y5, Y4, Y4
+	VPSUBW       Y0, Y4, Y4
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Y5
+	VPXOR      Y3, Y5, Y5
+	VPSRAW     $0x0f, Y5, Y6
+	VPSRLW     $0x01, Y6, Y6
+	VPXOR      Y6, Y5, Y5
+	VPSUBW     Y0, Y5, Y5
+	VPMAXSW    Y5, Y4, Y4
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VPCMPGTW   Y1, Y4, Y1
+	VPADDW     Y0, Y4, Y4
+	VPSRAW     $0x0f, Y4, Y0
+	VPSRLW     $0x01, Y0, Y0
+	VPXOR      Y0, Y4, Y4
+	VPXOR      Y3, Y4, Y4
+	VPBLENDVB  Y1, Y2, Y4, Y4
+	VMOVUPS    Y4, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y4
+	VPXOR   Y3, Y4, Y4
+	VPSRAW  $0x0f, Y4, Y5
+	VPSRLW  $0x01, Y5, Y5
+	VPXOR   Y5, Y4, Y4
+	VPSUBW  Y0, Y4, Y4
+	VMOVUPS (AX)(DI*1), Y5
+	VPXOR   Y3, Y5, Y5
+	VPSRAW  $0x0f, Y5, Y6
+	VPSRLW  $0x01, Y6, Y6
+	VPXOR   Y6, Y5, Y5
+	VPSUBW  Y0, Y5, Y5
+
+loop2:
+	VMOVUPS    (CX), Y6
+	VPXOR      Y3, Y6, Y6
+	VPSRAW     $0x0f, Y6, Y7
+	VPSRLW     $0x01, Y7, Y7
+	VPXOR      Y7, Y6, Y6
+	VPSUBW     Y0, Y6, Y6
+	VPMAXSW    Y6, Y4, Y4
+	VMOVUPS    (CX)(DI*1), Y6
+	VPXOR      Y3, Y6, Y6
+	VPSRAW     $0x0f, Y6, Y7
+	VPSRLW     $0x01, Y7, Y7
+	VPXOR      Y7, Y6, Y6
+	VPSUBW     Y0, Y6, Y6
+	VPMAXSW    Y6, Y5, Y5
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VPCMPGTW   Y1, Y4, Y6
+	VPADDW     Y0, Y4, Y4
+	VPSRAW     $0x0f, Y4, Y7
+	VPSRLW     $0x01, Y7, Y7
+	VPXOR      Y7, Y4, Y4
+	VPXOR      Y3, Y4, Y4
+	VPBLENDVB  Y6, Y2, Y4, Y4
+	VMOVUPS    Y4, (AX)
+	VPCMPGTW   Y1, Y5, Y1
+	VPADDW     Y0, Y5, Y5
+	VPSRAW     $0x0f, Y5, Y0
+	VPSRLW     $0x01, Y0, Y0
+	VPXOR      Y0, Y5, Y5
+	VPXOR      Y3, Y5, Y5
+	VPBLENDVB  Y1, Y2, Y5, Y5
+	VMOVUPS    Y5, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y4
+	VPXOR   Y3, Y4, Y4
+	VPSRAW  $0x0f, Y4, Y5
+	VPSRLW  $0x01, Y5, Y5
+	VPXOR   Y5, Y4, Y4
+	VPSUBW  Y0, Y4, Y4
+	VMOVUPS 32(AX), Y5
+	VPXOR   Y3, Y5, Y5
+	VPSRAW  $0x0f, Y5, Y6
+	VPSRLW  $0x01, Y6, Y6
+	VPXOR   Y6, Y5, Y5
+	VPSUBW  Y0, Y5, Y5
+	VMOVUPS (AX)(DI*1), Y6
+	VPXOR   Y3, Y6, Y6
+	VPSRAW  $0x0f, Y6, Y7
+	VPSRLW  $0x01, Y7, Y7
+	VPXOR   Y7, Y6, Y6
+	VPSUBW  Y0, Y6, Y6
+
+loop3:
+	VMOVUPS    (CX), Y7
+	VPXOR      Y3, Y7, Y7
+	VPSRAW     $0x0f, Y7, Y8
+	VPSRLW     $0x01, Y8, Y8
+	VPXOR      Y8, Y7, Y7
+	VPSUBW     Y0, Y7, Y7
+	VPMAXSW    Y7, Y4, Y4
+	VMOVUPS    32(CX), Y7
+	VPXOR      Y3, Y7, Y7
+	VPSRAW     $0x0f, Y7, Y8
+	VPSRLW     $0x01, Y8, Y8
+	VPXOR      Y8, Y7, Y7
+	VPSUBW     Y0, Y7, Y7
+	VPMAXSW    Y7, Y5, Y5
+	VMOVUPS    (CX)(DI*1), Y7
+	VPXOR      Y3, Y7, Y7
+	VPSRAW     $0x0f, Y7, Y8
+	VPSRLW     $0x01, Y8, Y8
+	VPXOR      Y8, Y7, Y7
+	VPSUBW     Y0, Y7, Y7
+	VPMAXSW    Y7, Y6, Y6
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VPCMPGTW   Y1, Y4, Y7
+	VPADDW     Y0, Y4, Y4
+	VPSRAW     $0x0f, Y4, Y8
+	VPSRLW     $0x01, Y8, Y8
+	VPXOR      Y8, Y4, Y4
+	VPXOR      Y3, Y4, Y4
+	VPBLENDVB  Y7, Y2, Y4, Y4
+	VMOVUPS    Y4, (AX)
+	VPCMPGTW   Y1, Y5, Y4
+	VPADDW     Y0, Y5, Y5
+	VPSRAW     $0x0f, Y5, Y7
+	VPSRLW     $0x01, Y7, Y7
+	VPXOR      Y7, Y5, Y5
+	VPXOR      Y3, Y5, Y5
+	VPBLENDVB  Y4, Y2, Y5, Y5
+	VMOVUPS    Y5, 32(AX)
+	VPCMPGTW   Y1, Y6, Y1
+	VPADDW     Y0, Y6, Y6
+	VPSRAW     $0x0f, Y6, Y0
+	VPSRLW     $0x01, Y0, Y0
+	VPXOR      Y0, Y6, Y6
+	VPXOR      Y3, Y6, Y6
+	VPBLENDVB  Y1, Y2, Y6, Y6
+	VMOVUPS    Y6, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y4
+	VPXOR   Y3, Y4, Y4
+	VPSRAW  $0x0f, Y4, Y5
+	VPSRLW  $0x01, Y5, Y5
+	VPXOR   Y5, Y4, Y4
+	VPSUBW  Y0, Y4, Y4
+	VMOVUPS 32(AX), Y5
+	VPXOR   Y3, Y5, Y5
+	VPSRAW  $0x0f, Y5, Y6
+	VPSRLW  $0x01, Y6, Y6
+	VPXOR   Y6, Y5, Y5
+	VPSUBW  Y0, Y5, Y5
+	VMOVUPS 64(AX), Y6
+	VPXOR   Y3, Y6, Y6
+	VPSRAW  $0x0f, Y6, Y7
+	VPSRLW  $0x01, Y7, Y7
+	VPXOR   Y7, Y6, Y6
+	VPSUBW  Y0, Y6, Y6
+	VMOVUPS (AX)(DI*1), Y7
+	VPXOR   Y3, Y7, Y7
+	VPSRAW  $0x0f, Y7, Y8
+	VPSRLW  $0x01, Y8, Y8
+	VPXOR   Y8, Y7, Y7
+	VPSUBW  Y0, Y7, Y7
+
+loop4:
+	VMOVUPS    (CX), Y8
+	VPXOR      Y3, Y8, Y8
+	VPSRAW     $0x0f, Y8, Y9
+	VPSRLW     $0x01, Y9, Y9
+	VPXOR      Y9, Y8, Y8
+	VPSUBW     Y0, Y8, Y8
+	VPMAXSW    Y8, Y4, Y4
+	VMOVUPS    32(CX), Y8
+	VPXOR      Y3, Y8, Y8
+	VPSRAW     $0x0f, Y8, Y9
+	VPSRLW     $0x01, Y9, Y9
+	VPXOR      Y9, Y8, Y8
+	VPSUBW     Y0, Y8, Y8
+	VPMAXSW    Y8, Y5, Y5
+	VMOVUPS    64(CX), Y8
+	VPXOR      Y3, Y8, Y8
+	VPSRAW     $0x0f, Y8, Y9
+	VPSRLW     $0x01, Y9, Y9
+	VPXOR      Y9, Y8, Y8
+	VPSUBW     Y0, Y8, Y8
+	VPMAXSW    Y8, Y6, Y6
+	VMOVUPS    (CX)(DI*1), Y8
+	VPXOR      Y3, Y8, Y8
+	VPSRAW     $0x0f, Y8, Y9
+	VPSRLW     $0x01, Y9, Y9
+	VPXOR      Y9, Y8, Y8
+	VPSUBW     Y0, Y8, Y8
+	VPMAXSW    Y8, Y7, Y7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VPCMPGTW   Y1, Y4, Y8
+	VPADDW     Y0, Y4, Y4
+	VPSRAW     $0x0f, Y4, Y9
+	VPSRLW     $0x01, Y9, Y9
+	VPXOR      Y9, Y4, Y4
+	VPXOR      Y3, Y4, Y4
+	VPBLENDVB  Y8, Y2, Y4, Y4
+	VMOVUPS    Y4, (AX)
+	VPCMPGTW   Y1, Y5, Y4
+	VPADDW     Y0, Y5, Y5
+	VPSRAW     $0x0f, Y5, Y8
+	VPSRLW     $0x01, Y8, Y8
+	VPXOR      Y8, Y5, Y5
+	VPXOR      Y3, Y5, Y5
+	VPBLENDVB  Y4, Y2, Y5, Y5
+	VMOVUPS    Y5, 32(AX)
+	VPCMPGTW   Y1, Y6, Y4
+	VPADDW     Y0, Y6, Y6
+	VPSRAW     $0x0f, Y6, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y5, Y6, Y6
+	VPXOR      Y3, Y6, Y6
+	VPBLENDVB  Y4, Y2, Y6, Y6
+	VMOVUPS    Y6, 64(AX)
+	VPCMPGTW   Y1, Y7, Y1
+	VPADDW     Y0, Y7, Y7
+	VPSRAW     $0x0f, Y7, Y0
+	VPSRLW     $0x01, Y0, Y0
+	VPXOR      Y0, Y7, Y7
+	VPXOR      Y3, Y7, Y7
+	VPBLENDVB  Y1, Y2, Y7, Y7
+	VMOVUPS    Y7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y4
+	VPXOR   Y3, Y4, Y4
+	VPSRAW  $0x0f, Y4, Y5
+	VPSRLW  $0x01, Y5, Y5
+	VPXOR   Y5, Y4, Y4
+	VPSUBW  Y0, Y4, Y4
+	VMOVUPS 32(AX), Y5
+	VPXOR   Y3, Y5, Y5
+	VPSRAW  $0x0f, Y5, Y6
+	VPSRLW  $0x01, Y6, Y6
+	VPXOR   Y6, Y5, Y5
+	VPSUBW  Y0, Y5, Y5
+	VMOVUPS 64(AX), Y6
+	VPXOR   Y3, Y6, Y6
+	VPSRAW  $0x0f, Y6, Y7
+	VPSRLW  $0x01, Y7, Y7
+	VPXOR   Y7, Y6, Y6
+	VPSUBW  Y0, Y6, Y6
+	VMOVUPS 96(AX), Y7
+	VPXOR   Y3, Y7, Y7
+	VPSRAW  $0x0f, Y7, Y8
+	VPSRLW  $0x01, Y8, Y8
+	VPXOR   Y8, Y7, Y7
+	VPSUBW  Y0, Y7, Y7
+	VMOVUPS 128(AX), Y8
+	VPXOR   Y3, Y8, Y8
+	VPSRAW  $0x0f, Y8, Y9
+	VPSRLW  $0x01, Y9, Y9
+	VPXOR   Y9, Y8, Y8
+	VPSUBW  Y0, Y8, Y8
+	VMOVUPS 160(AX), Y9
+	VPXOR   Y3, Y9, Y9
+	VPSRAW  $0x0f, Y9, Y10
+	VPSRLW  $0x01, Y10, Y10
+	VPXOR   Y10, Y9, Y9
+	VPSUBW  Y0, Y9, Y9
+	VMOVUPS 192(AX), Y10
+	VPXOR   Y3, Y10, Y10
+	VPSRAW  $0x0f, Y10, Y11
+	VPSRLW  $0x01, Y11, Y11
+	VPXOR   Y11, Y10, Y10
+	VPSUBW  Y0, Y10, Y10
+	VMOVUPS (AX)(DI*1), Y11
+	VPXOR   Y3, Y11, Y11
+	VPSRAW  $0x0f, Y11, Y12
+	VPSRLW  $0x01, Y12, Y12
+	VPXOR   Y12, Y11, Y11
+	VPSUBW  Y0, Y11, Y11
+
+loop8:
+	VMOVUPS    (CX), Y12
+	VPXOR      Y3, Y12, Y12
+	VPSRAW     $0x0f, Y12, Y13
+	VPSRLW     $0x01, Y13, Y13
+	VPXOR      Y13, Y12, Y12
+	VPSUBW     Y0, Y12, Y12
+	VPMAXSW    Y12, Y4, Y4
+	VMOVUPS    32(CX), Y12
+	VPXOR      Y3, Y12, Y12
+	VPSRAW     $0x0f, Y12, Y13
+	VPSRLW     $0x01, Y13, Y13
+	VPXOR      Y13, Y12, Y12
+	VPSUBW     Y0, Y12, Y12
+	VPMAXSW    Y12, Y5, Y5
+	VMOVUPS    64(CX), Y12
+	VPXOR      Y3, Y12, Y12
+	VPSRAW     $0x0f, Y12, Y13
+	VPSRLW     $0x01, Y13, Y13
+	VPXOR      Y13, Y12, Y12
+	VPSUBW     Y0, Y12, Y12
+	VPMAXSW    Y12, Y6, Y6
+	VMOVUPS    96(CX), Y12
+	VPXOR      Y3, Y12, Y12
+	VPSRAW     $0x0f, Y12, Y13
+	VPSRLW     $0x01, Y13, Y13
+	VPXOR      Y13, Y12, Y12
+	VPSUBW     Y0, Y12, Y12
+	VPMAXSW    Y12, Y7, Y7
+	VMOVUPS    128(CX), Y12
+	VPXOR      Y3, Y12, Y12
+	VPSRAW     $0x0f, Y12, Y13
+	VPSRLW     $0x01, Y13, Y13
+	VPXOR      Y13, Y12, Y12
+	VPSUBW     Y0, Y12, Y12
+	VPMAXSW    Y12, Y8, Y8
+	VMOVUPS    160(CX), Y12
+	VPXOR      Y3, Y12, Y12
+	VPSRAW     $0x0f, Y12, Y13
+	VPSRLW     $0x01, Y13, Y13
+	VPXOR      Y13, Y12, Y12
+	VPSUBW     Y0, Y12, Y12
+	VPMAXSW    Y12, Y9, Y9
+	VMOVUPS    192(CX), Y12
+	VPXOR      Y3, Y12, Y12
+	VPSRAW     $0x0f, Y12, Y13
+	VPSRLW     $0x01, Y13, Y13
+	VPXOR      Y13, Y12, Y12
+	VPSUBW     Y0, Y12, Y12
+	VPMAXSW    Y12, Y10, Y10
+	VMOVUPS    (CX)(DI*1), Y12
+	VPXOR      Y3, Y12, Y12
+	VPSRAW     $0x0f, Y12, Y13
+	VPSRLW     $0x01, Y13, Y13
+	VPXOR      Y13, Y12, Y12
+	VPSUBW     Y0, Y12, Y12
+	VPMAXSW    Y12, Y11, Y11
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VPCMPGTW   Y1, Y4, Y12
+	VPADDW     Y0, Y4, Y4
+	VPSRAW     $0x0f, Y4, Y13
+	VPSRLW     $0x01, Y13, Y13
+	VPXOR      Y13, Y4, Y4
+	VPXOR      Y3, Y4, Y4
+	VPBLENDVB  Y12, Y2, Y4, Y4
+	VMOVUPS    Y4, (AX)
+	VPCMPGTW   Y1, Y5, Y4
+	VPADDW     Y0, Y5, Y5
+	VPSRAW     $0x0f, Y5, Y12
+	VPSRLW     $0x01, Y12, Y12
+	VPXOR      Y12, Y5, Y5
+	VPXOR      Y3, Y5, Y5
+	VPBLENDVB  Y4, Y2, Y5, Y5
+	VMOVUPS    Y5, 32(AX)
+	VPCMPGTW   Y1, Y6, Y4
+	VPADDW     Y0, Y6, Y6
+	VPSRAW     $0x0f, Y6, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y5, Y6, Y6
+	VPXOR      Y3, Y6, Y6
+	VPBLENDVB  Y4, Y2, Y6, Y6
+	VMOVUPS    Y6, 64(AX)
+	VPCMPGTW   Y1, Y7, Y4
+	VPADDW     Y0, Y7, Y7
+	VPSRAW     $0x0f, Y7, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y5, Y7, Y7
+	VPXOR      Y3, Y7, Y7
+	VPBLENDVB  Y4, Y2, Y7, Y7
+	VMOVUPS    Y7, 96(AX)
+	VPCMPGTW   Y1, Y8, Y4
+	VPADDW     Y0, Y8, Y8
+	VPSRAW     $0x0f, Y8, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y5, Y8, Y8
+	VPXOR      Y3, Y8, Y8
+	VPBLENDVB  Y4, Y2, Y8, Y8
+	VMOVUPS    Y8, 128(AX)
+	VPCMPGTW   Y1, Y9, Y4
+	VPADDW     Y0, Y9, Y9
+	VPSRAW     $0x0f, Y9, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y5, Y9, Y9
+	VPXOR      Y3, Y9, Y9
+	VPBLENDVB  Y4, Y2, Y9, Y9
+	VMOVUPS    Y9, 160(AX)
+	VPCMPGTW   Y1, Y10, Y4
+	VPADDW     Y0, Y10, Y10
+	VPSRAW     $0x0f, Y10, Y5
+	VPSRLW     $0x01, Y5, Y5
+	VPXOR      Y5, Y10, Y10
+	VPXOR      Y3, Y10, Y10
+	VPBLENDVB  Y4, Y2, Y10, Y10
+	VMOVUPS    Y10, 192(AX)
+	VPCMPGTW   Y1, Y11, Y1
+	VPADDW     Y0, Y11, Y11
+	VPSRAW     $0x0f, Y11, Y0
+	VPSRLW     $0x01, Y0, Y0
+	VPXOR      Y0, Y11, Y11
+	VPXOR      Y3, Y11, Y11
+	VPBLENDVB  Y1, Y2, Y11, Y11
+	VMOVUPS    Y11, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+DATA bits80008000<>+0(SB)/4, $0x80008000
+GLOBL bits80008000<>(SB), RODATA|NOPTR, $4
+
+// func minRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, MMX+
+TEXT ·minRowsAVX2F32(SB), NOSPLIT, $0-48
+	MOVQ         acc+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         vectors+32(FP), SI
+	MOVQ         last+40(FP), DI
+	VBROADCASTSS bits7fc00000<>+0(SB), Y0
+	CMPQ         SI, $0x02
+	JE           vectors2
+	CMPQ         SI, $0x03
+	JE           vectors3
+	CMPQ         SI, $0x04
+	JE           vectors4
+	CMPQ         SI, $0x08
+	JE           vectors8
+	VMOVUPS      (AX)(DI*1), Y1
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Y2
+	VCMPPS     $0x03, Y2, Y1, Y4
+	VMINPS     Y2, Y1, Y3
+	VMINPS     Y1, Y2, Y1
+	VORPS      Y3, Y1, Y1
+	VORPS      Y1, Y4, Y1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VCMPPS     $0x03, Y1, Y1, Y2
+	VBLENDVPS  Y2, Y0, Y1, Y1
+	VMOVUPS    Y1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
+
+loop2:
+	VMOVUPS    (CX), Y3
+	VCMPPS     $0x03, Y3, Y1, Y5
+	VMINPS     Y3, Y1, Y4
+	VMINPS     Y1, Y3, Y1
+	VORPS      Y4, Y1, Y1
+	VORPS      Y1, Y5, Y1
+	VMOVUPS    (CX)(DI*1), Y3
+	VCMPPS     $0x03, Y3, Y2, Y5
+	VMINPS     Y3, Y2, Y4
+	VMINPS     Y2, Y3, Y2
+	VORPS      Y4, Y2, Y2
+	VORPS      Y2, Y5, Y2
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VCMPPS     $0x03, Y1, Y1, Y3
+	VBLENDVPS  Y3, Y0, Y1, Y1
+	VMOVUPS    Y1, (AX)
+	VCMPPS     $0x03, Y2, Y2, Y1
+	VBLENDVPS  Y1, Y0, Y2, Y2
+	VMOVUPS    Y2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
+
+loop3:
+	VMOVUPS    (CX), Y4
+	VCMPPS     $0x03, Y4, Y1, Y6
+	VMINPS     Y4, Y1, Y5
+	VMINPS     Y1, Y4, Y1
+	VORPS      Y5, Y1, Y1
+	VORPS      Y1, Y6, Y1
+	VMOVUPS    32(CX), Y4
+	VCMPPS     $0x03, Y4, Y2, Y6
+	VMINPS     Y4, Y2, Y5
+	VMINPS     Y2, Y4, Y2
+	VORPS      Y5, Y2, Y2
+	VORPS      Y2, Y6, Y2
+	VMOVUPS    (CX)(DI*1), Y4
+	VCMPPS     $0x03, Y4, Y3, Y6
+	VMINPS     Y4, Y3, Y5
+	VMINPS     Y3, Y4, Y3
+	VORPS      Y5, Y3, Y3
+	VORPS      Y3, Y6, Y3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VCMPPS     $0x03, Y1, Y1, Y4
+	VBLENDVPS  Y4, Y0, Y1, Y1
+	VMOVUPS    Y1, (AX)
+	VCMPPS     $0x03, Y2, Y2, Y1
+	VBLENDVPS  Y1, Y0, Y2, Y2
+	VMOVUPS    Y2, 32(AX)
+	VCMPPS     $0x03, Y3, Y3, Y1
+	VBLENDVPS  Y1, Y0, Y3, Y3
+	VMOVUPS    Y3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS (AX)(DI*1), Y4
+
+loop4:
+	VMOVUPS    (CX), Y5
+	VCMPPS     $0x03, Y5, Y1, Y7
+	VMINPS     Y5, Y1, Y6
+	VMINPS     Y1, Y5, Y1
+	VORPS      Y6, Y1, Y1
+	VORPS      Y1, Y7, Y1
+	VMOVUPS    32(CX), Y5
+	VCMPPS     $0x03, Y5, Y2, Y7
+	VMINPS     Y5, Y2, Y6
+	VMINPS     Y2, Y5, Y2
+	VORPS      Y6, Y2, Y2
+	VORPS      Y2, Y7, Y2
+	VMOVUPS    64(CX), Y5
+	VCMPPS     $0x03, Y5, Y3, Y7
+	VMINPS     Y5, Y3, Y6
+	VMINPS     Y3, Y5, Y3
+	VORPS      Y6, Y3, Y3
+	VORPS      Y3, Y7, Y3
+	VMOVUPS    (CX)(DI*1), Y5
+	VCMPPS     $0x03, Y5, Y4, Y7
+	VMINPS     Y5, Y4, Y6
+	VMINPS     Y4, Y5, Y4
+	VORPS      Y6, Y4, Y4
+	VORPS      Y4, Y7, Y4
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VCMPPS     $0x03, Y1, Y1, Y5
+	VBLENDVPS  Y5, Y0, Y1, Y1
+	VMOVUPS    Y1, (AX)
+	VCMPPS     $0x03, Y2, Y2, Y1
+	VBLENDVPS  Y1, Y0, Y2, Y2
+	VMOVUPS    Y2, 32(AX)
+	VCMPPS     $0x03, Y3, Y3, Y1
+	VBLENDVPS  Y1, Y0, Y3, Y3
+	VMOVUPS    Y3, 64(AX)
+	VCMPPS     $0x03, Y4, Y4, Y1
+	VBLENDVPS  Y1, Y0, Y4, Y4
+	VMOVUPS    Y4, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS 96(AX), Y4
+	VMOVUPS 128(AX), Y5
+	VMOVUPS 160(AX), Y6
+	VMOVUPS 192(AX), Y7
+	VMOVUPS (AX)(DI*1), Y8
+
+loop8:
+	VMOVUPS    (CX), Y9
+	VCMPPS     $0x03, Y9, Y1, Y11
+	VMINPS     Y9, Y1, Y10
+	VMINPS     Y1, Y9, Y1
+	VORPS      Y10, Y1, Y1
+	VORPS      Y1, Y11, Y1
+	VMOVUPS    32(CX), Y9
+	VCMPPS     $0x03, Y9, Y2, Y11
+	VMINPS     Y9, Y2, Y10
+	VMINPS     Y2, Y9, Y2
+	VORPS      Y10, Y2, Y2
+	VORPS      Y2, Y11, Y2
+	VMOVUPS    64(CX), Y9
+	VCMPPS     $0x03, Y9, Y3, Y11
+	VMINPS     Y9, Y3, Y10
+	VMINPS     Y3, Y9, Y3
+	VORPS      Y10, Y3, Y3
+	VORPS      Y3, Y11, Y3
+	VMOVUPS    96(CX), Y9
+	VCMPPS     $0x03, Y9, Y4, Y11
+	VMINPS     Y9, Y4, Y10
+	VMINPS     Y4, Y9, Y4
+	VORPS      Y10, Y4, Y4
+	VORPS      Y4, Y11, Y4
+	VMOVUPS    128(CX), Y9
+	VCMPPS     $0x03, Y9, Y5, Y11
+	VMINPS     Y9, Y5, Y10
+	VMINPS     Y5, Y9, Y5
+	VORPS      Y10, Y5, Y5
+	VORPS      Y5, Y11, Y5
+	VMOVUPS    160(CX), Y9
+	VCMPPS     $0x03, Y9, Y6, Y11
+	VMINPS     Y9, Y6, Y10
+	VMINPS     Y6, Y9, Y6
+	VORPS      Y10, Y6, Y6
+	VORPS      Y6, Y11, Y6
+	VMOVUPS    192(CX), Y9
+	VCMPPS     $0x03, Y9, Y7, Y11
+	VMINPS     Y9, Y7, Y10
+	VMINPS     Y7, Y9, Y7
+	VORPS      Y10, Y7, Y7
+	VORPS      Y7, Y11, Y7
+	VMOVUPS    (CX)(DI*1), Y9
+	VCMPPS     $0x03, Y9, Y8, Y11
+	VMINPS     Y9, Y8, Y10
+	VMINPS     Y8, Y9, Y8
+	VORPS      Y10, Y8, Y8
+	VORPS      Y8, Y11, Y8
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VCMPPS     $0x03, Y1, Y1, Y9
+	VBLENDVPS  Y9, Y0, Y1, Y1
+	VMOVUPS    Y1, (AX)
+	VCMPPS     $0x03, Y2, Y2, Y1
+	VBLENDVPS  Y1, Y0, Y2, Y2
+	VMOVUPS    Y2, 32(AX)
+	VCMPPS     $0x03, Y3, Y3, Y1
+	VBLENDVPS  Y1, Y0, Y3, Y3
+	VMOVUPS    Y3, 64(AX)
+	VCMPPS     $0x03, Y4, Y4, Y1
+	VBLENDVPS  Y1, Y0, Y4, Y4
+	VMOVUPS    Y4, 96(AX)
+	VCMPPS     $0x03, Y5, Y5, Y1
+	VBLENDVPS  Y1, Y0, Y5, Y5
+	VMOVUPS    Y5, 128(AX)
+	VCMPPS     $0x03, Y6, Y6, Y1
+	VBLENDVPS  Y1, Y0, Y6, Y6
+	VMOVUPS    Y6, 160(AX)
+	VCMPPS     $0x03, Y7, Y7, Y1
+	VBLENDVPS  Y1, Y0, Y7, Y7
+	VMOVUPS    Y7, 192(AX)
+	VCMPPS     $0x03, Y8, Y8, Y1
+	VBLENDVPS  Y1, Y0, Y8, Y8
+	VMOVUPS    Y8, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, MMX+
+TEXT ·minRowsAVX2F64(SB), NOSPLIT, $0-48
+	MOVQ         acc+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         vectors+32(FP), SI
+	MOVQ         last+40(FP), DI
+	VBROADCASTSD bits7ff8000000000000<>+0(SB), Y0
+	CMPQ         SI, $0x02
+	JE           vectors2
+	CMPQ         SI, $0x03
+	JE           vectors3
+	CMPQ         SI, $0x04
+	JE           vectors4
+	CMPQ         SI, $0x08
+	JE           vectors8
+	VMOVUPS      (AX)(DI*1), Y1
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Y2
+	VCMPPD     $0x03, Y2, Y1, Y4
+	VMINPD     Y2, Y1, Y3
+	VMINPD     Y1, Y2, Y1
+	VORPS      Y3, Y1, Y1
+	VORPS      Y1, Y4, Y1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VCMPPD     $0x03, Y1, Y1, Y2
+	VBLENDVPD  Y2, Y0, Y1, Y1
+	VMOVUPS    Y1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Y1
+	VMOVUPS (AX)(DI*1), Y2
+
+loop2:
+	VMOVUPS    (CX), Y3
+	VCMPPD     $0x03, Y3, Y1, Y5
+	VMINPD     Y3, Y1, Y4
+	VMINPD     Y1, Y3, Y1
+	VORPS      Y4, Y1, Y1
+	VORPS      Y1, Y5, Y1
+	VMOVUPS    (CX)(DI*1), Y3
+	VCMPPD     $0x03, Y3, Y2, Y5
+	VMINPD     Y3, Y2, Y4
+	VMINPD     Y2, Y3, Y2
+	VORPS      Y4, Y2, Y2
+	VORPS      Y2, Y5, Y2
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VCMPPD     $0x03, Y1, Y1, Y3
+	VBLENDVPD  Y3, Y0, Y1, Y1
+	VMOVUPS    Y1, (AX)
+	VCMPPD     $0x03, Y2, Y2, Y1
+	VBLENDVPD  Y1, Y0, Y2, Y2
+	VMOVUPS    Y2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS (AX)(DI*1), Y3
+
+loop3:
+	VMOVUPS    (CX), Y4
+	VCMPPD     $0x03, Y4, Y1, Y6
+	VMINPD     Y4, Y1, Y5
+	VMINPD     Y1, Y4, Y1
+	VORPS      Y5, Y1, Y1
+	VORPS      Y1, Y6, Y1
+	VMOVUPS    32(CX), Y4
+	VCMPPD     $0x03, Y4, Y2, Y6
+	VMINPD     Y4, Y2, Y5
+	VMINPD     Y2, Y4, Y2
+	VORPS      Y5, Y2, Y2
+	VORPS      Y2, Y6, Y2
+	VMOVUPS    (CX)(DI*1), Y4
+	VCMPPD     $0x03, Y4, Y3, Y6
+	VMINPD     Y4, Y3, Y5
+	VMINPD     Y3, Y4, Y3
+	VORPS      Y5, Y3, Y3
+	VORPS      Y3, Y6, Y3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VCMPPD     $0x03, Y1, Y1, Y4
+	VBLENDVPD  Y4, Y0, Y1, Y1
+	VMOVUPS    Y1, (AX)
+	VCMPPD     $0x03, Y2, Y2, Y1
+	VBLENDVPD  Y1, Y0, Y2, Y2
+	VMOVUPS    Y2, 32(AX)
+	VCMPPD     $0x03, Y3, Y3, Y1
+	VBLENDVPD  Y1, Y0, Y3, Y3
+	VMOVUPS    Y3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS (AX)(DI*1), Y4
+
+loop4:
+	VMOVUPS    (CX), Y5
+	VCMPPD     $0x03, Y5, Y1, Y7
+	VMINPD     Y5, Y1, Y6
+	VMINPD     Y1, Y5, Y1
+	VORPS      Y6, Y1, Y1
+	VORPS      Y1, Y7, Y1
+	VMOVUPS    32(CX), Y5
+	VCMPPD     $0x03, Y5, Y2, Y7
+	VMINPD     Y5, Y2, Y6
+	VMINPD     Y2, Y5, Y2
+	VORPS      Y6, Y2, Y2
+	VORPS      Y2, Y7, Y2
+	VMOVUPS    64(CX), Y5
+	VCMPPD     $0x03, Y5, Y3, Y7
+	VMINPD     Y5, Y3, Y6
+	VMINPD     Y3, Y5, Y3
+	VORPS      Y6, Y3, Y3
+	VORPS      Y3, Y7, Y3
+	VMOVUPS    (CX)(DI*1), Y5
+	VCMPPD     $0x03, Y5, Y4, Y7
+	VMINPD     Y5, Y4, Y6
+	VMINPD     Y4, Y5, Y4
+	VORPS      Y6, Y4, Y4
+	VORPS      Y4, Y7, Y4
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VCMPPD     $0x03, Y1, Y1, Y5
+	VBLENDVPD  Y5, Y0, Y1, Y1
+	VMOVUPS    Y1, (AX)
+	VCMPPD     $0x03, Y2, Y2, Y1
+	VBLENDVPD  Y1, Y0, Y2, Y2
+	VMOVUPS    Y2, 32(AX)
+	VCMPPD     $0x03, Y3, Y3, Y1
+	VBLENDVPD  Y1, Y0, Y3, Y3
+	VMOVUPS    Y3, 64(AX)
+	VCMPPD     $0x03, Y4, Y4, Y1
+	VBLENDVPD  Y1, Y0, Y4, Y4
+	VMOVUPS    Y4, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS 96(AX), Y4
+	VMOVUPS 128(AX), Y5
+	VMOVUPS 160(AX), Y6
+	VMOVUPS 192(AX), Y7
+	VMOVUPS (AX)(DI*1), Y8
+
+loop8:
+	VMOVUPS    (CX), Y9
+	VCMPPD     $0x03, Y9, Y1, Y11
+	VMINPD     Y9, Y1, Y10
+	VMINPD     Y1, Y9, Y1
+	VORPS      Y10, Y1, Y1
+	VORPS      Y1, Y11, Y1
+	VMOVUPS    32(CX), Y9
+	VCMPPD     $0x03, Y9, Y2, Y11
+	VMINPD     Y9, Y2, Y10
+	VMINPD     Y2, Y9, Y2
+	VORPS      Y10, Y2, Y2
+	VORPS      Y2, Y11, Y2
+	VMOVUPS    64(CX), Y9
+	VCMPPD     $0x03, Y9, Y3, Y11
+	VMINPD     Y9, Y3, Y10
+	VMINPD     Y3, Y9, Y3
+	VORPS      Y10, Y3, Y3
+	VORPS      Y3, Y11, Y3
+	VMOVUPS    96(CX), Y9
+	VCMPPD     $0x03, Y9, Y4, Y11
+	VMINPD     Y9, Y4, Y10
+	VMINPD     Y4, Y9, Y4
+	VORPS      Y10, Y4, Y4
+	VORPS      Y4, Y11, Y4
+	VMOVUPS    128(CX), Y9
+	VCMPPD     $0x03, Y9, Y5, Y11
+	VMINPD     Y9, Y5, Y10
+	VMINPD     Y5, Y9, Y5
+	VORPS      Y10, Y5, Y5
+	VORPS      Y5, Y11, Y5
+	VMOVUPS    160(CX), Y9
+	VCMPPD     $0x03, Y9, Y6, Y11
+	VMINPD     Y9, Y6, Y10
+	VMINPD     Y6, Y9, Y6
+	VORPS      Y10, Y6, Y6
+	VORPS      Y6, Y11, Y6
+	VMOVUPS    192(CX), Y9
+	VCMPPD     $0x03, Y9, Y7, Y11
+	VMINPD     Y9, Y7, Y10
+	VMINPD     Y7, Y9, Y7
+	VORPS      Y10, Y7, Y7
+	VORPS      Y7, Y11, Y7
+	VMOVUPS    (CX)(DI*1), Y9
+	VCMPPD     $0x03, Y9, Y8, Y11
+	VMINPD     Y9, Y8, Y10
+	VMINPD     Y8, Y9, Y8
+	VORPS      Y10, Y8, Y8
+	VORPS      Y8, Y11, Y8
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VCMPPD     $0x03, Y1, Y1, Y9
+	VBLENDVPD  Y9, Y0, Y1, Y1
+	VMOVUPS    Y1, (AX)
+	VCMPPD     $0x03, Y2, Y2, Y1
+	VBLENDVPD  Y1, Y0, Y2, Y2
+	VMOVUPS    Y2, 32(AX)
+	VCMPPD     $0x03, Y3, Y3, Y1
+	VBLENDVPD  Y1, Y0, Y3, Y3
+	VMOVUPS    Y3, 64(AX)
+	VCMPPD     $0x03, Y4, Y4, Y1
+	VBLENDVPD  Y1, Y0, Y4, Y4
+	VMOVUPS    Y4, 96(AX)
+	VCMPPD     $0x03, Y5, Y5, Y1
+	VBLENDVPD  Y1, Y0, Y5, Y5
+	VMOVUPS    Y5, 128(AX)
+	VCMPPD     $0x03, Y6, Y6, Y1
+	VBLENDVPD  Y1, Y0, Y6, Y6
+	VMOVUPS    Y6, 160(AX)
+	VCMPPD     $0x03, Y7, Y7, Y1
+	VBLENDVPD  Y1, Y0, Y7, Y7
+	VMOVUPS    Y7, 192(AX)
+	VCMPPD     $0x03, Y8, Y8, Y1
+	VBLENDVPD  Y1, Y0, Y8, Y8
+	VMOVUPS    Y8, (AX)(DI*1)
+	VZEROUPPER
+	RET

@@ -177,9 +177,174 @@ loop8:
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// func sumAbsRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·sumAbsRowsAVX512F32(SB), NOSPLIT, $0-48
+	MOVQ         acc+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         vectors+32(FP), SI
+	MOVQ         last+40(FP), DI
+	VBROADCASTSD bits7fffffffffffffff<>+0(SB), Z0
+	CMPQ         SI, $0x02
+	JE           vectors2
+	CMPQ         SI, $0x03
+	JE           vectors3
+	CMPQ         SI, $0x04
+	JE           vectors4
+	CMPQ         SI, $0x08
+	JE           vectors8
+	VMOVUPS      (AX)(DI*2), Z1
+
+loop1:
+	VCVTPS2PD  (CX)(DI*1), Z2
+	VANDPD     Z0, Z2, Z2
+	VADDPD     Z2, Z1, Z1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Z1, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z1
+	VMOVUPS (AX)(DI*2), Z2
+
+loop2:
+	VCVTPS2PD  (CX), Z3
+	VANDPD     Z0, Z3, Z3
+	VADDPD     Z3, Z1, Z1
+	VCVTPS2PD  (CX)(DI*1), Z3
+	VANDPD     Z0, Z3, Z3
+	VADDPD     Z3, Z2, Z2
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z2, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS (AX)(DI*2), Z3
+
+loop3:
+	VCVTPS2PD  (CX), Z4
+	VANDPD     Z0, Z4, Z4
+	VADDPD     Z4, Z1, Z1
+	VCVTPS2PD  32(CX), Z4
+	VANDPD     Z0, Z4, Z4
+	VADDPD     Z4, Z2, Z2
+	VCVTPS2PD  (CX)(DI*1), Z4
+	VANDPD     Z0, Z4, Z4
+	VADDPD     Z4, Z3, Z3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z2, 64(AX)
+	VMOVUPS    Z3, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS (AX)(DI*2), Z4
+
+loop4:
+	VCVTPS2PD  (CX), Z5
+	VANDPD     Z0, Z5, Z5
+	VADDPD     Z5, Z1, Z1
+	VCVTPS2PD  32(CX), Z5
+	VANDPD     Z0, Z5, Z5
+	VADDPD     Z5, Z2, Z2
+	VCVTPS2PD  64(CX), Z5
+	VANDPD     Z0, Z5, Z5
+	VADDPD     Z5, Z3, Z3
+	VCVTPS2PD  (CX)(DI*1), Z5
+	VANDPD     Z0, Z5, Z5
+	VADDPD     Z5, Z4, Z4
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z2, 64(AX)
+	VMOVUPS    Z3, 128(AX)
+	VMOVUPS    Z4, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS (AX)(DI*2), Z8
+
+loop8:
+	VCVTPS2PD  (CX), Z9
+	VANDPD     Z0, Z9, Z9
+	VADDPD     Z9, Z1, Z1
+	VCVTPS2PD  32(CX), Z9
+	VANDPD     Z0, Z9, Z9
+	VADDPD     Z9, Z2, Z2
+	VCVTPS2PD  64(CX), Z9
+	VANDPD     Z0, Z9, Z9
+	VADDPD     Z9, Z3, Z3
+	VCVTPS2PD  96(CX), Z9
+	VANDPD     Z0, Z9, Z9
+	VADDPD     Z9, Z4, Z4
+	VCVTPS2PD  128(CX), Z9
+	VANDPD     Z0, Z9, Z9
+	VADDPD     Z9, Z5, Z5
+	VCVTPS2PD  160(CX), Z9
+	VANDPD     Z0, Z9, Z9
+	VADDPD     Z9, Z6, Z6
+	VCVTPS2PD  192(CX), Z9
+	VANDPD     Z0, Z9, Z9
+	VADDPD     Z9, Z7, Z7
+	VCVTPS2PD  (CX)(DI*1), Z9
+	VANDPD     Z0, Z9, Z9
+	VADDPD     Z9, Z8, Z8
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z2, 64(AX)
+	VMOVUPS    Z3, 128(AX)
+	VMOVUPS    Z4, 192(AX)
+	VMOVUPS    Z5, 256(AX)
+	VMOVUPS    Z6, 320(AX)
+	VMOVUPS    Z7, 384(AX)
+	VMOVUPS    Z8, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+DATA bits7fffffffffffffff<>+0(SB)/8, $0x7fffffffffffffff
+GLOBL bits7fffffffffffffff<>(SB), RODATA|NOPTR, $8
+
+// func sumSquareRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·sumRowsAVX512F64(SB), NOSPLIT, $0-48
+TEXT ·sumSquareRowsAVX512F32(SB), NOSPLIT, $0-48
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    stride+16(FP), DX
@@ -194,53 +359,63 @@ TEXT ·sumRowsAVX512F64(SB), NOSPLIT, $0-48
 	JE      vectors4
 	CMPQ    SI, $0x08
 	JE      vectors8
-	VMOVUPS (AX)(DI*1), Z0
+	VMOVUPS (AX)(DI*2), Z0
 
 loop1:
-	VADDPD     (CX)(DI*1), Z0, Z0
+	VCVTPS2PD  (CX)(DI*1), Z1
+	VMULPD     Z1, Z1, Z1
+	VADDPD     Z1, Z0, Z0
 	PREFETCHT0 2048(CX)
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop1
-	VMOVUPS    Z0, (AX)(DI*1)
+	VMOVUPS    Z0, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
 vectors2:
 	VMOVUPS (AX), Z0
-	VMOVUPS (AX)(DI*1), Z1
+	VMOVUPS (AX)(DI*2), Z1
 
 loop2:
-	VADDPD     (CX), Z0, Z0
-	VADDPD     (CX)(DI*1), Z1, Z1
+	VCVTPS2PD  (CX), Z2
+	VMULPD     Z2, Z2, Z2
+	VADDPD     Z2, Z0, Z0
+	VCVTPS2PD  (CX)(DI*1), Z2
+	VMULPD     Z2, Z2, Z2
+	VADDPD     Z2, Z1, Z1
 	PREFETCHT0 2048(CX)
-	PREFETCHT0 2112(CX)
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop2
 	VMOVUPS    Z0, (AX)
-	VMOVUPS    Z1, (AX)(DI*1)
+	VMOVUPS    Z1, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
 vectors3:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
-	VMOVUPS (AX)(DI*1), Z2
+	VMOVUPS (AX)(DI*2), Z2
 
 loop3:
-	VADDPD     (CX), Z0, Z0
-	VADDPD     64(CX), Z1, Z1
-	VADDPD     (CX)(DI*1), Z2, Z2
+	VCVTPS2PD  (CX), Z3
+	VMULPD     Z3, Z3, Z3
+	VADDPD     Z3, Z0, Z0
+	VCVTPS2PD  32(CX), Z3
+	VMULPD     Z3, Z3, Z3
+	VADDPD     Z3, Z1, Z1
+	VCVTPS2PD  (CX)(DI*1), Z3
+	VMULPD     Z3, Z3, Z3
+	VADDPD     Z3, Z2, Z2
 	PREFETCHT0 2048(CX)
 	PREFETCHT0 2112(CX)
-	PREFETCHT0 2176(CX)
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop3
 	VMOVUPS    Z0, (AX)
 	VMOVUPS    Z1, 64(AX)
-	VMOVUPS    Z2, (AX)(DI*1)
+	VMOVUPS    Z2, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
@@ -248,24 +423,30 @@ vectors4:
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
-	VMOVUPS (AX)(DI*1), Z3
+	VMOVUPS (AX)(DI*2), Z3
 
 loop4:
-	VADDPD     (CX), Z0, Z0
-	VADDPD     64(CX), Z1, Z1
-	VADDPD     128(CX), Z2, Z2
-	VADDPD     (CX)(DI*1), Z3, Z3
+	VCVTPS2PD  (CX), Z4
+	VMULPD     Z4, Z4, Z4
+	VADDPD     Z4, Z0, Z0
+	VCVTPS2PD  32(CX), Z4
+	VMULPD     Z4, Z4, Z4
+	VADDPD     Z4, Z1, Z1
+	VCVTPS2PD  64(CX), Z4
+	VMULPD     Z4, Z4, Z4
+	VADDPD     Z4, Z2, Z2
+	VCVTPS2PD  (CX)(DI*1), Z4
+	VMULPD     Z4, Z4, Z4
+	VADDPD     Z4, Z3, Z3
 	PREFETCHT0 2048(CX)
 	PREFETCHT0 2112(CX)
-	PREFETCHT0 2176(CX)
-	PREFETCHT0 2240(CX)
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop4
 	VMOVUPS    Z0, (AX)
 	VMOVUPS    Z1, 64(AX)
 	VMOVUPS    Z2, 128(AX)
-	VMOVUPS    Z3, (AX)(DI*1)
+	VMOVUPS    Z3, (AX)(DI*2)
 	VZEROUPPER
 	RET
 
@@ -277,25 +458,37 @@ vectors8:
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
-	VMOVUPS (AX)(DI*1), Z7
+	VMOVUPS (AX)(DI*2), Z7
 
 loop8:
-	VADDPD     (CX), Z0, Z0
-	VADDPD     64(CX), Z1, Z1
-	VADDPD     128(CX), Z2, Z2
-	VADDPD     192(CX), Z3, Z3
-	VADDPD     256(CX), Z4, Z4
-	VADDPD     320(CX), Z5, Z5
-	VADDPD     384(CX), Z6, Z6
-	VADDPD     (CX)(DI*1), Z7, Z7
+	VCVTPS2PD  (CX), Z8
+	VMULPD     Z8, Z8, Z8
+	VADDPD     Z8, Z0, Z0
+	VCVTPS2PD  32(CX), Z8
+	VMULPD     Z8, Z8, Z8
+	VADDPD     Z8, Z1, Z1
+	VCVTPS2PD  64(CX), Z8
+	VMULPD     Z8, Z8, Z8
+	VADDPD     Z8, Z2, Z2
+	VCVTPS2PD  96(CX), Z8
+	VMULPD     Z8, Z8, Z8
+	VADDPD     Z8, Z3, Z3
+	VCVTPS2PD  128(CX), Z8
+	VMULPD     Z8, Z8, Z8
+	VADDPD     Z8, Z4, Z4
+	VCVTPS2PD  160(CX), Z8
+	VMULPD     Z8, Z8, Z8
+	VADDPD     Z8, Z5, Z5
+	VCVTPS2PD  192(CX), Z8
+	VMULPD     Z8, Z8, Z8
+	VADDPD     Z8, Z6, Z6
+	VCVTPS2PD  (CX)(DI*1), Z8
+	VMULPD     Z8, Z8, Z8
+	VADDPD     Z8, Z7, Z7
 	PREFETCHT0 2048(CX)
 	PREFETCHT0 2112(CX)
 	PREFETCHT0 2176(CX)
 	PREFETCHT0 2240(CX)
-	PREFETCHT0 2304(CX)
-	PREFETCHT0 2368(CX)
-	PREFETCHT0 2432(CX)
-	PREFETCHT0 2496(CX)
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop8
@@ -306,7 +499,175 @@ loop8:
 	VMOVUPS    Z4, 256(AX)
 	VMOVUPS    Z5, 320(AX)
 	VMOVUPS    Z6, 384(AX)
-	VMOVUPS    Z7, (AX)(DI*1)
+	VMOVUPS    Z7, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+// func momentRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·momentRowsAVX512F32(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    (AX)(DX*2), R8
+	LEAQ    (R8)(DX*2), R9
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	VMOVUPS (AX)(DI*2), Z0
+	VMOVUPS (R8)(DI*2), Z1
+	VMOVUPS (R9)(DI*2), Z2
+
+loop1:
+	VCVTPS2PD  (CX)(DI*1), Z3
+	VSUBPD     Z0, Z3, Z3
+	VADDPD     Z3, Z1, Z1
+	VMULPD     Z3, Z3, Z3
+	VADDPD     Z3, Z2, Z2
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Z0, (AX)(DI*2)
+	VMOVUPS    Z1, (R8)(DI*2)
+	VMOVUPS    Z2, (R9)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z0
+	VMOVUPS (R8), Z1
+	VMOVUPS (R9), Z2
+	VMOVUPS (AX)(DI*2), Z3
+	VMOVUPS (R8)(DI*2), Z4
+	VMOVUPS (R9)(DI*2), Z5
+
+loop2:
+	VCVTPS2PD  (CX), Z6
+	VSUBPD     Z0, Z6, Z6
+	VADDPD     Z6, Z1, Z1
+	VMULPD     Z6, Z6, Z6
+	VADDPD     Z6, Z2, Z2
+	VCVTPS2PD  (CX)(DI*1), Z6
+	VSUBPD     Z3, Z6, Z6
+	VADDPD     Z6, Z4, Z4
+	VMULPD     Z6, Z6, Z6
+	VADDPD     Z6, Z5, Z5
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, (R8)
+	VMOVUPS    Z2, (R9)
+	VMOVUPS    Z3, (AX)(DI*2)
+	VMOVUPS    Z4, (R8)(DI*2)
+	VMOVUPS    Z5, (R9)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z0
+	VMOVUPS (R8), Z1
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(AX), Z3
+	VMOVUPS 64(R8), Z4
+	VMOVUPS 64(R9), Z5
+	VMOVUPS (AX)(DI*2), Z6
+	VMOVUPS (R8)(DI*2), Z7
+	VMOVUPS (R9)(DI*2), Z8
+
+loop3:
+	VCVTPS2PD  (CX), Z9
+	VSUBPD     Z0, Z9, Z9
+	VADDPD     Z9, Z1, Z1
+	VMULPD     Z9, Z9, Z9
+	VADDPD     Z9, Z2, Z2
+	VCVTPS2PD  32(CX), Z9
+	VSUBPD     Z3, Z9, Z9
+	VADDPD     Z9, Z4, Z4
+	VMULPD     Z9, Z9, Z9
+	VADDPD     Z9, Z5, Z5
+	VCVTPS2PD  (CX)(DI*1), Z9
+	VSUBPD     Z6, Z9, Z9
+	VADDPD     Z9, Z7, Z7
+	VMULPD     Z9, Z9, Z9
+	VADDPD     Z9, Z8, Z8
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, (R8)
+	VMOVUPS    Z2, (R9)
+	VMOVUPS    Z3, 64(AX)
+	VMOVUPS    Z4, 64(R8)
+	VMOVUPS    Z5, 64(R9)
+	VMOVUPS    Z6, (AX)(DI*2)
+	VMOVUPS    Z7, (R8)(DI*2)
+	VMOVUPS    Z8, (R9)(DI*2)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z0
+	VMOVUPS (R8), Z1
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(AX), Z3
+	VMOVUPS 64(R8), Z4
+	VMOVUPS 64(R9), Z5
+	VMOVUPS 128(AX), Z6
+	VMOVUPS 128(R8), Z7
+	VMOVUPS 128(R9), Z8
+	VMOVUPS (AX)(DI*2), Z9
+	VMOVUPS (R8)(DI*2), Z10
+	VMOVUPS (R9)(DI*2), Z11
+
+loop4:
+	VCVTPS2PD  (CX), Z12
+	VSUBPD     Z0, Z12, Z12
+	VADDPD     Z12, Z1, Z1
+	VMULPD     Z12, Z12, Z12
+	VADDPD     Z12, Z2, Z2
+	VCVTPS2PD  32(CX), Z12
+	VSUBPD     Z3, Z12, Z12
+	VADDPD     Z12, Z4, Z4
+	VMULPD     Z12, Z12, Z12
+	VADDPD     Z12, Z5, Z5
+	VCVTPS2PD  64(CX), Z12
+	VSUBPD     Z6, Z12, Z12
+	VADDPD     Z12, Z7, Z7
+	VMULPD     Z12, Z12, Z12
+	VADDPD     Z12, Z8, Z8
+	VCVTPS2PD  (CX)(DI*1), Z12
+	VSUBPD     Z9, Z12, Z12
+	VADDPD     Z12, Z10, Z10
+	VMULPD     Z12, Z12, Z12
+	VADDPD     Z12, Z11, Z11
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, (R8)
+	VMOVUPS    Z2, (R9)
+	VMOVUPS    Z3, 64(AX)
+	VMOVUPS    Z4, 64(R8)
+	VMOVUPS    Z5, 64(R9)
+	VMOVUPS    Z6, 128(AX)
+	VMOVUPS    Z7, 128(R8)
+	VMOVUPS    Z8, 128(R9)
+	VMOVUPS    Z9, (AX)(DI*2)
+	VMOVUPS    Z10, (R8)(DI*2)
+	VMOVUPS    Z11, (R9)(DI*2)
 	VZEROUPPER
 	RET
 
@@ -479,6 +840,650 @@ loop8:
 	VMOVUPS      Z6, 320(AX)
 	VMOVUPS      Z7, 384(AX)
 	VMOVUPS      Z8, (AX)(DI*2)
+	VZEROUPPER
+	RET
+
+// func sumRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·sumRowsAVX512F64(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
+
+loop1:
+	VADDPD     (CX)(DI*1), Z0, Z0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Z0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(DI*1), Z1
+
+loop2:
+	VADDPD     (CX), Z0, Z0
+	VADDPD     (CX)(DI*1), Z1, Z1
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX)(DI*1), Z2
+
+loop3:
+	VADDPD     (CX), Z0, Z0
+	VADDPD     64(CX), Z1, Z1
+	VADDPD     (CX)(DI*1), Z2, Z2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS (AX)(DI*1), Z3
+
+loop4:
+	VADDPD     (CX), Z0, Z0
+	VADDPD     64(CX), Z1, Z1
+	VADDPD     128(CX), Z2, Z2
+	VADDPD     (CX)(DI*1), Z3, Z3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS (AX)(DI*1), Z7
+
+loop8:
+	VADDPD     (CX), Z0, Z0
+	VADDPD     64(CX), Z1, Z1
+	VADDPD     128(CX), Z2, Z2
+	VADDPD     192(CX), Z3, Z3
+	VADDPD     256(CX), Z4, Z4
+	VADDPD     320(CX), Z5, Z5
+	VADDPD     384(CX), Z6, Z6
+	VADDPD     (CX)(DI*1), Z7, Z7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	PREFETCHT0 2304(CX)
+	PREFETCHT0 2368(CX)
+	PREFETCHT0 2432(CX)
+	PREFETCHT0 2496(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, 192(AX)
+	VMOVUPS    Z4, 256(AX)
+	VMOVUPS    Z5, 320(AX)
+	VMOVUPS    Z6, 384(AX)
+	VMOVUPS    Z7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func sumAbsRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·sumAbsRowsAVX512F64(SB), NOSPLIT, $0-48
+	MOVQ         acc+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         vectors+32(FP), SI
+	MOVQ         last+40(FP), DI
+	VBROADCASTSD bits7fffffffffffffff<>+0(SB), Z0
+	CMPQ         SI, $0x02
+	JE           vectors2
+	CMPQ         SI, $0x03
+	JE           vectors3
+	CMPQ         SI, $0x04
+	JE           vectors4
+	CMPQ         SI, $0x08
+	JE           vectors8
+	VMOVUPS      (AX)(DI*1), Z1
+
+loop1:
+	VMOVUPD    (CX)(DI*1), Z2
+	VANDPD     Z0, Z2, Z2
+	VADDPD     Z2, Z1, Z1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Z1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z1
+	VMOVUPS (AX)(DI*1), Z2
+
+loop2:
+	VMOVUPD    (CX), Z3
+	VANDPD     Z0, Z3, Z3
+	VADDPD     Z3, Z1, Z1
+	VMOVUPD    (CX)(DI*1), Z3
+	VANDPD     Z0, Z3, Z3
+	VADDPD     Z3, Z2, Z2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS (AX)(DI*1), Z3
+
+loop3:
+	VMOVUPD    (CX), Z4
+	VANDPD     Z0, Z4, Z4
+	VADDPD     Z4, Z1, Z1
+	VMOVUPD    64(CX), Z4
+	VANDPD     Z0, Z4, Z4
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    (CX)(DI*1), Z4
+	VANDPD     Z0, Z4, Z4
+	VADDPD     Z4, Z3, Z3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z2, 64(AX)
+	VMOVUPS    Z3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS (AX)(DI*1), Z4
+
+loop4:
+	VMOVUPD    (CX), Z5
+	VANDPD     Z0, Z5, Z5
+	VADDPD     Z5, Z1, Z1
+	VMOVUPD    64(CX), Z5
+	VANDPD     Z0, Z5, Z5
+	VADDPD     Z5, Z2, Z2
+	VMOVUPD    128(CX), Z5
+	VANDPD     Z0, Z5, Z5
+	VADDPD     Z5, Z3, Z3
+	VMOVUPD    (CX)(DI*1), Z5
+	VANDPD     Z0, Z5, Z5
+	VADDPD     Z5, Z4, Z4
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z2, 64(AX)
+	VMOVUPS    Z3, 128(AX)
+	VMOVUPS    Z4, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS (AX)(DI*1), Z8
+
+loop8:
+	VMOVUPD    (CX), Z9
+	VANDPD     Z0, Z9, Z9
+	VADDPD     Z9, Z1, Z1
+	VMOVUPD    64(CX), Z9
+	VANDPD     Z0, Z9, Z9
+	VADDPD     Z9, Z2, Z2
+	VMOVUPD    128(CX), Z9
+	VANDPD     Z0, Z9, Z9
+	VADDPD     Z9, Z3, Z3
+	VMOVUPD    192(CX), Z9
+	VANDPD     Z0, Z9, Z9
+	VADDPD     Z9, Z4, Z4
+	VMOVUPD    256(CX), Z9
+	VANDPD     Z0, Z9, Z9
+	VADDPD     Z9, Z5, Z5
+	VMOVUPD    320(CX), Z9
+	VANDPD     Z0, Z9, Z9
+	VADDPD     Z9, Z6, Z6
+	VMOVUPD    384(CX), Z9
+	VANDPD     Z0, Z9, Z9
+	VADDPD     Z9, Z7, Z7
+	VMOVUPD    (CX)(DI*1), Z9
+	VANDPD     Z0, Z9, Z9
+	VADDPD     Z9, Z8, Z8
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	PREFETCHT0 2304(CX)
+	PREFETCHT0 2368(CX)
+	PREFETCHT0 2432(CX)
+	PREFETCHT0 2496(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z2, 64(AX)
+	VMOVUPS    Z3, 128(AX)
+	VMOVUPS    Z4, 192(AX)
+	VMOVUPS    Z5, 256(AX)
+	VMOVUPS    Z6, 320(AX)
+	VMOVUPS    Z7, 384(AX)
+	VMOVUPS    Z8, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func sumSquareRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·sumSquareRowsAVX512F64(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
+
+loop1:
+	VMOVUPD    (CX)(DI*1), Z1
+	VMULPD     Z1, Z1, Z1
+	VADDPD     Z1, Z0, Z0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Z0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(DI*1), Z1
+
+loop2:
+	VMOVUPD    (CX), Z2
+	VMULPD     Z2, Z2, Z2
+	VADDPD     Z2, Z0, Z0
+	VMOVUPD    (CX)(DI*1), Z2
+	VMULPD     Z2, Z2, Z2
+	VADDPD     Z2, Z1, Z1
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX)(DI*1), Z2
+
+loop3:
+	VMOVUPD    (CX), Z3
+	VMULPD     Z3, Z3, Z3
+	VADDPD     Z3, Z0, Z0
+	VMOVUPD    64(CX), Z3
+	VMULPD     Z3, Z3, Z3
+	VADDPD     Z3, Z1, Z1
+	VMOVUPD    (CX)(DI*1), Z3
+	VMULPD     Z3, Z3, Z3
+	VADDPD     Z3, Z2, Z2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS (AX)(DI*1), Z3
+
+loop4:
+	VMOVUPD    (CX), Z4
+	VMULPD     Z4, Z4, Z4
+	VADDPD     Z4, Z0, Z0
+	VMOVUPD    64(CX), Z4
+	VMULPD     Z4, Z4, Z4
+	VADDPD     Z4, Z1, Z1
+	VMOVUPD    128(CX), Z4
+	VMULPD     Z4, Z4, Z4
+	VADDPD     Z4, Z2, Z2
+	VMOVUPD    (CX)(DI*1), Z4
+	VMULPD     Z4, Z4, Z4
+	VADDPD     Z4, Z3, Z3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS (AX)(DI*1), Z7
+
+loop8:
+	VMOVUPD    (CX), Z8
+	VMULPD     Z8, Z8, Z8
+	VADDPD     Z8, Z0, Z0
+	VMOVUPD    64(CX), Z8
+	VMULPD     Z8, Z8, Z8
+	VADDPD     Z8, Z1, Z1
+	VMOVUPD    128(CX), Z8
+	VMULPD     Z8, Z8, Z8
+	VADDPD     Z8, Z2, Z2
+	VMOVUPD    192(CX), Z8
+	VMULPD     Z8, Z8, Z8
+	VADDPD     Z8, Z3, Z3
+	VMOVUPD    256(CX), Z8
+	VMULPD     Z8, Z8, Z8
+	VADDPD     Z8, Z4, Z4
+	VMOVUPD    320(CX), Z8
+	VMULPD     Z8, Z8, Z8
+	VADDPD     Z8, Z5, Z5
+	VMOVUPD    384(CX), Z8
+	VMULPD     Z8, Z8, Z8
+	VADDPD     Z8, Z6, Z6
+	VMOVUPD    (CX)(DI*1), Z8
+	VMULPD     Z8, Z8, Z8
+	VADDPD     Z8, Z7, Z7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	PREFETCHT0 2304(CX)
+	PREFETCHT0 2368(CX)
+	PREFETCHT0 2432(CX)
+	PREFETCHT0 2496(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, 192(AX)
+	VMOVUPS    Z4, 256(AX)
+	VMOVUPS    Z5, 320(AX)
+	VMOVUPS    Z6, 384(AX)
+	VMOVUPS    Z7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func momentRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·momentRowsAVX512F64(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	LEAQ    (AX)(DX*1), R8
+	LEAQ    (R8)(DX*1), R9
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	VMOVUPS (AX)(DI*1), Z0
+	VMOVUPS (R8)(DI*1), Z1
+	VMOVUPS (R9)(DI*1), Z2
+
+loop1:
+	VMOVUPD    (CX)(DI*1), Z3
+	VSUBPD     Z0, Z3, Z3
+	VADDPD     Z3, Z1, Z1
+	VMULPD     Z3, Z3, Z3
+	VADDPD     Z3, Z2, Z2
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Z0, (AX)(DI*1)
+	VMOVUPS    Z1, (R8)(DI*1)
+	VMOVUPS    Z2, (R9)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z0
+	VMOVUPS (R8), Z1
+	VMOVUPS (R9), Z2
+	VMOVUPS (AX)(DI*1), Z3
+	VMOVUPS (R8)(DI*1), Z4
+	VMOVUPS (R9)(DI*1), Z5
+
+loop2:
+	VMOVUPD    (CX), Z6
+	VSUBPD     Z0, Z6, Z6
+	VADDPD     Z6, Z1, Z1
+	VMULPD     Z6, Z6, Z6
+	VADDPD     Z6, Z2, Z2
+	VMOVUPD    (CX)(DI*1), Z6
+	VSUBPD     Z3, Z6, Z6
+	VADDPD     Z6, Z4, Z4
+	VMULPD     Z6, Z6, Z6
+	VADDPD     Z6, Z5, Z5
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, (R8)
+	VMOVUPS    Z2, (R9)
+	VMOVUPS    Z3, (AX)(DI*1)
+	VMOVUPS    Z4, (R8)(DI*1)
+	VMOVUPS    Z5, (R9)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z0
+	VMOVUPS (R8), Z1
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(AX), Z3
+	VMOVUPS 64(R8), Z4
+	VMOVUPS 64(R9), Z5
+	VMOVUPS (AX)(DI*1), Z6
+	VMOVUPS (R8)(DI*1), Z7
+	VMOVUPS (R9)(DI*1), Z8
+
+loop3:
+	VMOVUPD    (CX), Z9
+	VSUBPD     Z0, Z9, Z9
+	VADDPD     Z9, Z1, Z1
+	VMULPD     Z9, Z9, Z9
+	VADDPD     Z9, Z2, Z2
+	VMOVUPD    64(CX), Z9
+	VSUBPD     Z3, Z9, Z9
+	VADDPD     Z9, Z4, Z4
+	VMULPD     Z9, Z9, Z9
+	VADDPD     Z9, Z5, Z5
+	VMOVUPD    (CX)(DI*1), Z9
+	VSUBPD     Z6, Z9, Z9
+	VADDPD     Z9, Z7, Z7
+	VMULPD     Z9, Z9, Z9
+	VADDPD     Z9, Z8, Z8
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, (R8)
+	VMOVUPS    Z2, (R9)
+	VMOVUPS    Z3, 64(AX)
+	VMOVUPS    Z4, 64(R8)
+	VMOVUPS    Z5, 64(R9)
+	VMOVUPS    Z6, (AX)(DI*1)
+	VMOVUPS    Z7, (R8)(DI*1)
+	VMOVUPS    Z8, (R9)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z0
+	VMOVUPS (R8), Z1
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(AX), Z3
+	VMOVUPS 64(R8), Z4
+	VMOVUPS 64(R9), Z5
+	VMOVUPS 128(AX), Z6
+	VMOVUPS 128(R8), Z7
+	VMOVUPS 128(R9), Z8
+	VMOVUPS (AX)(DI*1), Z9
+	VMOVUPS (R8)(DI*1), Z10
+	VMOVUPS (R9)(DI*1), Z11
+
+loop4:
+	VMOVUPD    (CX), Z12
+	VSUBPD     Z0, Z12, Z12
+	VADDPD     Z12, Z1, Z1
+	VMULPD     Z12, Z12, Z12
+	VADDPD     Z12, Z2, Z2
+	VMOVUPD    64(CX), Z12
+	VSUBPD     Z3, Z12, Z12
+	VADDPD     Z12, Z4, Z4
+	VMULPD     Z12, Z12, Z12
+	VADDPD     Z12, Z5, Z5
+	VMOVUPD    128(CX), Z12
+	VSUBPD     Z6, Z12, Z12
+	VADDPD     Z12, Z7, Z7
+	VMULPD     Z12, Z12, Z12
+	VADDPD     Z12, Z8, Z8
+	VMOVUPD    (CX)(DI*1), Z12
+	VSUBPD     Z9, Z12, Z12
+	VADDPD     Z12, Z10, Z10
+	VMULPD     Z12, Z12, Z12
+	VADDPD     Z12, Z11, Z11
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, (R8)
+	VMOVUPS    Z2, (R9)
+	VMOVUPS    Z3, 64(AX)
+	VMOVUPS    Z4, 64(R8)
+	VMOVUPS    Z5, 64(R9)
+	VMOVUPS    Z6, 128(AX)
+	VMOVUPS    Z7, 128(R8)
+	VMOVUPS    Z8, 128(R9)
+	VMOVUPS    Z9, (AX)(DI*1)
+	VMOVUPS    Z10, (R8)(DI*1)
+	VMOVUPS    Z11, (R9)(DI*1)
 	VZEROUPPER
 	RET
 
@@ -2640,3 +3645,2052 @@ loop8:
 
 DATA bits7ff8000000000000<>+0(SB)/8, $0x7ff8000000000000
 GLOBL bits7ff8000000000000<>(SB), RODATA|NOPTR, $8
+
+// func minRowsAVX512I8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·minRowsAVX512I8(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Z1
+	VPMINSB    Z1, Z0, Z0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Z0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(DI*1), Z1
+
+loop2:
+	VMOVUPS    (CX), Z2
+	VPMINSB    Z2, Z0, Z0
+	VMOVUPS    (CX)(DI*1), Z2
+	VPMINSB    Z2, Z1, Z1
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX)(DI*1), Z2
+
+loop3:
+	VMOVUPS    (CX), Z3
+	VPMINSB    Z3, Z0, Z0
+	VMOVUPS    64(CX), Z3
+	VPMINSB    Z3, Z1, Z1
+	VMOVUPS    (CX)(DI*1), Z3
+	VPMINSB    Z3, Z2, Z2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS (AX)(DI*1), Z3
+
+loop4:
+	VMOVUPS    (CX), Z4
+	VPMINSB    Z4, Z0, Z0
+	VMOVUPS    64(CX), Z4
+	VPMINSB    Z4, Z1, Z1
+	VMOVUPS    128(CX), Z4
+	VPMINSB    Z4, Z2, Z2
+	VMOVUPS    (CX)(DI*1), Z4
+	VPMINSB    Z4, Z3, Z3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS (AX)(DI*1), Z7
+
+loop8:
+	VMOVUPS    (CX), Z8
+	VPMINSB    Z8, Z0, Z0
+	VMOVUPS    64(CX), Z8
+	VPMINSB    Z8, Z1, Z1
+	VMOVUPS    128(CX), Z8
+	VPMINSB    Z8, Z2, Z2
+	VMOVUPS    192(CX), Z8
+	VPMINSB    Z8, Z3, Z3
+	VMOVUPS    256(CX), Z8
+	VPMINSB    Z8, Z4, Z4
+	VMOVUPS    320(CX), Z8
+	VPMINSB    Z8, Z5, Z5
+	VMOVUPS    384(CX), Z8
+	VPMINSB    Z8, Z6, Z6
+	VMOVUPS    (CX)(DI*1), Z8
+	VPMINSB    Z8, Z7, Z7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	PREFETCHT0 2304(CX)
+	PREFETCHT0 2368(CX)
+	PREFETCHT0 2432(CX)
+	PREFETCHT0 2496(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, 192(AX)
+	VMOVUPS    Z4, 256(AX)
+	VMOVUPS    Z5, 320(AX)
+	VMOVUPS    Z6, 384(AX)
+	VMOVUPS    Z7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX512I16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·minRowsAVX512I16(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Z1
+	VPMINSW    Z1, Z0, Z0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Z0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(DI*1), Z1
+
+loop2:
+	VMOVUPS    (CX), Z2
+	VPMINSW    Z2, Z0, Z0
+	VMOVUPS    (CX)(DI*1), Z2
+	VPMINSW    Z2, Z1, Z1
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX)(DI*1), Z2
+
+loop3:
+	VMOVUPS    (CX), Z3
+	VPMINSW    Z3, Z0, Z0
+	VMOVUPS    64(CX), Z3
+	VPMINSW    Z3, Z1, Z1
+	VMOVUPS    (CX)(DI*1), Z3
+	VPMINSW    Z3, Z2, Z2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS (AX)(DI*1), Z3
+
+loop4:
+	VMOVUPS    (CX), Z4
+	VPMINSW    Z4, Z0, Z0
+	VMOVUPS    64(CX), Z4
+	VPMINSW    Z4, Z1, Z1
+	VMOVUPS    128(CX), Z4
+	VPMINSW    Z4, Z2, Z2
+	VMOVUPS    (CX)(DI*1), Z4
+	VPMINSW    Z4, Z3, Z3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS (AX)(DI*1), Z7
+
+loop8:
+	VMOVUPS    (CX), Z8
+	VPMINSW    Z8, Z0, Z0
+	VMOVUPS    64(CX), Z8
+	VPMINSW    Z8, Z1, Z1
+	VMOVUPS    128(CX), Z8
+	VPMINSW    Z8, Z2, Z2
+	VMOVUPS    192(CX), Z8
+	VPMINSW    Z8, Z3, Z3
+	VMOVUPS    256(CX), Z8
+	VPMINSW    Z8, Z4, Z4
+	VMOVUPS    320(CX), Z8
+	VPMINSW    Z8, Z5, Z5
+	VMOVUPS    384(CX), Z8
+	VPMINSW    Z8, Z6, Z6
+	VMOVUPS    (CX)(DI*1), Z8
+	VPMINSW    Z8, Z7, Z7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	PREFETCHT0 2304(CX)
+	PREFETCHT0 2368(CX)
+	PREFETCHT0 2432(CX)
+	PREFETCHT0 2496(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, 192(AX)
+	VMOVUPS    Z4, 256(AX)
+	VMOVUPS    Z5, 320(AX)
+	VMOVUPS    Z6, 384(AX)
+	VMOVUPS    Z7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX512I32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·minRowsAVX512I32(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Z1
+	VPMINSD    Z1, Z0, Z0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Z0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(DI*1), Z1
+
+loop2:
+	VMOVUPS    (CX), Z2
+	VPMINSD    Z2, Z0, Z0
+	VMOVUPS    (CX)(DI*1), Z2
+	VPMINSD    Z2, Z1, Z1
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX)(DI*1), Z2
+
+loop3:
+	VMOVUPS    (CX), Z3
+	VPMINSD    Z3, Z0, Z0
+	VMOVUPS    64(CX), Z3
+	VPMINSD    Z3, Z1, Z1
+	VMOVUPS    (CX)(DI*1), Z3
+	VPMINSD    Z3, Z2, Z2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS (AX)(DI*1), Z3
+
+loop4:
+	VMOVUPS    (CX), Z4
+	VPMINSD    Z4, Z0, Z0
+	VMOVUPS    64(CX), Z4
+	VPMINSD    Z4, Z1, Z1
+	VMOVUPS    128(CX), Z4
+	VPMINSD    Z4, Z2, Z2
+	VMOVUPS    (CX)(DI*1), Z4
+	VPMINSD    Z4, Z3, Z3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS (AX)(DI*1), Z7
+
+loop8:
+	VMOVUPS    (CX), Z8
+	VPMINSD    Z8, Z0, Z0
+	VMOVUPS    64(CX), Z8
+	VPMINSD    Z8, Z1, Z1
+	VMOVUPS    128(CX), Z8
+	VPMINSD    Z8, Z2, Z2
+	VMOVUPS    192(CX), Z8
+	VPMINSD    Z8, Z3, Z3
+	VMOVUPS    256(CX), Z8
+	VPMINSD    Z8, Z4, Z4
+	VMOVUPS    320(CX), Z8
+	VPMINSD    Z8, Z5, Z5
+	VMOVUPS    384(CX), Z8
+	VPMINSD    Z8, Z6, Z6
+	VMOVUPS    (CX)(DI*1), Z8
+	VPMINSD    Z8, Z7, Z7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	PREFETCHT0 2304(CX)
+	PREFETCHT0 2368(CX)
+	PREFETCHT0 2432(CX)
+	PREFETCHT0 2496(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, 192(AX)
+	VMOVUPS    Z4, 256(AX)
+	VMOVUPS    Z5, 320(AX)
+	VMOVUPS    Z6, 384(AX)
+	VMOVUPS    Z7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX512I64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·minRowsAVX512I64(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Z1
+	VPMINSQ    Z1, Z0, Z0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Z0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(DI*1), Z1
+
+loop2:
+	VMOVUPS    (CX), Z2
+	VPMINSQ    Z2, Z0, Z0
+	VMOVUPS    (CX)(DI*1), Z2
+	VPMINSQ    Z2, Z1, Z1
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX)(DI*1), Z2
+
+loop3:
+	VMOVUPS    (CX), Z3
+	VPMINSQ    Z3, Z0, Z0
+	VMOVUPS    64(CX), Z3
+	VPMINSQ    Z3, Z1, Z1
+	VMOVUPS    (CX)(DI*1), Z3
+	VPMINSQ    Z3, Z2, Z2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS (AX)(DI*1), Z3
+
+loop4:
+	VMOVUPS    (CX), Z4
+	VPMINSQ    Z4, Z0, Z0
+	VMOVUPS    64(CX), Z4
+	VPMINSQ    Z4, Z1, Z1
+	VMOVUPS    128(CX), Z4
+	VPMINSQ    Z4, Z2, Z2
+	VMOVUPS    (CX)(DI*1), Z4
+	VPMINSQ    Z4, Z3, Z3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS (AX)(DI*1), Z7
+
+loop8:
+	VMOVUPS    (CX), Z8
+	VPMINSQ    Z8, Z0, Z0
+	VMOVUPS    64(CX), Z8
+	VPMINSQ    Z8, Z1, Z1
+	VMOVUPS    128(CX), Z8
+	VPMINSQ    Z8, Z2, Z2
+	VMOVUPS    192(CX), Z8
+	VPMINSQ    Z8, Z3, Z3
+	VMOVUPS    256(CX), Z8
+	VPMINSQ    Z8, Z4, Z4
+	VMOVUPS    320(CX), Z8
+	VPMINSQ    Z8, Z5, Z5
+	VMOVUPS    384(CX), Z8
+	VPMINSQ    Z8, Z6, Z6
+	VMOVUPS    (CX)(DI*1), Z8
+	VPMINSQ    Z8, Z7, Z7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	PREFETCHT0 2304(CX)
+	PREFETCHT0 2368(CX)
+	PREFETCHT0 2432(CX)
+	PREFETCHT0 2496(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, 192(AX)
+	VMOVUPS    Z4, 256(AX)
+	VMOVUPS    Z5, 320(AX)
+	VMOVUPS    Z6, 384(AX)
+	VMOVUPS    Z7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX512U8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·minRowsAVX512U8(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Z1
+	VPMINUB    Z1, Z0, Z0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Z0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(DI*1), Z1
+
+loop2:
+	VMOVUPS    (CX), Z2
+	VPMINUB    Z2, Z0, Z0
+	VMOVUPS    (CX)(DI*1), Z2
+	VPMINUB    Z2, Z1, Z1
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX)(DI*1), Z2
+
+loop3:
+	VMOVUPS    (CX), Z3
+	VPMINUB    Z3, Z0, Z0
+	VMOVUPS    64(CX), Z3
+	VPMINUB    Z3, Z1, Z1
+	VMOVUPS    (CX)(DI*1), Z3
+	VPMINUB    Z3, Z2, Z2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS (AX)(DI*1), Z3
+
+loop4:
+	VMOVUPS    (CX), Z4
+	VPMINUB    Z4, Z0, Z0
+	VMOVUPS    64(CX), Z4
+	VPMINUB    Z4, Z1, Z1
+	VMOVUPS    128(CX), Z4
+	VPMINUB    Z4, Z2, Z2
+	VMOVUPS    (CX)(DI*1), Z4
+	VPMINUB    Z4, Z3, Z3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS (AX)(DI*1), Z7
+
+loop8:
+	VMOVUPS    (CX), Z8
+	VPMINUB    Z8, Z0, Z0
+	VMOVUPS    64(CX), Z8
+	VPMINUB    Z8, Z1, Z1
+	VMOVUPS    128(CX), Z8
+	VPMINUB    Z8, Z2, Z2
+	VMOVUPS    192(CX), Z8
+	VPMINUB    Z8, Z3, Z3
+	VMOVUPS    256(CX), Z8
+	VPMINUB    Z8, Z4, Z4
+	VMOVUPS    320(CX), Z8
+	VPMINUB    Z8, Z5, Z5
+	VMOVUPS    384(CX), Z8
+	VPMINUB    Z8, Z6, Z6
+	VMOVUPS    (CX)(DI*1), Z8
+	VPMINUB    Z8, Z7, Z7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	PREFETCHT0 2304(CX)
+	PREFETCHT0 2368(CX)
+	PREFETCHT0 2432(CX)
+	PREFETCHT0 2496(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, 192(AX)
+	VMOVUPS    Z4, 256(AX)
+	VMOVUPS    Z5, 320(AX)
+	VMOVUPS    Z6, 384(AX)
+	VMOVUPS    Z7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX512U16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·minRowsAVX512U16(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Z1
+	VPMINUW    Z1, Z0, Z0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Z0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(DI*1), Z1
+
+loop2:
+	VMOVUPS    (CX), Z2
+	VPMINUW    Z2, Z0, Z0
+	VMOVUPS    (CX)(DI*1), Z2
+	VPMINUW    Z2, Z1, Z1
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX)(DI*1), Z2
+
+loop3:
+	VMOVUPS    (CX), Z3
+	VPMINUW    Z3, Z0, Z0
+	VMOVUPS    64(CX), Z3
+	VPMINUW    Z3, Z1, Z1
+	VMOVUPS    (CX)(DI*1), Z3
+	VPMINUW    Z3, Z2, Z2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS (AX)(DI*1), Z3
+
+loop4:
+	VMOVUPS    (CX), Z4
+	VPMINUW    Z4, Z0, Z0
+	VMOVUPS    64(CX), Z4
+	VPMINUW    Z4, Z1, Z1
+	VMOVUPS    128(CX), Z4
+	VPMINUW    Z4, Z2, Z2
+	VMOVUPS    (CX)(DI*1), Z4
+	VPMINUW    Z4, Z3, Z3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS (AX)(DI*1), Z7
+
+loop8:
+	VMOVUPS    (CX), Z8
+	VPMINUW    Z8, Z0, Z0
+	VMOVUPS    64(CX), Z8
+	VPMINUW    Z8, Z1, Z1
+	VMOVUPS    128(CX), Z8
+	VPMINUW    Z8, Z2, Z2
+	VMOVUPS    192(CX), Z8
+	VPMINUW    Z8, Z3, Z3
+	VMOVUPS    256(CX), Z8
+	VPMINUW    Z8, Z4, Z4
+	VMOVUPS    320(CX), Z8
+	VPMINUW    Z8, Z5, Z5
+	VMOVUPS    384(CX), Z8
+	VPMINUW    Z8, Z6, Z6
+	VMOVUPS    (CX)(DI*1), Z8
+	VPMINUW    Z8, Z7, Z7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	PREFETCHT0 2304(CX)
+	PREFETCHT0 2368(CX)
+	PREFETCHT0 2432(CX)
+	PREFETCHT0 2496(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, 192(AX)
+	VMOVUPS    Z4, 256(AX)
+	VMOVUPS    Z5, 320(AX)
+	VMOVUPS    Z6, 384(AX)
+	VMOVUPS    Z7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX512U32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·minRowsAVX512U32(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Z1
+	VPMINUD    Z1, Z0, Z0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Z0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(DI*1), Z1
+
+loop2:
+	VMOVUPS    (CX), Z2
+	VPMINUD    Z2, Z0, Z0
+	VMOVUPS    (CX)(DI*1), Z2
+	VPMINUD    Z2, Z1, Z1
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX)(DI*1), Z2
+
+loop3:
+	VMOVUPS    (CX), Z3
+	VPMINUD    Z3, Z0, Z0
+	VMOVUPS    64(CX), Z3
+	VPMINUD    Z3, Z1, Z1
+	VMOVUPS    (CX)(DI*1), Z3
+	VPMINUD    Z3, Z2, Z2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS (AX)(DI*1), Z3
+
+loop4:
+	VMOVUPS    (CX), Z4
+	VPMINUD    Z4, Z0, Z0
+	VMOVUPS    64(CX), Z4
+	VPMINUD    Z4, Z1, Z1
+	VMOVUPS    128(CX), Z4
+	VPMINUD    Z4, Z2, Z2
+	VMOVUPS    (CX)(DI*1), Z4
+	VPMINUD    Z4, Z3, Z3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS (AX)(DI*1), Z7
+
+loop8:
+	VMOVUPS    (CX), Z8
+	VPMINUD    Z8, Z0, Z0
+	VMOVUPS    64(CX), Z8
+	VPMINUD    Z8, Z1, Z1
+	VMOVUPS    128(CX), Z8
+	VPMINUD    Z8, Z2, Z2
+	VMOVUPS    192(CX), Z8
+	VPMINUD    Z8, Z3, Z3
+	VMOVUPS    256(CX), Z8
+	VPMINUD    Z8, Z4, Z4
+	VMOVUPS    320(CX), Z8
+	VPMINUD    Z8, Z5, Z5
+	VMOVUPS    384(CX), Z8
+	VPMINUD    Z8, Z6, Z6
+	VMOVUPS    (CX)(DI*1), Z8
+	VPMINUD    Z8, Z7, Z7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	PREFETCHT0 2304(CX)
+	PREFETCHT0 2368(CX)
+	PREFETCHT0 2432(CX)
+	PREFETCHT0 2496(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, 192(AX)
+	VMOVUPS    Z4, 256(AX)
+	VMOVUPS    Z5, 320(AX)
+	VMOVUPS    Z6, 384(AX)
+	VMOVUPS    Z7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX512U64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·minRowsAVX512U64(SB), NOSPLIT, $0-48
+	MOVQ    acc+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    stride+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	MOVQ    last+40(FP), DI
+	CMPQ    SI, $0x02
+	JE      vectors2
+	CMPQ    SI, $0x03
+	JE      vectors3
+	CMPQ    SI, $0x04
+	JE      vectors4
+	CMPQ    SI, $0x08
+	JE      vectors8
+	VMOVUPS (AX)(DI*1), Z0
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Z1
+	VPMINUQ    Z1, Z0, Z0
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Z0, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(DI*1), Z1
+
+loop2:
+	VMOVUPS    (CX), Z2
+	VPMINUQ    Z2, Z0, Z0
+	VMOVUPS    (CX)(DI*1), Z2
+	VPMINUQ    Z2, Z1, Z1
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX)(DI*1), Z2
+
+loop3:
+	VMOVUPS    (CX), Z3
+	VPMINUQ    Z3, Z0, Z0
+	VMOVUPS    64(CX), Z3
+	VPMINUQ    Z3, Z1, Z1
+	VMOVUPS    (CX)(DI*1), Z3
+	VPMINUQ    Z3, Z2, Z2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS (AX)(DI*1), Z3
+
+loop4:
+	VMOVUPS    (CX), Z4
+	VPMINUQ    Z4, Z0, Z0
+	VMOVUPS    64(CX), Z4
+	VPMINUQ    Z4, Z1, Z1
+	VMOVUPS    128(CX), Z4
+	VPMINUQ    Z4, Z2, Z2
+	VMOVUPS    (CX)(DI*1), Z4
+	VPMINUQ    Z4, Z3, Z3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS (AX)(DI*1), Z7
+
+loop8:
+	VMOVUPS    (CX), Z8
+	VPMINUQ    Z8, Z0, Z0
+	VMOVUPS    64(CX), Z8
+	VPMINUQ    Z8, Z1, Z1
+	VMOVUPS    128(CX), Z8
+	VPMINUQ    Z8, Z2, Z2
+	VMOVUPS    192(CX), Z8
+	VPMINUQ    Z8, Z3, Z3
+	VMOVUPS    256(CX), Z8
+	VPMINUQ    Z8, Z4, Z4
+	VMOVUPS    320(CX), Z8
+	VPMINUQ    Z8, Z5, Z5
+	VMOVUPS    384(CX), Z8
+	VPMINUQ    Z8, Z6, Z6
+	VMOVUPS    (CX)(DI*1), Z8
+	VPMINUQ    Z8, Z7, Z7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	PREFETCHT0 2304(CX)
+	PREFETCHT0 2368(CX)
+	PREFETCHT0 2432(CX)
+	PREFETCHT0 2496(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, 192(AX)
+	VMOVUPS    Z4, 256(AX)
+	VMOVUPS    Z5, 320(AX)
+	VMOVUPS    Z6, 384(AX)
+	VMOVUPS    Z7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX512Half(acc *byte, x *byte, stride int, rows int, vectors int, last int, order *byte)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·minRowsAVX512Half(SB), NOSPLIT, $0-56
+	MOVQ         acc+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         vectors+32(FP), SI
+	MOVQ         last+40(FP), DI
+	MOVQ         order+48(FP), R8
+	VBROADCASTSS (R8), Z0
+	VBROADCASTSS 4(R8), Z1
+	VBROADCASTSS 8(R8), Z2
+	VBROADCASTSS bits80008000<>+0(SB), Z3
+	CMPQ         SI, $0x02
+	JE           vectors2
+	CMPQ         SI, $0x03
+	JE           vectors3
+	CMPQ         SI, $0x04
+	JE           vectors4
+	CMPQ         SI, $0x08
+	JE           vectors8
+	VMOVUPS      (AX)(DI*1), Z4
+	VPXORQ       Z3, Z4, Z4
+	VPSRAW       $0x0f, Z4, Z5
+	VPSRLW       $0x01, Z5, Z5
+	VPXORQ       Z5, Z4, Z4
+	VPSUBW       Z0, Z4, Z4
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Z5
+	VPXORQ     Z3, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z6
+	VPSRLW     $0x01, Z6, Z6
+	VPXORQ     Z6, Z5, Z5
+	VPSUBW     Z0, Z5, Z5
+	VPMAXSW    Z5, Z4, Z4
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VPCMPGTW   Z1, Z4, K1
+	VPADDW     Z0, Z4, Z4
+	VPSRAW     $0x0f, Z4, Z0
+	VPSRLW     $0x01, Z0, Z0
+	VPXORQ     Z0, Z4, Z4
+	VPXORQ     Z3, Z4, Z4
+	VMOVDQU16  Z2, K1, Z4
+	VMOVUPS    Z4, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z4
+	VPXORQ  Z3, Z4, Z4
+	VPSRAW  $0x0f, Z4, Z5
+	VPSRLW  $0x01, Z5, Z5
+	VPXORQ  Z5, Z4, Z4
+	VPSUBW  Z0, Z4, Z4
+	VMOVUPS (AX)(DI*1), Z5
+	VPXORQ  Z3, Z5, Z5
+	VPSRAW  $0x0f, Z5, Z6
+	VPSRLW  $0x01, Z6, Z6
+	VPXORQ  Z6, Z5, Z5
+	VPSUBW  Z0, Z5, Z5
+
+loop2:
+	VMOVUPS    (CX), Z6
+	VPXORQ     Z3, Z6, Z6
+	VPSRAW     $0x0f, Z6, Z7
+	VPSRLW     $0x01, Z7, Z7
+	VPXORQ     Z7, Z6, Z6
+	VPSUBW     Z0, Z6, Z6
+	VPMAXSW    Z6, Z4, Z4
+	VMOVUPS    (CX)(DI*1), Z6
+	VPXORQ     Z3, Z6, Z6
+	VPSRAW     $0x0f, Z6, Z7
+	VPSRLW     $0x01, Z7, Z7
+	VPXORQ     Z7, Z6, Z6
+	VPSUBW     Z0, Z6, Z6
+	VPMAXSW    Z6, Z5, Z5
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VPCMPGTW   Z1, Z4, K1
+	VPADDW     Z0, Z4, Z4
+	VPSRAW     $0x0f, Z4, Z6
+	VPSRLW     $0x01, Z6, Z6
+	VPXORQ     Z6, Z4, Z4
+	VPXORQ     Z3, Z4, Z4
+	VMOVDQU16  Z2, K1, Z4
+	VMOVUPS    Z4, (AX)
+	VPCMPGTW   Z1, Z5, K1
+	VPADDW     Z0, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z0
+	VPSRLW     $0x01, Z0, Z0
+	VPXORQ     Z0, Z5, Z5
+	VPXORQ     Z3, Z5, Z5
+	VMOVDQU16  Z2, K1, Z5
+	VMOVUPS    Z5, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z4
+	VPXORQ  Z3, Z4, Z4
+	VPSRAW  $0x0f, Z4, Z5
+	VPSRLW  $0x01, Z5, Z5
+	VPXORQ  Z5, Z4, Z4
+	VPSUBW  Z0, Z4, Z4
+	VMOVUPS 64(AX), Z5
+	VPXORQ  Z3, Z5, Z5
+	VPSRAW  $0x0f, Z5, Z6
+	VPSRLW  $0x01, Z6, Z6
+	VPXORQ  Z6, Z5, Z5
+	VPSUBW  Z0, Z5, Z5
+	VMOVUPS (AX)(DI*1), Z6
+	VPXORQ  Z3, Z6, Z6
+	VPSRAW  $0x0f, Z6, Z7
+	VPSRLW  $0x01, Z7, Z7
+	VPXORQ  Z7, Z6, Z6
+	VPSUBW  Z0, Z6, Z6
+
+loop3:
+	VMOVUPS    (CX), Z7
+	VPXORQ     Z3, Z7, Z7
+	VPSRAW     $0x0f, Z7, Z8
+	VPSRLW     $0x01, Z8, Z8
+	VPXORQ     Z8, Z7, Z7
+	VPSUBW     Z0, Z7, Z7
+	VPMAXSW    Z7, Z4, Z4
+	VMOVUPS    64(CX), Z7
+	VPXORQ     Z3, Z7, Z7
+	VPSRAW     $0x0f, Z7, Z8
+	VPSRLW     $0x01, Z8, Z8
+	VPXORQ     Z8, Z7, Z7
+	VPSUBW     Z0, Z7, Z7
+	VPMAXSW    Z7, Z5, Z5
+	VMOVUPS    (CX)(DI*1), Z7
+	VPXORQ     Z3, Z7, Z7
+	VPSRAW     $0x0f, Z7, Z8
+	VPSRLW     $0x01, Z8, Z8
+	VPXORQ     Z8, Z7, Z7
+	VPSUBW     Z0, Z7, Z7
+	VPMAXSW    Z7, Z6, Z6
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VPCMPGTW   Z1, Z4, K1
+	VPADDW     Z0, Z4, Z4
+	VPSRAW     $0x0f, Z4, Z7
+	VPSRLW     $0x01, Z7, Z7
+	VPXORQ     Z7, Z4, Z4
+	VPXORQ     Z3, Z4, Z4
+	VMOVDQU16  Z2, K1, Z4
+	VMOVUPS    Z4, (AX)
+	VPCMPGTW   Z1, Z5, K1
+	VPADDW     Z0, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z4
+	VPSRLW     $0x01, Z4, Z4
+	VPXORQ     Z4, Z5, Z5
+	VPXORQ     Z3, Z5, Z5
+	VMOVDQU16  Z2, K1, Z5
+	VMOVUPS    Z5, 64(AX)
+	VPCMPGTW   Z1, Z6, K1
+	VPADDW     Z0, Z6, Z6
+	VPSRAW     $0x0f, Z6, Z0
+	VPSRLW     $0x01, Z0, Z0
+	VPXORQ     Z0, Z6, Z6
+	VPXORQ     Z3, Z6, Z6
+	VMOVDQU16  Z2, K1, Z6
+	VMOVUPS    Z6, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z4
+	VPXORQ  Z3, Z4, Z4
+	VPSRAW  $0x0f, Z4, Z5
+	VPSRLW  $0x01, Z5, Z5
+	VPXORQ  Z5, Z4, Z4
+	VPSUBW  Z0, Z4, Z4
+	VMOVUPS 64(AX), Z5
+	VPXORQ  Z3, Z5, Z5
+	VPSRAW  $0x0f, Z5, Z6
+	VPSRLW  $0x01, Z6, Z6
+	VPXORQ  Z6, Z5, Z5
+	VPSUBW  Z0, Z5, Z5
+	VMOVUPS 128(AX), Z6
+	VPXORQ  Z3, Z6, Z6
+	VPSRAW  $0x0f, Z6, Z7
+	VPSRLW  $0x01, Z7, Z7
+	VPXORQ  Z7, Z6, Z6
+	VPSUBW  Z0, Z6, Z6
+	VMOVUPS (AX)(DI*1), Z7
+	VPXORQ  Z3, Z7, Z7
+	VPSRAW  $0x0f, Z7, Z8
+	VPSRLW  $0x01, Z8, Z8
+	VPXORQ  Z8, Z7, Z7
+	VPSUBW  Z0, Z7, Z7
+
+loop4:
+	VMOVUPS    (CX), Z8
+	VPXORQ     Z3, Z8, Z8
+	VPSRAW     $0x0f, Z8, Z9
+	VPSRLW     $0x01, Z9, Z9
+	VPXORQ     Z9, Z8, Z8
+	VPSUBW     Z0, Z8, Z8
+	VPMAXSW    Z8, Z4, Z4
+	VMOVUPS    64(CX), Z8
+	VPXORQ     Z3, Z8, Z8
+	VPSRAW     $0x0f, Z8, Z9
+	VPSRLW     $0x01, Z9, Z9
+	VPXORQ     Z9, Z8, Z8
+	VPSUBW     Z0, Z8, Z8
+	VPMAXSW    Z8, Z5, Z5
+	VMOVUPS    128(CX), Z8
+	VPXORQ     Z3, Z8, Z8
+	VPSRAW     $0x0f, Z8, Z9
+	VPSRLW     $0x01, Z9, Z9
+	VPXORQ     Z9, Z8, Z8
+	VPSUBW     Z0, Z8, Z8
+	VPMAXSW    Z8, Z6, Z6
+	VMOVUPS    (CX)(DI*1), Z8
+	VPXORQ     Z3, Z8, Z8
+	VPSRAW     $0x0f, Z8, Z9
+	VPSRLW     $0x01, Z9, Z9
+	VPXORQ     Z9, Z8, Z8
+	VPSUBW     Z0, Z8, Z8
+	VPMAXSW    Z8, Z7, Z7
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VPCMPGTW   Z1, Z4, K1
+	VPADDW     Z0, Z4, Z4
+	VPSRAW     $0x0f, Z4, Z8
+	VPSRLW     $0x01, Z8, Z8
+	VPXORQ     Z8, Z4, Z4
+	VPXORQ     Z3, Z4, Z4
+	VMOVDQU16  Z2, K1, Z4
+	VMOVUPS    Z4, (AX)
+	VPCMPGTW   Z1, Z5, K1
+	VPADDW     Z0, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z4
+	VPSRLW     $0x01, Z4, Z4
+	VPXORQ     Z4, Z5, Z5
+	VPXORQ     Z3, Z5, Z5
+	VMOVDQU16  Z2, K1, Z5
+	VMOVUPS    Z5, 64(AX)
+	VPCMPGTW   Z1, Z6, K1
+	VPADDW     Z0, Z6, Z6
+	VPSRAW     $0x0f, Z6, Z4
+	VPSRLW     $0x01, Z4, Z4
+	VPXORQ     Z4, Z6, Z6
+	VPXORQ     Z3, Z6, Z6
+	VMOVDQU16  Z2, K1, Z6
+	VMOVUPS    Z6, 128(AX)
+	VPCMPGTW   Z1, Z7, K1
+	VPADDW     Z0, Z7, Z7
+	VPSRAW     $0x0f, Z7, Z0
+	VPSRLW     $0x01, Z0, Z0
+	VPXORQ     Z0, Z7, Z7
+	VPXORQ     Z3, Z7, Z7
+	VMOVDQU16  Z2, K1, Z7
+	VMOVUPS    Z7, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z4
+	VPXORQ  Z3, Z4, Z4
+	VPSRAW  $0x0f, Z4, Z5
+	VPSRLW  $0x01, Z5, Z5
+	VPXORQ  Z5, Z4, Z4
+	VPSUBW  Z0, Z4, Z4
+	VMOVUPS 64(AX), Z5
+	VPXORQ  Z3, Z5, Z5
+	VPSRAW  $0x0f, Z5, Z6
+	VPSRLW  $0x01, Z6, Z6
+	VPXORQ  Z6, Z5, Z5
+	VPSUBW  Z0, Z5, Z5
+	VMOVUPS 128(AX), Z6
+	VPXORQ  Z3, Z6, Z6
+	VPSRAW  $0x0f, Z6, Z7
+	VPSRLW  $0x01, Z7, Z7
+	VPXORQ  Z7, Z6, Z6
+	VPSUBW  Z0, Z6, Z6
+	VMOVUPS 192(AX), Z7
+	VPXORQ  Z3, Z7, Z7
+	VPSRAW  $0x0f, Z7, Z8
+	VPSRLW  $0x01, Z8, Z8
+	VPXORQ  Z8, Z7, Z7
+	VPSUBW  Z0, Z7, Z7
+	VMOVUPS 256(AX), Z8
+	VPXORQ  Z3, Z8, Z8
+	VPSRAW  $0x0f, Z8, Z9
+	VPSRLW  $0x01, Z9, Z9
+	VPXORQ  Z9, Z8, Z8
+	VPSUBW  Z0, Z8, Z8
+	VMOVUPS 320(AX), Z9
+	VPXORQ  Z3, Z9, Z9
+	VPSRAW  $0x0f, Z9, Z10
+	VPSRLW  $0x01, Z10, Z10
+	VPXORQ  Z10, Z9, Z9
+	VPSUBW  Z0, Z9, Z9
+	VMOVUPS 384(AX), Z10
+	VPXORQ  Z3, Z10, Z10
+	VPSRAW  $0x0f, Z10, Z11
+	VPSRLW  $0x01, Z11, Z11
+	VPXORQ  Z11, Z10, Z10
+	VPSUBW  Z0, Z10, Z10
+	VMOVUPS (AX)(DI*1), Z11
+	VPXORQ  Z3, Z11, Z11
+	VPSRAW  $0x0f, Z11, Z12
+	VPSRLW  $0x01, Z12, Z12
+	VPXORQ  Z12, Z11, Z11
+	VPSUBW  Z0, Z11, Z11
+
+loop8:
+	VMOVUPS    (CX), Z12
+	VPXORQ     Z3, Z12, Z12
+	VPSRAW     $0x0f, Z12, Z13
+	VPSRLW     $0x01, Z13, Z13
+	VPXORQ     Z13, Z12, Z12
+	VPSUBW     Z0, Z12, Z12
+	VPMAXSW    Z12, Z4, Z4
+	VMOVUPS    64(CX), Z12
+	VPXORQ     Z3, Z12, Z12
+	VPSRAW     $0x0f, Z12, Z13
+	VPSRLW     $0x01, Z13, Z13
+	VPXORQ     Z13, Z12, Z12
+	VPSUBW     Z0, Z12, Z12
+	VPMAXSW    Z12, Z5, Z5
+	VMOVUPS    128(CX), Z12
+	VPXORQ     Z3, Z12, Z12
+	VPSRAW     $0x0f, Z12, Z13
+	VPSRLW     $0x01, Z13, Z13
+	VPXORQ     Z13, Z12, Z12
+	VPSUBW     Z0, Z12, Z12
+	VPMAXSW    Z12, Z6, Z6
+	VMOVUPS    192(CX), Z12
+	VPXORQ     Z3, Z12, Z12
+	VPSRAW     $0x0f, Z12, Z13
+	VPSRLW     $0x01, Z13, Z13
+	VPXORQ     Z13, Z12, Z12
+	VPSUBW     Z0, Z12, Z12
+	VPMAXSW    Z12, Z7, Z7
+	VMOVUPS    256(CX), Z12
+	VPXORQ     Z3, Z12, Z12
+	VPSRAW     $0x0f, Z12, Z13
+	VPSRLW     $0x01, Z13, Z13
+	VPXORQ     Z13, Z12, Z12
+	VPSUBW     Z0, Z12, Z12
+	VPMAXSW    Z12, Z8, Z8
+	VMOVUPS    320(CX), Z12
+	VPXORQ     Z3, Z12, Z12
+	VPSRAW     $0x0f, Z12, Z13
+	VPSRLW     $0x01, Z13, Z13
+	VPXORQ     Z13, Z12, Z12
+	VPSUBW     Z0, Z12, Z12
+	VPMAXSW    Z12, Z9, Z9
+	VMOVUPS    384(CX), Z12
+	VPXORQ     Z3, Z12, Z12
+	VPSRAW     $0x0f, Z12, Z13
+	VPSRLW     $0x01, Z13, Z13
+	VPXORQ     Z13, Z12, Z12
+	VPSUBW     Z0, Z12, Z12
+	VPMAXSW    Z12, Z10, Z10
+	VMOVUPS    (CX)(DI*1), Z12
+	VPXORQ     Z3, Z12, Z12
+	VPSRAW     $0x0f, Z12, Z13
+	VPSRLW     $0x01, Z13, Z13
+	VPXORQ     Z13, Z12, Z12
+	VPSUBW     Z0, Z12, Z12
+	VPMAXSW    Z12, Z11, Z11
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	PREFETCHT0 2304(CX)
+	PREFETCHT0 2368(CX)
+	PREFETCHT0 2432(CX)
+	PREFETCHT0 2496(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VPCMPGTW   Z1, Z4, K1
+	VPADDW     Z0, Z4, Z4
+	VPSRAW     $0x0f, Z4, Z12
+	VPSRLW     $0x01, Z12, Z12
+	VPXORQ     Z12, Z4, Z4
+	VPXORQ     Z3, Z4, Z4
+	VMOVDQU16  Z2, K1, Z4
+	VMOVUPS    Z4, (AX)
+	VPCMPGTW   Z1, Z5, K1
+	VPADDW     Z0, Z5, Z5
+	VPSRAW     $0x0f, Z5, Z4
+	VPSRLW     $0x01, Z4, Z4
+	VPXORQ     Z4, Z5, Z5
+	VPXORQ     Z3, Z5, Z5
+	VMOVDQU16  Z2, K1, Z5
+	VMOVUPS    Z5, 64(AX)
+	VPCMPGTW   Z1, Z6, K1
+	VPADDW     Z0, Z6, Z6
+	VPSRAW     $0x0f, Z6, Z4
+	VPSRLW     $0x01, Z4, Z4
+	VPXORQ     Z4, Z6, Z6
+	VPXORQ     Z3, Z6, Z6
+	VMOVDQU16  Z2, K1, Z6
+	VMOVUPS    Z6, 128(AX)
+	VPCMPGTW   Z1, Z7, K1
+	VPADDW     Z0, Z7, Z7
+	VPSRAW     $0x0f, Z7, Z4
+	VPSRLW     $0x01, Z4, Z4
+	VPXORQ     Z4, Z7, Z7
+	VPXORQ     Z3, Z7, Z7
+	VMOVDQU16  Z2, K1, Z7
+	VMOVUPS    Z7, 192(AX)
+	VPCMPGTW   Z1, Z8, K1
+	VPADDW     Z0, Z8, Z8
+	VPSRAW     $0x0f, Z8, Z4
+	VPSRLW     $0x01, Z4, Z4
+	VPXORQ     Z4, Z8, Z8
+	VPXORQ     Z3, Z8, Z8
+	VMOVDQU16  Z2, K1, Z8
+	VMOVUPS    Z8, 256(AX)
+	VPCMPGTW   Z1, Z9, K1
+	VPADDW     Z0, Z9, Z9
+	VPSRAW     $0x0f, Z9, Z4
+	VPSRLW     $0x01, Z4, Z4
+	VPXORQ     Z4, Z9, Z9
+	VPXORQ     Z3, Z9, Z9
+	VMOVDQU16  Z2, K1, Z9
+	VMOVUPS    Z9, 320(AX)
+	VPCMPGTW   Z1, Z10, K1
+	VPADDW     Z0, Z10, Z10
+	VPSRAW     $0x0f, Z10, Z4
+	VPSRLW     $0x01, Z4, Z4
+	VPXORQ     Z4, Z10, Z10
+	VPXORQ     Z3, Z10, Z10
+	VMOVDQU16  Z2, K1, Z10
+	VMOVUPS    Z10, 384(AX)
+	VPCMPGTW   Z1, Z11, K1
+	VPADDW     Z0, Z11, Z11
+	VPSRAW     $0x0f, Z11, Z0
+	VPSRLW     $0x01, Z0, Z0
+	VPXORQ     Z0, Z11, Z11
+	VPXORQ     Z3, Z11, Z11
+	VMOVDQU16  Z2, K1, Z11
+	VMOVUPS    Z11, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+DATA bits80008000<>+0(SB)/4, $0x80008000
+GLOBL bits80008000<>(SB), RODATA|NOPTR, $4
+
+// func minRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·minRowsAVX512F32(SB), NOSPLIT, $0-48
+	MOVQ         acc+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         vectors+32(FP), SI
+	MOVQ         last+40(FP), DI
+	VBROADCASTSS bits7fc00000<>+0(SB), Z0
+	CMPQ         SI, $0x02
+	JE           vectors2
+	CMPQ         SI, $0x03
+	JE           vectors3
+	CMPQ         SI, $0x04
+	JE           vectors4
+	CMPQ         SI, $0x08
+	JE           vectors8
+	VMOVUPS      (AX)(DI*1), Z1
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Z2
+	VCMPPS     $0x03, Z2, Z1, K1
+	VRANGEPS   $0x04, Z2, Z1, Z1
+	VMOVAPS    Z0, K1, Z1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Z1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z1
+	VMOVUPS (AX)(DI*1), Z2
+
+loop2:
+	VMOVUPS    (CX), Z3
+	VCMPPS     $0x03, Z3, Z1, K1
+	VRANGEPS   $0x04, Z3, Z1, Z1
+	VMOVAPS    Z0, K1, Z1
+	VMOVUPS    (CX)(DI*1), Z3
+	VCMPPS     $0x03, Z3, Z2, K1
+	VRANGEPS   $0x04, Z3, Z2, Z2
+	VMOVAPS    Z0, K1, Z2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS (AX)(DI*1), Z3
+
+loop3:
+	VMOVUPS    (CX), Z4
+	VCMPPS     $0x03, Z4, Z1, K1
+	VRANGEPS   $0x04, Z4, Z1, Z1
+	VMOVAPS    Z0, K1, Z1
+	VMOVUPS    64(CX), Z4
+	VCMPPS     $0x03, Z4, Z2, K1
+	VRANGEPS   $0x04, Z4, Z2, Z2
+	VMOVAPS    Z0, K1, Z2
+	VMOVUPS    (CX)(DI*1), Z4
+	VCMPPS     $0x03, Z4, Z3, K1
+	VRANGEPS   $0x04, Z4, Z3, Z3
+	VMOVAPS    Z0, K1, Z3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z2, 64(AX)
+	VMOVUPS    Z3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS (AX)(DI*1), Z4
+
+loop4:
+	VMOVUPS    (CX), Z5
+	VCMPPS     $0x03, Z5, Z1, K1
+	VRANGEPS   $0x04, Z5, Z1, Z1
+	VMOVAPS    Z0, K1, Z1
+	VMOVUPS    64(CX), Z5
+	VCMPPS     $0x03, Z5, Z2, K1
+	VRANGEPS   $0x04, Z5, Z2, Z2
+	VMOVAPS    Z0, K1, Z2
+	VMOVUPS    128(CX), Z5
+	VCMPPS     $0x03, Z5, Z3, K1
+	VRANGEPS   $0x04, Z5, Z3, Z3
+	VMOVAPS    Z0, K1, Z3
+	VMOVUPS    (CX)(DI*1), Z5
+	VCMPPS     $0x03, Z5, Z4, K1
+	VRANGEPS   $0x04, Z5, Z4, Z4
+	VMOVAPS    Z0, K1, Z4
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z2, 64(AX)
+	VMOVUPS    Z3, 128(AX)
+	VMOVUPS    Z4, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS (AX)(DI*1), Z8
+
+loop8:
+	VMOVUPS    (CX), Z9
+	VCMPPS     $0x03, Z9, Z1, K1
+	VRANGEPS   $0x04, Z9, Z1, Z1
+	VMOVAPS    Z0, K1, Z1
+	VMOVUPS    64(CX), Z9
+	VCMPPS     $0x03, Z9, Z2, K1
+	VRANGEPS   $0x04, Z9, Z2, Z2
+	VMOVAPS    Z0, K1, Z2
+	VMOVUPS    128(CX), Z9
+	VCMPPS     $0x03, Z9, Z3, K1
+	VRANGEPS   $0x04, Z9, Z3, Z3
+	VMOVAPS    Z0, K1, Z3
+	VMOVUPS    192(CX), Z9
+	VCMPPS     $0x03, Z9, Z4, K1
+	VRANGEPS   $0x04, Z9, Z4, Z4
+	VMOVAPS    Z0, K1, Z4
+	VMOVUPS    256(CX), Z9
+	VCMPPS     $0x03, Z9, Z5, K1
+	VRANGEPS   $0x04, Z9, Z5, Z5
+	VMOVAPS    Z0, K1, Z5
+	VMOVUPS    320(CX), Z9
+	VCMPPS     $0x03, Z9, Z6, K1
+	VRANGEPS   $0x04, Z9, Z6, Z6
+	VMOVAPS    Z0, K1, Z6
+	VMOVUPS    384(CX), Z9
+	VCMPPS     $0x03, Z9, Z7, K1
+	VRANGEPS   $0x04, Z9, Z7, Z7
+	VMOVAPS    Z0, K1, Z7
+	VMOVUPS    (CX)(DI*1), Z9
+	VCMPPS     $0x03, Z9, Z8, K1
+	VRANGEPS   $0x04, Z9, Z8, Z8
+	VMOVAPS    Z0, K1, Z8
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	PREFETCHT0 2304(CX)
+	PREFETCHT0 2368(CX)
+	PREFETCHT0 2432(CX)
+	PREFETCHT0 2496(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z2, 64(AX)
+	VMOVUPS    Z3, 128(AX)
+	VMOVUPS    Z4, 192(AX)
+	VMOVUPS    Z5, 256(AX)
+	VMOVUPS    Z6, 320(AX)
+	VMOVUPS    Z7, 384(AX)
+	VMOVUPS    Z8, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+// func minRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
+TEXT ·minRowsAVX512F64(SB), NOSPLIT, $0-48
+	MOVQ         acc+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	MOVQ         vectors+32(FP), SI
+	MOVQ         last+40(FP), DI
+	VBROADCASTSD bits7ff8000000000000<>+0(SB), Z0
+	CMPQ         SI, $0x02
+	JE           vectors2
+	CMPQ         SI, $0x03
+	JE           vectors3
+	CMPQ         SI, $0x04
+	JE           vectors4
+	CMPQ         SI, $0x08
+	JE           vectors8
+	VMOVUPS      (AX)(DI*1), Z1
+
+loop1:
+	VMOVUPS    (CX)(DI*1), Z2
+	VCMPPD     $0x03, Z2, Z1, K1
+	VRANGEPD   $0x04, Z2, Z1, Z1
+	VMOVAPD    Z0, K1, Z1
+	PREFETCHT0 2048(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop1
+	VMOVUPS    Z1, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors2:
+	VMOVUPS (AX), Z1
+	VMOVUPS (AX)(DI*1), Z2
+
+loop2:
+	VMOVUPS    (CX), Z3
+	VCMPPD     $0x03, Z3, Z1, K1
+	VRANGEPD   $0x04, Z3, Z1, Z1
+	VMOVAPD    Z0, K1, Z1
+	VMOVUPS    (CX)(DI*1), Z3
+	VCMPPD     $0x03, Z3, Z2, K1
+	VRANGEPD   $0x04, Z3, Z2, Z2
+	VMOVAPD    Z0, K1, Z2
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop2
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z2, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors3:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS (AX)(DI*1), Z3
+
+loop3:
+	VMOVUPS    (CX), Z4
+	VCMPPD     $0x03, Z4, Z1, K1
+	VRANGEPD   $0x04, Z4, Z1, Z1
+	VMOVAPD    Z0, K1, Z1
+	VMOVUPS    64(CX), Z4
+	VCMPPD     $0x03, Z4, Z2, K1
+	VRANGEPD   $0x04, Z4, Z2, Z2
+	VMOVAPD    Z0, K1, Z2
+	VMOVUPS    (CX)(DI*1), Z4
+	VCMPPD     $0x03, Z4, Z3, K1
+	VRANGEPD   $0x04, Z4, Z3, Z3
+	VMOVAPD    Z0, K1, Z3
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop3
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z2, 64(AX)
+	VMOVUPS    Z3, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors4:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS (AX)(DI*1), Z4
+
+loop4:
+	VMOVUPS    (CX), Z5
+	VCMPPD     $0x03, Z5, Z1, K1
+	VRANGEPD   $0x04, Z5, Z1, Z1
+	VMOVAPD    Z0, K1, Z1
+	VMOVUPS    64(CX), Z5
+	VCMPPD     $0x03, Z5, Z2, K1
+	VRANGEPD   $0x04, Z5, Z2, Z2
+	VMOVAPD    Z0, K1, Z2
+	VMOVUPS    128(CX), Z5
+	VCMPPD     $0x03, Z5, Z3, K1
+	VRANGEPD   $0x04, Z5, Z3, Z3
+	VMOVAPD    Z0, K1, Z3
+	VMOVUPS    (CX)(DI*1), Z5
+	VCMPPD     $0x03, Z5, Z4, K1
+	VRANGEPD   $0x04, Z5, Z4, Z4
+	VMOVAPD    Z0, K1, Z4
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop4
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z2, 64(AX)
+	VMOVUPS    Z3, 128(AX)
+	VMOVUPS    Z4, (AX)(DI*1)
+	VZEROUPPER
+	RET
+
+vectors8:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS (AX)(DI*1), Z8
+
+loop8:
+	VMOVUPS    (CX), Z9
+	VCMPPD     $0x03, Z9, Z1, K1
+	VRANGEPD   $0x04, Z9, Z1, Z1
+	VMOVAPD    Z0, K1, Z1
+	VMOVUPS    64(CX), Z9
+	VCMPPD     $0x03, Z9, Z2, K1
+	VRANGEPD   $0x04, Z9, Z2, Z2
+	VMOVAPD    Z0, K1, Z2
+	VMOVUPS    128(CX), Z9
+	VCMPPD     $0x03, Z9, Z3, K1
+	VRANGEPD   $0x04, Z9, Z3, Z3
+	VMOVAPD    Z0, K1, Z3
+	VMOVUPS    192(CX), Z9
+	VCMPPD     $0x03, Z9, Z4, K1
+	VRANGEPD   $0x04, Z9, Z4, Z4
+	VMOVAPD    Z0, K1, Z4
+	VMOVUPS    256(CX), Z9
+	VCMPPD     $0x03, Z9, Z5, K1
+	VRANGEPD   $0x04, Z9, Z5, Z5
+	VMOVAPD    Z0, K1, Z5
+	VMOVUPS    320(CX), Z9
+	VCMPPD     $0x03, Z9, Z6, K1
+	VRANGEPD   $0x04, Z9, Z6, Z6
+	VMOVAPD    Z0, K1, Z6
+	VMOVUPS    384(CX), Z9
+	VCMPPD     $0x03, Z9, Z7, K1
+	VRANGEPD   $0x04, Z9, Z7, Z7
+	VMOVAPD    Z0, K1, Z7
+	VMOVUPS    (CX)(DI*1), Z9
+	VCMPPD     $0x03, Z9, Z8, K1
+	VRANGEPD   $0x04, Z9, Z8, Z8
+	VMOVAPD    Z0, K1, Z8
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+	PREFETCHT0 2176(CX)
+	PREFETCHT0 2240(CX)
+	PREFETCHT0 2304(CX)
+	PREFETCHT0 2368(CX)
+	PREFETCHT0 2432(CX)
+	PREFETCHT0 2496(CX)
+	ADDQ       DX, CX
+	DECQ       BX
+	JNZ        loop8
+	VMOVUPS    Z1, (AX)
+	VMOVUPS    Z2, 64(AX)
+	VMOVUPS    Z3, 128(AX)
+	VMOVUPS    Z4, 192(AX)
+	VMOVUPS    Z5, 256(AX)
+	VMOVUPS    Z6, 320(AX)
+	VMOVUPS    Z7, 384(AX)
+	VMOVUPS    Z8, (AX)(DI*1)
+	VZEROUPPER
+	RET

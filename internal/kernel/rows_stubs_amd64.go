@@ -14,15 +14,45 @@ func sumAVX512F64(lanes *float64, x *byte, n int)
 //go:noescape
 func sumRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] += x[r,c], in the order of the rows r.
+// acc[c] += |x[r,c]|, in the order of the rows r.
 //
 //go:noescape
-func sumRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+func sumAbsRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] += x[r,c]², in the order of the rows r.
+//
+//go:noescape
+func sumSquareRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// d = x[r,c] - acc[0,c], acc[1,c] += d, acc[2,c] += d², in the order of the rows r.
+//
+//go:noescape
+func momentRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
 // acc[c] += x[r,c]·w[r], in the order of the rows r, every step rounded.
 //
 //go:noescape
 func weighRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int, w *float64)
+
+// acc[c] += x[r,c], in the order of the rows r.
+//
+//go:noescape
+func sumRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] += |x[r,c]|, in the order of the rows r.
+//
+//go:noescape
+func sumAbsRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] += x[r,c]², in the order of the rows r.
+//
+//go:noescape
+func sumSquareRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// d = x[r,c] - acc[0,c], acc[1,c] += d, acc[2,c] += d², in the order of the rows r.
+//
+//go:noescape
+func momentRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
 // acc[c] += x[r,c]·w[r], in the order of the rows r, every step rounded.
 //
@@ -84,6 +114,61 @@ func maxRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, las
 //go:noescape
 func maxRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX512I8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX512I16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX512I32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX512I64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX512U8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX512U16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX512U32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX512U64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX512Half(acc *byte, x *byte, stride int, rows int, vectors int, last int, order *byte)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX512F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX512F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
 // lanes[j] += x[32·i+j], for n blocks i of 32 elements, in order.
 //
 //go:noescape
@@ -99,15 +184,45 @@ func sumAVX2F64(lanes *float64, x *byte, n int)
 //go:noescape
 func sumRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
-// acc[c] += x[r,c], in the order of the rows r.
+// acc[c] += |x[r,c]|, in the order of the rows r.
 //
 //go:noescape
-func sumRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+func sumAbsRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] += x[r,c]², in the order of the rows r.
+//
+//go:noescape
+func sumSquareRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// d = x[r,c] - acc[0,c], acc[1,c] += d, acc[2,c] += d², in the order of the rows r.
+//
+//go:noescape
+func momentRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
 // acc[c] += x[r,c]·w[r], in the order of the rows r, every step rounded.
 //
 //go:noescape
 func weighRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int, w *float64)
+
+// acc[c] += x[r,c], in the order of the rows r.
+//
+//go:noescape
+func sumRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] += |x[r,c]|, in the order of the rows r.
+//
+//go:noescape
+func sumAbsRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] += x[r,c]², in the order of the rows r.
+//
+//go:noescape
+func sumSquareRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// d = x[r,c] - acc[0,c], acc[1,c] += d, acc[2,c] += d², in the order of the rows r.
+//
+//go:noescape
+func momentRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
 
 // acc[c] += x[r,c]·w[r], in the order of the rows r, every step rounded.
 //
@@ -168,3 +283,58 @@ func maxRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last 
 //
 //go:noescape
 func maxRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX2I8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX2I16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX2I32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX2I64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX2U8(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX2U16(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX2U32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX2U64(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX2Half(acc *byte, x *byte, stride int, rows int, vectors int, last int, order *byte)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX2F32(acc *byte, x *byte, stride int, rows int, vectors int, last int)
+
+// acc[c] = min(acc[c], x[r,c]) for all rows r.
+//
+//go:noescape
+func minRowsAVX2F64(acc *byte, x *byte, stride int, rows int, vectors int, last int)

@@ -118,9 +118,50 @@ type Table struct {
 	// with the max of Max. Defined for all kinds.
 	MaxRows [dtype.NumKinds]func(acc, x []byte)
 
-	// ArgMaxRows gives, for each row of cols float64 elements, the index of the greatest
-	// one: the first of several, and of NaNs, which are greater than all others.
-	ArgMaxRows [dtype.NumKinds]func(dst []int64, x []byte, cols int)
+	// MinRows is MaxRows with the minimum in the maximum's place: IEEE 754-2019's on
+	// floats, so a NaN gives the quiet one with no payload, and -0 is less than +0.
+	// Defined for all but complex kinds.
+	MinRows [dtype.NumKinds]func(acc, x []byte)
+
+	// SumAbsRows and SumSquareRows are SumRows of the elements' magnitudes and of their
+	// squares, which are rounded to float64 before they are added. Defined for float32 and
+	// float64.
+	SumAbsRows, SumSquareRows [dtype.NumKinds]func(acc []float64, x []byte)
+
+	// MomentRows computes, with acc three rows k, s and q of cols elements, and x rows of cols
+	// elements,
+	//
+	//	for r := range rows { for c := range cols {
+	//		d := float64(x[r*cols+c]) - k[c]
+	//		s[c] += d
+	//		q[c] += d*d
+	//	} }
+	//
+	// in that order, every step rounded. Defined for float32 and float64.
+	MomentRows [dtype.NumKinds]func(acc []float64, x []byte)
+
+	// LogSumRows adds e^x of rows of cols = len(top) elements to e^top·sum, so that no exponential
+	// overflows:
+	//
+	//	for r := range rows { for c := range cols {
+	//		x := float64(x[r*cols+c])
+	//		if e := exp(-|x - top[c]|); x <= top[c] { sum[c] += e } else { top[c], sum[c] = x, sum[c]*e+1 }
+	//	} }
+	//
+	// every step rounded, and e being 1 where x is top[c], which may be infinite. Defined for
+	// float32 and float64.
+	LogSumRows [dtype.NumKinds]func(top, sum []float64, x []byte)
+
+	// ArgMaxRows and ArgMinRows compute, with x rows of cols = len(index) elements,
+	//
+	//	for r := range rows { for c := range cols { if x[r*cols+c] > best[c] {
+	//		best[c], index[c] = x[r*cols+c], at+r
+	//	} } }
+	//
+	// or with <, where a NaN is greater and less than all numbers, and zeros are equal.
+	// Defined for all but the 16-bit floats, which are compared as float32, and complex
+	// kinds.
+	ArgMaxRows, ArgMinRows [dtype.NumKinds]func(best []byte, index []int64, x []byte, at int64)
 
 	// SoftmaxRows computes, for each row of cols elements,
 	//

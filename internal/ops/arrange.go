@@ -11,7 +11,7 @@ import (
 // Arrange is x arranged by a pattern, as einops.rearrange, repeat and reduce do;
 // several arrays of one shape are first stacked along a new leading axis. Axes that
 // vanish, if the pattern may have such, are reduced by reduce, which is given an
-// array and these of its axes.
+// array and these of its axes, none if there are none.
 func Arrange(xs []graph.Array, p *shape.Pattern, reduce func(x graph.Array, axes []int) (graph.Array, error)) (x graph.Array, err error) {
 	x = xs[0]
 	if len(xs) > 1 {
@@ -31,7 +31,7 @@ func Arrange(xs []graph.Array, p *shape.Pattern, reduce func(x graph.Array, axes
 		return nil, err
 	}
 	x = reshape(x, a.Apart)
-	if len(a.Gone) > 0 {
+	if reduce != nil {
 		if x, err = reduce(x, a.Gone); err != nil {
 			return nil, err
 		}

@@ -260,7 +260,7 @@ func TestEinsumAgreesWithOthers(t *testing.T) {
 	}
 	within(t, floats(of("bqd,bkd,bke->bqe", q, k, v)), floats(attended), 1e-6)
 	within(t, floats(of("bqd->dbq", q)), floats(graphtest.Must(Transpose(q, []int{2, 0, 1}))), 0)
-	within(t, floats(of("bqd->bd", q)), floats(graphtest.Must(Sum(q, ReduceOptions{Axes: []int{1}}))), 0)
+	within(t, floats(of("bqd->bd", q)), floats(graphtest.Must(Reduce(q, "sum", ReduceOptions{Axes: []int{1}}))), 0)
 	w := graphtest.Randn(4, 8, 9)
 	mapped := floats(graphtest.Must(Linear(q, Weights{Kernel: w, Layout: Keras}, LinearOptions{Axis: -1})))
 	within(t, floats(of("bqd,de->bqe", q, w)), mapped, 0)

@@ -61,7 +61,7 @@ func (g grouping) sum(x graph.Array) graph.Array {
 	}
 	for _, s := range steps {
 		if s.Len > 1 {
-			x = reduce("sum", dtype.Float64, x, s, summing(x.DType(), s))
+			x = reduce("sum", x, s, 1, summing(x.DType(), s))
 		}
 	}
 	return reshape(cast(x, dtype.Float64), shape.Shape{int(g.blocks * g.groups)})

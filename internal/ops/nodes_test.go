@@ -158,8 +158,17 @@ func nodes() []node {
 		// The sum of float32 in float64, the quotient, and its rounding.
 		{"gap", nil, first(func(x graph.Array) (graph.Array, error) { return GlobalAvgPool(x, spatial) }), 480 + 16 + 16, "0"},
 		{"gmp", nil, first(func(x graph.Array) (graph.Array, error) { return GlobalMaxPool(x, spatial) }), 480, "0"},
-		{"sum of rows", nil, first(func(x graph.Array) (graph.Array, error) { return Sum(x, ReduceOptions{Axes: []int{-1}}) }), 480 + 60, "0"},
-		{"argmax", nil, first(func(x graph.Array) (graph.Array, error) { return ArgMax(x) }), 480 + 480, "0"},
+		{"sum of rows", nil, first(func(x graph.Array) (graph.Array, error) { return Reduce(x, "sum", ReduceOptions{Axes: []int{-1}}) }), 480 + 60, "0"},
+		{"argmax", nil, first(func(x graph.Array) (graph.Array, error) { return Reduce(x, "argmax", ReduceOptions{Axes: []int{-1}}) }), 480 + 60, "0"},
+		// The sum in float64 of moments is 5 operations; the rest is of the 96 results.
+		{"variance", nil, first(func(x graph.Array) (graph.Array, error) { return Reduce(x, "var", ReduceOptions{Axes: []int{2}}) }), 5*480 + 2*96, "0"},
+		{"length of scattered axes", nil, first(func(x graph.Array) (graph.Array, error) { return Reduce(x, "l2", ReduceOptions{Axes: []int{1, 3}}) }), 2*480 + 60 + 2*10, "0"},
+		{"logsumexp of all", nil, first(func(x graph.Array) (graph.Array, error) { return Reduce(x, "logsumexp", ReduceOptions{}) }), 10*480 + 2, "0"},
+		// The magnitude in float64, the power of each, the sum; the power of the 16, and the rounding.
+		{"norm by a power", nil, first(func(x graph.Array) (graph.Array, error) {
+			return Reduce(x, "lp", ReduceOptions{Axes: []int{1, 2}, P: Literal(Number{Value: 3})})
+		}), (1+1+10+1)*480 + (10+1)*16 + 1, "0"},
+		{"product", nil, first(func(x graph.Array) (graph.Array, error) { return Reduce(x, "prod", ReduceOptions{Axes: []int{0}}) }), 2*480 + 240, "0"},
 		{"max pool", nil, pool("max"), 4 * 96, ""},
 		{"average pool", nil, pool("average"), 4*96 + 96, ""},
 		{"bilinear", nil, resize("bilinear"), 6 * 4 * 480, ""}, // of 4 times as many positions: three blends of two

@@ -1,7 +1,10 @@
 package ops
 
 import (
-	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
@@ -9,259 +12,111 @@ import (
 	"fusectl/internal/shape"
 )
 
-// The tree in which a reduction is summed is fixed by the shape alone, so that
-// no schedule changes a bit of it:
-//
-//   - an array seen as [outer, len, inner] is cut along len into chunks of
-//     chunkRows rows,
-//   - a chunk is read in pieces of pieceLen elements and accumulated row by
-//     row (for inner = 1 in the lanes that kernel.Table.Sum documents,
-//     piece by piece),
-//   - the chunks' results are accumulated in order.
-const (
-	pieceLen  = 64 << 10 // elements
-	chunkLen  = 1 << 20  // elements that a chunk has at least
-	chunkMin  = 64       // rows that a chunk has at least, so that results are few
-	chunksMax = 1024
-	outerMax  = 64 // with as many outer positions, workers share those
-)
-
-func chunkRows(g shape.Group) int64 {
-	if g.Outer >= outerMax {
-		return g.Len
-	}
-	return min(g.Len, max(shape.CeilDiv(chunkLen, g.Inner), chunkMin, shape.CeilDiv(g.Len, chunksMax)))
-}
-
-// reduced accumulates [outer, len, inner] to [outer, chunks, inner], a chunk
-// being some rows of len.
-type reduced struct {
-	unary
-	g      shape.Group
-	rows   int64 // of a chunk
-	chunks int64
-	accumulate
-}
-
-// accumulate turns rows into one.
-type accumulate struct {
-	// start sets the accumulators before the first piece, which begins with
-	// the row given.
-	start func(acc, row []byte)
-	// add accumulates rows of the input; merge, rows of accumulators.
-	add, merge func(acc, rows []byte)
-}
-
-// reduce accumulates away the middle axis of x. Accumulators have dtype t.
-func reduce(op string, t dtype.Type, x graph.Array, g shape.Group, how accumulate) graph.Array {
-	rows := chunkRows(g)
-	n := shape.CeilDiv(g.Len, rows)
-	out := shape.Shape{int(g.Outer), int(n), int(g.Inner)}
-	r := &reduced{unary{computed{op: op, dt: t, sh: out}, x}, g, rows, n, how}
-	if n == 1 {
-		return r
-	}
-	// The chunks are what workers share; their results are few.
-	g.Len, how.add = n, how.merge
-	last := shape.Shape{int(g.Outer), 1, int(g.Inner)}
-	return &reduced{unary{computed{op: op, dt: t, sh: last}, graph.Materialize(r)}, g, n, 1, how}
-}
-
-// Tiling makes a tile of results take about a piece of input, or a few.
-func (r *reduced) Tiling() graph.Tiling {
-	if per := r.rows * r.g.Inner; per < pieceLen {
-		return graph.Tiling{Unit: r.g.Inner, Most: max(pieceLen/per, 1) * r.g.Inner}
-	}
-	return graph.Tiling{Most: min(r.g.Inner, pieceLen)}
-}
-
-func (r *reduced) Flops() int64 { return r.x.Shape().Len() }
-
-func (r *reduced) ReadsOnce(unit int64, say func(*graph.Array, int64)) {
-	if unit%r.g.Inner == 0 {
-		say(&r.x, r.g.Inner)
-	}
-}
-
-func (r *reduced) Memory(n int64) int64 {
-	piece := max(pieceLen, min(n, r.g.Inner))
-	return piece*int64(r.x.DType().Size()) + graph.MemoryOf(r.x, piece)
-}
-
-func (r *reduced) Read(ctx context.Context, dst []byte, off int64) error {
-	size, inner := r.size(), r.g.Inner
-	for len(dst) > 0 {
-		at, col := off/inner, off%inner
-		outer, chunk := at/r.chunks, at%r.chunks
-		n := min(int64(len(dst))/size, inner-col)
-		if many := int64(len(dst)) / size / inner; r.chunks == 1 && col == 0 && many > 1 && 2*r.g.Len*inner <= pieceLen {
-			many = min(many, pieceLen/(r.g.Len*inner))
-			if err := r.small(ctx, dst[:many*inner*size], outer); err != nil {
-				return err
-			}
-			dst, off = dst[many*inner*size:], off+many*inner
-			continue
-		}
-		from := chunk * r.rows
-		if err := r.chunk(ctx, dst[:n*size], outer*r.g.Len+from, min(r.rows, r.g.Len-from), col); err != nil {
-			return err
-		}
-		dst, off = dst[n*size:], off+n
-	}
-	return nil
-}
-
-// small accumulates the rows of several outer positions, from number outer on, which
-// are so few that they are read in one piece.
-func (r *reduced) small(ctx context.Context, acc []byte, outer int64) error {
-	one, row := r.g.Inner*r.size(), r.g.Inner*int64(r.x.DType().Size())
-	n := int64(len(acc)) / one * r.g.Len
-	buf := graph.GetBuffer(n * row)
-	defer graph.PutBuffer(buf)
-	x, err := graph.Peek(ctx, r.x, buf, graph.OneRun(outer*r.g.Len*r.g.Inner, n*r.g.Inner))
-	if err != nil {
-		return err
-	}
-	for ; len(acc) > 0; acc, x = acc[one:], x[r.g.Len*row:] {
-		r.start(acc[:one], x[:row])
-		r.add(acc[:one], x[:r.g.Len*row])
-	}
-	return nil
-}
-
-// chunk accumulates rows rows from row on, of which it takes the columns that
-// acc has room for.
-func (r *reduced) chunk(ctx context.Context, acc []byte, row, rows, col int64) error {
-	x := r.x
-	size := int64(x.DType().Size())
-	cols := int64(len(acc)) / r.size()
-	per := max(pieceLen/cols, 1)
-	buf := graph.GetBuffer(min(per, rows) * cols * size)
-	defer graph.PutBuffer(buf)
-	for i := int64(0); i < rows; i += per {
-		n := min(per, rows-i)
-		piece, err := graph.Peek(ctx, x, buf[:n*cols*size], graph.Region{Off: (row+i)*r.g.Inner + col, Runs: n, Len: cols, Stride: r.g.Inner})
-		if err != nil {
-			return err
-		}
-		if i == 0 {
-			r.start(acc, piece[:cols*size])
-		}
-		r.add(acc, piece)
-	}
-	return nil
-}
-
-// ReduceOptions say over which axes a pooling goes.
+// ReduceOptions say over which axes a reduction goes, and how.
 type ReduceOptions struct {
-	Axes     []int // may count from the end; nil: all but batch and channel
+	Axes     []int // may count from the end; nil: all, and of a pooling all but batch and channel
 	KeepDims bool
-	Layout   shape.Layout
+	Layout   shape.Layout // of a pooling
+	DDof     int          // var and std divide by the number of elements less this
+	P        graph.Array  // the exponent of lp and gem, one number; see Literal
+	Eps      float64      // gem takes what is less, and so all that is negative, for this
 }
 
-// axes resolves the axes of a reduction of x and refuses one over no element.
-func (o ReduceOptions) axes(op string, x graph.Array) ([]int, error) {
-	s := x.Shape()
-	axes := o.Axes
-	if axes == nil {
-		form, err := MapForm(op, x, o.Layout, 0)
-		if err != nil {
-			return nil, err
-		}
-		if axes = form.Spatial(); len(axes) == 0 {
-			return nil, graph.Errorf(x, "shape %v has no axes between batch and channel for %s to pool", s, op).
-				Hint("name the axes, such as --axes 0")
-		}
-	}
-	axes, err := shape.Axes(axes, len(s))
-	if err != nil {
-		return nil, graph.Errorf(x, "%v: shape %v", err, s)
-	}
-	for _, a := range axes {
-		if s[a] == 0 {
-			return nil, graph.Errorf(x, "shape %v: %s over axis %d pools no element", s, op, a)
+// Reduce takes the elements along axes to one, by one of Reductions, as the function of NumPy
+// that has its name does: l1 and l2 are numpy.linalg.norm's of vectors, logsumexp is
+// torch.logsumexp, sum-square and log-sum are ONNX's ReduceSumSquare and ReduceLogSum; lp is
+// torch.linalg.vector_norm, and gem the generalised mean (Σ max(x, eps)^p / n)^(1/p) of
+// Radenović, Tolias & Chum 2018.
+//
+// Sums and products of booleans and integers are int64 or uint64 and wrap; max and min keep the
+// dtype; argmax and argmin give int64, any and all bool; what else is made of booleans and
+// integers is float64. Floats and complex numbers give their own dtype, and are accumulated in
+// float64 and rounded once. NaN propagates, and is argmax's and argmin's first choice. No
+// elements give the neutral element, and are refused where there is none.
+func Reduce(x graph.Array, op string, o ReduceOptions) (graph.Array, error) {
+	for _, r := range reductions() {
+		if r.name == op {
+			return r.over(x, o)
 		}
 	}
-	return axes, nil
+	return nil, &graph.Error{Msg: fmt.Sprintf("unknown reduction %q: want one of %s", op, strings.Join(Reductions(), ", "))}
 }
 
-// GlobalAvgPool is the mean over axes, as numpy.mean: integers and booleans
-// give float64, every other dtype itself. Sums are kept in float64 and rounded
-// once, after the division, so that a float32 mean is the correctly rounded
-// quotient of its float64 sum.
+// GlobalAvgPool is the mean over axes, as numpy.mean: integers and booleans give float64, every
+// other dtype itself. Sums are kept in float64 and rounded once, after the division, so that a
+// float32 mean is the correctly rounded quotient of its float64 sum.
 func GlobalAvgPool(x graph.Array, o ReduceOptions) (graph.Array, error) {
-	if err := NeedArithmetic([]graph.Array{x}); err != nil {
-		return nil, err
-	}
-	axes, err := o.axes("gap", x)
-	if err != nil {
-		return nil, err
-	}
-	s, t := x.Shape(), x.DType()
-	count := float64(1)
-	for _, a := range axes {
-		count *= float64(s[a])
-	}
-	out := s.Reduced(axes, o.KeepDims)
-	if out.Len() == 0 {
-		return empty(t.Inexact(), out), nil
-	}
-	work := x
-	if t.IsComplex() { // summed as pairs of floats
-		s = append(s.Clone(), 2)
-		work = reinterpret(x, realOf(t), s)
-	}
-	for _, g := range s.Groups(axes) {
-		work = reduce("gap", dtype.Float64, work, g, summing(work.DType(), g))
-	}
-	work = cast(work, dtype.Float64) // no axis longer than 1: nothing was summed
-	divide := kernel.Active().DivideBy[dtype.KindFloat64]
-	work = mapTo("gap", dtype.Float64, work, func(dst, src []byte) { divide(dst, src, count) })
-	if t.IsComplex() {
-		return cast(reinterpret(work, dtype.Complex128, out), t), nil
-	}
-	return cast(reshape(work, out), t.Inexact()), nil
+	return reduction{name: "gap", of: (*reducing).mean, result: dtype.Type.Inexact, complex: true, none: math.NaN()}.pool(x, o)
 }
 
-// Sum is the sum over axes of real float arrays, kept in float64 and rounded once.
-func Sum(x graph.Array, o ReduceOptions) (graph.Array, error) {
-	t, err := FloatType("a sum", x)
-	if err != nil {
-		return nil, err
-	}
-	axes, err := o.axes("sum", x)
-	if err != nil {
-		return nil, err
-	}
-	out := x.Shape().Reduced(axes, o.KeepDims)
-	if out.Len() == 0 {
-		return empty(t, out), nil
-	}
-	return cast(reshape(sums(x, axes), out), t), nil
+// GlobalMaxPool is the maximum over axes, as numpy.max: the dtype stays, NaN
+// propagates, complex numbers compare by their real parts first.
+func GlobalMaxPool(x graph.Array, o ReduceOptions) (graph.Array, error) {
+	return reduction{name: "gmp", of: (*reducing).max, result: itself, complex: true, none: math.NaN()}.pool(x, o)
 }
 
-// sums is x without some axes (sorted, none of them empty), along which it is
-// summed: floats in float64 and complex numbers in complex128, both to be rounded;
-// integers wrap, and booleans are or-ed.
-func sums(x graph.Array, axes []int) graph.Array {
-	s, t := x.Shape(), x.DType()
-	out, work, wide := s.Reduced(axes, false), x, dtype.Float64
-	accumulates := func(g shape.Group) accumulate { return summing(work.DType(), g) }
+// reduction is one of the operations that Reduce knows.
+type reduction struct {
+	name    string
+	of      func(r *reducing) graph.Array // its elements, under any shape and in any dtype
+	result  func(t dtype.Type) dtype.Type // the dtype of the result for one of x
+	complex bool                          // complex numbers are taken too
+	none    float64                       // what no elements give; NaN: an error
+}
+
+func reductions() []reduction {
+	inexact, none := dtype.Type.Inexact, math.NaN()
+	return []reduction{
+		{"sum", (*reducing).sum, wide, true, 0},
+		{"mean", (*reducing).mean, inexact, true, none},
+		{"max", (*reducing).max, itself, false, none},
+		{"min", (*reducing).min, itself, false, none},
+		{"prod", (*reducing).product, wide, true, 1},
+		{"var", (*reducing).variance, inexact, false, none},
+		{"std", (*reducing).deviation, inexact, false, none},
+		{"l1", (*reducing).magnitudes, inexact, false, 0},
+		{"l2", (*reducing).length, magnitude, true, 0},
+		{"lp", (*reducing).powerNorm, inexact, false, 0},
+		{"gem", (*reducing).powerMean, inexact, false, none},
+		{"sum-square", (*reducing).squares, magnitude, true, 0},
+		{"log-sum", (*reducing).logSum, inexact, false, math.Inf(-1)},
+		{"logsumexp", (*reducing).logSumExp, inexact, false, math.Inf(-1)},
+		{"argmax", (*reducing).argMax, index, false, none},
+		{"argmin", (*reducing).argMin, index, false, none},
+		{"any", (*reducing).any, truth, true, 0},
+		{"all", (*reducing).all, truth, true, 1},
+	}
+}
+
+// Reductions lists the operations of Reduce.
+func Reductions() (names []string) {
+	for _, r := range reductions() {
+		names = append(names, r.name)
+	}
+	return names
+}
+
+func itself(t dtype.Type) dtype.Type { return t }
+func index(dtype.Type) dtype.Type    { return dtype.Int64 }
+func truth(dtype.Type) dtype.Type    { return dtype.Bool }
+
+// wide is the dtype of a sum of t in NumPy.
+func wide(t dtype.Type) dtype.Type {
 	switch {
-	case t.IsComplex(): // pairs of floats
-		work = reinterpret(x, realOf(t), append(s.Clone(), 2))
-	case !t.IsFloat():
-		wide = t
-		accumulates = func(shape.Group) accumulate { return adding(t) }
+	case t.IsUnsigned():
+		return dtype.Uint64
+	case t == dtype.Bool || t.IsInteger():
+		return dtype.Int64
 	}
-	for _, g := range work.Shape().Groups(axes) {
-		work = reduce("sum", wide, work, g, accumulates(g))
-	}
-	work = cast(work, wide) // no axis longer than 1: nothing was summed
+	return t
+}
+
+// magnitude is the dtype of a magnitude of t.
+func magnitude(t dtype.Type) dtype.Type {
 	if t.IsComplex() {
-		return reinterpret(work, dtype.Complex128, out)
+		return realOf(t)
 	}
-	return reshape(work, out)
+	return t.Inexact()
 }
 
 // realOf is the dtype of the parts of complex numbers of dtype t.
@@ -272,64 +127,277 @@ func realOf(t dtype.Type) dtype.Type {
 	return dtype.Float32
 }
 
-// GlobalMaxPool is the maximum over axes, as numpy.max: the dtype stays, NaN
-// propagates, complex numbers compare by their real parts first.
-func GlobalMaxPool(x graph.Array, o ReduceOptions) (graph.Array, error) {
+// pool is the reduction over axes that are all but batch and channel unless they are
+// named.
+func (r reduction) pool(x graph.Array, o ReduceOptions) (graph.Array, error) {
 	if err := NeedArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
-	axes, err := o.axes("gmp", x)
-	if err != nil {
+	if o.Axes == nil {
+		form, err := MapForm(r.name, x, o.Layout, 0)
+		if err != nil {
+			return nil, err
+		}
+		if o.Axes = form.Spatial(); len(o.Axes) == 0 {
+			return nil, graph.Errorf(x, "shape %v has no axes between batch and channel for %s to pool", x.Shape(), r.name).
+				Hint("name the axes, such as --axes 0")
+		}
+	}
+	return r.over(x, o)
+}
+
+func (r reduction) over(x graph.Array, o ReduceOptions) (graph.Array, error) {
+	if err := NeedArithmetic([]graph.Array{x}); err != nil {
 		return nil, err
 	}
-	out := x.Shape().Reduced(axes, o.KeepDims)
+	s, t := x.Shape(), x.DType()
+	if t.IsComplex() && !r.complex {
+		return nil, graph.Errorf(x, "dtype %v: %s takes real numbers", t, r.name)
+	}
+	of := o.Axes
+	if of == nil {
+		for a := range s {
+			of = append(of, a)
+		}
+	}
+	axes, err := shape.Axes(of, len(s))
+	if err != nil {
+		return nil, graph.Errorf(x, "%v: shape %v", err, s)
+	}
+	if len(axes) != 1 && len(axes) != len(s) && strings.HasPrefix(r.name, "arg") {
+		return nil, graph.Errorf(x, "shape %v: %s goes over one axis, or over all, through which it then counts: got %d of %d", s, r.name, len(axes), len(s))
+	}
+	out, count := s.Reduced(axes, o.KeepDims), int64(1)
+	for _, a := range axes {
+		if count *= int64(s[a]); s[a] > 0 {
+			continue
+		}
+		if r.none != r.none {
+			return nil, graph.Errorf(x, "shape %v: %s over axis %d has no element", s, r.name, a)
+		}
+		return repeat(Constant(r.result(t), r.none), out), nil
+	}
+	if r.name == "lp" || r.name == "gem" {
+		if err := checkExponent(r.name, o.P); err != nil {
+			return nil, err
+		}
+	}
+	if n := count - int64(o.DDof); n <= 0 {
+		return nil, graph.Errorf(x, "shape %v: %s of %d elements less a ddof of %d divides by %d", s, r.name, count, o.DDof, n)
+	}
 	if out.Len() == 0 {
-		return empty(x.DType(), out), nil
+		return empty(r.result(t), out), nil
 	}
-	work := x
-	for _, g := range x.Shape().Groups(axes) {
-		loop := kernel.Active().MaxRows[x.DType().Kind()]
-		first := func(acc, row []byte) { copy(acc, row) }
-		work = reduce("gmp", x.DType(), work, g, accumulate{first, loop, loop})
-	}
-	return reshape(work, out), nil
+	return cast(reshape(r.of(&reducing{r.name, x, axes, count, o}), out), r.result(t)), nil
 }
 
-// summing accumulates float64 sums of t: a lone column in lanes, several row
-// by row, however many of them a tile takes.
-func summing(t dtype.Type, g shape.Group) accumulate {
-	loops := &kernel.Active().SumRows
-	if g.Inner == 1 {
-		loops = &kernel.Active().Sum
-	}
-	sum := func(loop func(acc []float64, x []byte)) func(acc, x []byte) {
-		return func(acc, x []byte) { loop(kernel.View[float64](acc), x) }
-	}
-	zero := func(acc, _ []byte) { clear(acc) }
-	return accumulate{zero, sum(loops[t.Kind()]), sum(loops[dtype.KindFloat64])}
+// reducing is an array of which axes are reduced.
+type reducing struct {
+	op    string
+	x     graph.Array
+	axes  []int
+	count int64 // of the elements that become one
+	o     ReduceOptions
 }
 
-// adding accumulates sums of integers, which wrap, or of booleans, which are or-ed: so
-// the order makes no difference.
-func adding(t dtype.Type) accumulate {
-	const lanes = 512 // bytes
-	loop, size := kernel.Active().Add[t.Kind()], t.Size()
-	add := func(acc, rows []byte) {
-		if len(acc) == size && len(rows) >= 2*lanes { // a lone column
-			sum := graph.GetBuffer(lanes)
-			defer graph.PutBuffer(sum)
-			clear(sum)
-			for ; len(rows) >= lanes; rows = rows[lanes:] {
-				loop(sum, sum, rows[:lanes])
-			}
-			for n := lanes / 2; n >= size; n /= 2 {
-				loop(sum[:n], sum[:n], sum[n:2*n])
-			}
-			loop(acc, acc, sum[:size])
-		}
-		for ; len(rows) > 0; rows = rows[len(acc):] {
-			loop(acc, acc, rows[:len(acc)])
-		}
+// accumulated is x, which may have further axes, accumulated over the axes, one
+// group of neighbours after the other. flops are the operations for an element.
+func (r *reducing) accumulated(x graph.Array, flops int64, how func(t dtype.Type, g shape.Group) accumulate) graph.Array {
+	t, groups := x.DType(), x.Shape().Groups(r.axes)
+	if len(groups) == 0 { // nothing is accumulated, but may be changed
+		groups = []shape.Group{{Outer: 1, Len: 1, Inner: x.Shape().Len()}}
 	}
-	return accumulate{func(acc, _ []byte) { clear(acc) }, add, add}
+	for i, g := range groups {
+		acc := how(t, g)
+		if i > 0 {
+			acc, flops = acc.merging(), 1
+		}
+		x = reduce(r.op, x, g, flops, acc)
+	}
+	return x
+}
+
+// valued is x, accumulators T, as float64.
+func valued[T any](op string, x graph.Array, value func(T) float64) graph.Array {
+	return mapTo(op, dtype.Float64, x, func(dst, src []byte) {
+		d := kernel.View[float64](dst)
+		for i, v := range kernel.View[T](src) {
+			d[i] = value(v)
+		}
+	})
+}
+
+// function is an elementwise function of x, of float64.
+func function(name string, x graph.Array, p ...float64) graph.Array {
+	return mapTo(name, dtype.Float64, x, kernel.Active().Activation(name, dtype.KindFloat64, p...))
+}
+
+// floats is x in a float type that sums of floats are made of.
+func (r *reducing) floats() graph.Array { return cast(r.x, r.x.DType().Inexact().Compute()) }
+
+// pairs is complex x as pairs of floats along one more axis.
+func (r *reducing) pairs() graph.Array {
+	return reinterpret(r.x, realOf(r.x.DType()), append(r.x.Shape().Clone(), 2))
+}
+
+// floatSum is the sum in float64, of complex numbers as pairs of it.
+func (r *reducing) floatSum() graph.Array {
+	x := r.x
+	if x.DType().IsComplex() {
+		x = r.pairs()
+	}
+	return r.accumulated(x, 1, summing)
+}
+
+// paired is x, pairs of float64 where complex numbers are reduced, as these.
+func (r *reducing) paired(x graph.Array) graph.Array {
+	if !r.x.DType().IsComplex() {
+		return x
+	}
+	return reinterpret(x, dtype.Complex128, shape.Shape{int(x.Shape().Len() / 2)})
+}
+
+func (r *reducing) sum() graph.Array {
+	if t := wide(r.x.DType()); t.IsInteger() {
+		return r.folded(t, 0, &kernel.Active().Add)
+	}
+	return r.paired(r.floatSum())
+}
+
+// sums is x without some axes (sorted, none of them empty), along which it is
+// summed: floats in float64 and complex numbers in complex128, both to be rounded;
+// integers wrap in their own dtype, and booleans are or-ed.
+func sums(x graph.Array, axes []int) graph.Array {
+	t, out := x.DType(), x.Shape().Reduced(axes, false)
+	wide := dtype.Float64
+	switch {
+	case t.IsComplex():
+		wide = dtype.Complex128
+	case !t.IsFloat():
+		wide = t
+	}
+	if len(x.Shape().Groups(axes)) == 0 { // nothing is summed
+		return reshape(cast(x, wide), out)
+	}
+	r := &reducing{op: "sum", x: x, axes: axes}
+	if wide == t && !t.IsFloat() && !t.IsComplex() {
+		return reshape(r.folded(t, 0, &kernel.Active().Add), out)
+	}
+	return reshape(r.paired(r.floatSum()), out)
+}
+
+func (r *reducing) mean() graph.Array {
+	divide, n := kernel.Active().DivideBy[dtype.KindFloat64], float64(r.count)
+	return r.paired(mapTo(r.op, dtype.Float64, r.floatSum(), func(dst, src []byte) { divide(dst, src, n) }))
+}
+
+func (r *reducing) product() graph.Array {
+	t := wide(r.x.DType())
+	switch {
+	case t.IsFloat():
+		t = dtype.Float64
+	case t.IsComplex():
+		t = dtype.Complex128
+	}
+	return r.folded(t, 1, &kernel.Active().Mul)
+}
+
+// folded accumulates x in t by loops over two arrays.
+func (r *reducing) folded(t dtype.Type, none float64, loops *[dtype.NumKinds]kernel.Loop3) graph.Array {
+	return r.accumulated(cast(r.x, t), 1, func(t dtype.Type, g shape.Group) accumulate { return folding(t, none, loops[t.Kind()], g) })
+}
+
+func (r *reducing) max() graph.Array { return r.extreme(r.x, &kernel.Active().MaxRows) }
+func (r *reducing) min() graph.Array { return r.extreme(r.x, &kernel.Active().MinRows) }
+func (r *reducing) any() graph.Array {
+	return r.extreme(cast(r.x, dtype.Bool), &kernel.Active().MaxRows)
+}
+func (r *reducing) all() graph.Array {
+	return r.extreme(cast(r.x, dtype.Bool), &kernel.Active().MinRows)
+}
+
+func (r *reducing) extreme(x graph.Array, loops *[dtype.NumKinds]func(acc, x []byte)) graph.Array {
+	return r.accumulated(x, 1, func(t dtype.Type, _ shape.Group) accumulate { return extreme(t, loops[t.Kind()]) })
+}
+
+func (r *reducing) variance() graph.Array {
+	ddof := float64(r.o.DDof)
+	return valued(r.op, r.accumulated(r.floats(), 5, moments), func(m kernel.Moments) float64 { return m.Variance(ddof) })
+}
+
+func (r *reducing) deviation() graph.Array { return function("sqrt", r.variance()) }
+
+func (r *reducing) magnitudes() graph.Array {
+	return r.accumulated(r.floats(), 1, summingBy(&kernel.Active().SumAbsRows))
+}
+
+func (r *reducing) squares() graph.Array {
+	if !r.x.DType().IsComplex() {
+		return r.accumulated(r.floats(), 2, summingBy(&kernel.Active().SumSquareRows))
+	}
+	parts := *r
+	parts.axes = append(slices.Clone(r.axes), len(r.x.Shape()))
+	return parts.accumulated(r.pairs(), 2, summingBy(&kernel.Active().SumSquareRows))
+}
+
+func (r *reducing) length() graph.Array { return function("sqrt", r.squares()) }
+
+func (r *reducing) powerNorm() graph.Array {
+	x := function("abs", cast(r.floats(), dtype.Float64))
+	return r.root(r.accumulated(r.power(x, r.exponent()), 1, summing))
+}
+
+func (r *reducing) powerMean() graph.Array {
+	x := function("clip", cast(r.floats(), dtype.Float64), r.o.Eps, math.Inf(1))
+	return r.root(divided(r.accumulated(r.power(x, r.exponent()), 1, summing), float64(r.count)))
+}
+
+// exponent is P as one number of float64.
+func (r *reducing) exponent() graph.Array { return cast(reshape(r.o.P, shape.Shape{}), dtype.Float64) }
+
+// root is x to the power 1/P.
+func (r *reducing) root(x graph.Array) graph.Array {
+	return r.power(x, function("reciprocal", r.exponent()))
+}
+
+// power is x to the power p, one number, both of float64.
+func (r *reducing) power(x, p graph.Array) graph.Array {
+	s := x.Shape()
+	return &nary{computed{op: "pow", dt: dtype.Float64, sh: s}, []graph.Array{x, repeat(p, s)}, kernel.Active().Pow[dtype.KindFloat64]}
+}
+
+// checkExponent refuses what is no exponent of op.
+func checkExponent(op string, p graph.Array) error {
+	if p == nil {
+		return &graph.Error{Msg: op + " needs an exponent p"}
+	}
+	if n, is := p.(*literal); is && !(n.Value > 0 && n.Value <= math.MaxFloat64) {
+		return &graph.Error{Msg: fmt.Sprintf("%s with an exponent of %v: want a number above 0", op, n.Value)}
+	}
+	if t := p.DType(); t.IsOpaque() || t.IsComplex() || p.Shape().Len() != 1 {
+		return graph.Errorf(p, "dtype %v and shape %v: the exponent of %s is one real number", t, p.Shape(), op)
+	}
+	return nil
+}
+
+func (r *reducing) logSum() graph.Array {
+	return function("log", cast(r.sum(), dtype.Float64))
+}
+
+func (r *reducing) logSumExp() graph.Array {
+	return valued(r.op, r.accumulated(r.floats(), elementary, logSums), kernel.LogSum.Value)
+}
+
+func (r *reducing) argMax() graph.Array { return r.arg(false) }
+func (r *reducing) argMin() graph.Array { return r.arg(true) }
+
+func (r *reducing) arg(least bool) graph.Array {
+	x := cast(r.x, r.x.DType().Compute())
+	x = r.accumulated(x, 1, func(t dtype.Type, _ shape.Group) accumulate { return best(t, least) })
+	return mapTo(r.op, dtype.Int64, x, func(dst, src []byte) {
+		d := kernel.View[int64](dst)
+		for i, b := range kernel.View[kernel.Best](src) {
+			d[i] = b.At
+		}
+	})
 }

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"fusectl/internal/dtype"
@@ -143,9 +144,6 @@ func TestRefusals(t *testing.T) {
 		{"align of other ranks", align(x, of("y.npy", f32, 2, 9, 6)), "y.npy", "shape (2,9,6): --align takes maps of as many dimensions as x.npy, which has (2,9,8,6)", nil},
 		{"align resizing integers", align(x, of("y.npy", i64, 2, 3, 4, 6)), "y.npy", "dtype int64: bilinear resizing takes float16, bfloat16, float32 or float64", toFloat},
 
-		{"argmax of text", err(ArgMax(text)), "text.npy", "dtype |S3 has no arithmetic", nil},
-		{"argmax of complex numbers", err(ArgMax(complexes)), "c.npy", "dtype complex64: classes are ranked by real numbers", nil},
-		{"argmax of no class", err(ArgMax(of("y.npy", f32, 3, 0))), "y.npy", "shape (3,0) has no last axis of classes", nil},
 		{"broadcast to another extent", err(Broadcast(x, shape.Shape{2, 9, 8, 5})), "x.npy", "shape (2,9,8,6) does not broadcast to (2,9,8,5)", nil},
 		{"broadcast to less", err(Broadcast(x, shape.Shape{1, 9, 8, 6})), "x.npy", "shape (2,9,8,6) does not broadcast to (1,9,8,6)", nil},
 		{"cast of text", err(Cast(text, f32)), "text.npy", "dtype |S3 can't be converted to float32", nil},
@@ -244,10 +242,20 @@ func TestRefusals(t *testing.T) {
 
 		{"gap of text", err(GlobalAvgPool(text, ReduceOptions{})), "text.npy", "dtype |S3 has no arithmetic", nil},
 		{"gmp of text", err(GlobalMaxPool(text, ReduceOptions{})), "text.npy", "dtype |S3 has no arithmetic", nil},
-		{"sum of integers", err(Sum(of("i.npy", i64, 3), ReduceOptions{})), "i.npy", "dtype int64: a sum takes float16, bfloat16, float32 or float64", toFloat},
 		{"gap of vectors", err(GlobalAvgPool(of("v.npy", f32, 2, 6), ReduceOptions{Layout: nhwc})), "v.npy", "shape (2,6) has no axes between batch and channel for gap to pool", []string{"name the axes, such as --axes 0"}},
+		{"sum of text", err(Reduce(text, "sum", ReduceOptions{})), "text.npy", "dtype |S3 has no arithmetic", nil},
+		{"an unknown reduction", err(Reduce(x, "median", ReduceOptions{})), "", `unknown reduction "median": want one of ` + strings.Join(Reductions(), ", "), nil},
+		{"sum of an axis twice", err(Reduce(x, "sum", ReduceOptions{Axes: []int{1, -3}})), "x.npy", "axis 1 is named twice: shape (2,9,8,6)", nil},
+		{"max of complex numbers", err(Reduce(complexes, "max", ReduceOptions{})), "c.npy", "dtype complex64: max takes real numbers", nil},
+		{"var of complex numbers", err(Reduce(complexes, "var", ReduceOptions{})), "c.npy", "dtype complex64: var takes real numbers", nil},
+		{"min of no element", err(Reduce(of("e.npy", f32, 2, 0, 3), "min", ReduceOptions{})), "e.npy", "shape (2,0,3): min over axis 1 has no element", nil},
+		{"argmax of no class", err(Reduce(of("y.npy", f32, 3, 0), "argmax", ReduceOptions{Axes: []int{-1}})), "y.npy", "shape (3,0): argmax over axis 1 has no element", nil},
+		{"argmax over some axes", err(Reduce(x, "argmax", ReduceOptions{Axes: []int{1, 2}})), "x.npy", "shape (2,9,8,6): argmax goes over one axis, or over all, through which it then counts: got 2 of 4", nil},
+		{"var of one element less one", err(Reduce(x, "var", ReduceOptions{Axes: []int{0}, DDof: 2})), "x.npy", "shape (2,9,8,6): var of 2 elements less a ddof of 2 divides by 0", nil},
+		{"lp without an exponent", err(Reduce(x, "lp", ReduceOptions{})), "", "lp needs an exponent p", nil},
+		{"gem of an infinite exponent", err(Reduce(x, "gem", ReduceOptions{P: Literal(Number{Value: math.Inf(1)})})), "", "gem with an exponent of +Inf: want a number above 0", nil},
+		{"gem by several exponents", err(Reduce(x, "gem", ReduceOptions{P: of("p.npy", f32, 6)})), "p.npy", "dtype float32 and shape (6,): the exponent of gem is one real number", nil},
 		{"gmp of no axis", err(GlobalMaxPool(x, ReduceOptions{Axes: []int{4}})), "x.npy", "axis 4 is out of bounds for an array of 4 dimensions: shape (2,9,8,6)", nil},
-		{"sum of no element", err(Sum(of("e.npy", f32, 2, 0, 3), ReduceOptions{Axes: []int{1}})), "e.npy", "shape (2,0,3): sum over axis 1 pools no element", nil},
 
 		{"reshape", err(Reshape(x, shape.Shape{7})), "x.npy", "shape (2,9,8,6) has 864 elements, (7,) has 7", nil},
 		{"reshape to a multiple", err(Reshape(x, shape.Shape{5, -1})), "x.npy", "shape (2,9,8,6) has 864 elements, (5,-1) has a multiple of 5", nil},

@@ -353,7 +353,7 @@ func shownSizes(with []string) string {
 // arrange arranges an array of shape s, all extents being known.
 func (p *Pattern) arrange(s Shape, left, right []composition) (a Arrangement, err error) {
 	from, to := names(left), names(right)
-	a.Apart, a.Out = p.extents(from), Shape{}
+	a.Apart, a.Gone, a.Out = p.extents(from), []int{}, Shape{}
 	var wide []string
 	for i, name := range from {
 		if slices.Contains(to, name) {

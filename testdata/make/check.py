@@ -28,13 +28,13 @@ NUMBERED = {"--project", "--project-bias"}  # N=FILE
 VALUES = {f"--{n}" for n in """
     axis coef activation gate axes layout upsample mode scale heads kv-heads weight-layout size window stride padding
     dilation groups output-padding align align-mode cubic-coeff weights-prefix extra first-level merge factor form dtype
-    sizes parts shape pad align-at output-size coordinates nearest spatial-order kind eps norm-groups alpha threshold min max
+    sizes parts shape pad op ddof align-at output-size coordinates nearest spatial-order kind eps norm-groups alpha threshold min max
 """.split()}
 OUTPUTS = {"-o", "--save-scores"}
 SWITCHES = {"--keepdims", "--causal", "--residual", "--spatial", "--transpose", "--count-include-pad",
             "--align-corners", "--recompute-scale", "--exclude-outside", "--all", "--bottom-up", "--normalize", "--transpose-a", "--transpose-b",
             "--unit-offset", "--antialias", "--ceil-mode", "--gate-first"}
-COMMANDS = {"concat", "add", "mul", "gap", "gmp", "fpn", "crossmodal", "attention", "linear", "conv", "resize", "pool", "act", "norm", "se", "cbam",
+COMMANDS = {"concat", "add", "mul", "gap", "gmp", "fpn", "crossmodal", "attention", "linear", "conv", "resize", "pool", "reduce", "act", "norm", "se", "cbam",
             "rearrange", "repeat", "reshape", "split", "stack", "pad", "sub", "div", "maximum", "minimum", "pow", "average", "matmul", "einsum"}
 NUMBER = re.compile(r"-?\d+(\.\d+)?")  # in place of a file
 TOLERANCES = {"exact": {"kind"}, "ulp": {"kind", "n", "why"}, "rel": {"kind", "x", "why"}}

@@ -22,6 +22,7 @@ func (s isa) elementaries() {
 	for _, of := range []number{f32, f64} {
 		d.activations(of)
 		d.pow(of)
+		d.addExp(of)
 		d.softmaxMax(of)
 		d.softmaxExp(of)
 		d.softmaxDivide(of)
@@ -586,6 +587,32 @@ func (d doubles) sqrt(x vec) vec {
 	y := d.vector()
 	VSQRTPD(x, y)
 	return d.choose(d.compare(less, x, value(0)), d.fill(math.NaN()), y)
+}
+
+// addExp computes both sums, with the element and with the greatest exponent made 1, and
+// chooses.
+func (d doubles) addExp(of number) {
+	TEXT("addExp"+d.name+of.name, NOSPLIT, "func(top, sum, x *byte, n int)")
+	Pragma("noescape")
+	Doc("Adds e^x[i] to e^top[i]·sum[i] for n elements.")
+	tops, sums, xs := Load(Param("top"), GP64()), Load(Param("sum"), GP64()), Load(Param("x"), GP64())
+	n := Load(Param("n"), GP64())
+	Label("loop")
+	x, top, sum := d.load(of, Mem{Base: xs}), d.load(f64, Mem{Base: tops}), d.load(f64, Mem{Base: sums})
+	apart := d.or(d.sub(x, top), bits(1<<63))
+	d.blend(d.compare(equal, x, top), d.fill(0), apart, apart)
+	e := d.exp(apart)
+	scaled := d.add(d.mul(sum, e), value(1))
+	below := d.compare(atMost, x, top)
+	d.blend(below, d.add(sum, e), scaled, sum)
+	d.blend(below, top, x, top)
+	VMOVUPD(top, Mem{Base: tops})
+	VMOVUPD(sum, Mem{Base: sums})
+	ADDQ(U8(d.bytes), tops)
+	ADDQ(U8(d.bytes), sums)
+	d.advance(of, n, xs)
+	VZEROUPPER()
+	RET()
 }
 
 // parameter is a float64 in all lanes.

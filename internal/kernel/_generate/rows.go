@@ -14,12 +14,17 @@ func (s isa) rowLoops() {
 		s.sum(f32)
 	}
 	s.sum(f64)
-	s.sumRows(f32)
-	s.sumRows(f64)
-	s.weighRows(f32)
-	s.weighRows(f64)
-	for _, kind := range ordered {
-		s.maxRows(kind)
+	for _, n := range []number{f32, f64} {
+		s.sumRows(n)
+		s.sumAbsRows(n)
+		s.sumSquareRows(n)
+		s.momentRows(n)
+		s.weighRows(n)
+	}
+	for _, op := range []string{"max", "min"} {
+		for _, kind := range ordered {
+			s.extremumRows(op, kind)
+		}
 	}
 }
 
@@ -32,9 +37,7 @@ func (s isa) addWidened(n number, x Mem, acc reg.VecVirtual) {
 		VADDPD(x, acc, acc)
 		return
 	}
-	wide := s.vector()
-	VCVTPS2PD(x, wide)
-	VADDPD(wide, acc, acc)
+	VADDPD(s.widened(n, x), acc, acc)
 }
 
 // ahead is the distance at which a loop over memory asks for data: by itself the
@@ -80,11 +83,12 @@ func (s isa) sum(of number) {
 	RET()
 }
 
-// strip is the body of a loop over rows: into reads x into acc, begin comes before
-// the first row and settle after the last one, and row, if there is one, before each.
+// strip is the body of a loop over rows: into reads x into acc, a vector of each part,
+// begin comes before the first row and settle after the last one, and row, if there is one,
+// before each.
 type strip struct {
 	begin, settle func(acc reg.VecVirtual)
-	into          func(x Mem, acc reg.VecVirtual)
+	into          func(x Mem, acc []reg.VecVirtual)
 	row           func()
 }
 
@@ -94,20 +98,27 @@ func nothing(reg.VecVirtual) {}
 // rows, one or more of them, that begin stride bytes apart. The last vector
 // begins last bytes into the strip's x, where the one before it ends or
 // earlier: where they overlap, both compute and store the same. An element of
-// acc has ratio times the bytes of one of x. more are further parameters.
-func (s isa) rows(name, doc string, ratio int, more string, prepare func() strip) {
+// acc has ratio times the bytes of one of x; acc has parts rows of those, one after the other,
+// of which widths vectors can be in registers. more are further parameters.
+func (s isa) rows(name, doc string, ratio, parts int, widths []int, more string, prepare func() strip) {
 	TEXT(name, NOSPLIT, "func(acc *byte, x *byte, stride int, rows int, vectors int, last int"+more+")")
 	Pragma("noescape")
 	Doc(doc)
 	acc, x := Load(Param("acc"), GP64()), Load(Param("x"), GP64())
 	stride, rows := Load(Param("stride"), GP64()), Load(Param("rows"), GP64())
 	vectors, last := Load(Param("vectors"), GP64()), Load(Param("last"), GP64())
+	accs := []reg.Register{acc}
+	for len(accs) < parts {
+		next := GP64()
+		LEAQ(Mem{Base: accs[len(accs)-1], Index: stride, Scale: uint8(ratio)}, next)
+		accs = append(accs, next)
+	}
 	body := prepare()
-	for _, width := range strips[1:] {
+	for _, width := range widths[1:] {
 		CMPQ(vectors, U8(width))
 		JE(LabelRef(fmt.Sprintf("vectors%d", width)))
 	}
-	for _, width := range strips {
+	for _, width := range widths {
 		at := func(base reg.Register, i, ratio, bytes int) Mem {
 			if i == width-1 {
 				return Mem{Base: base, Index: last, Scale: uint8(ratio)}
@@ -117,11 +128,14 @@ func (s isa) rows(name, doc string, ratio int, more string, prepare func() strip
 		if width > 1 {
 			Label(fmt.Sprintf("vectors%d", width))
 		}
-		v := make([]reg.VecVirtual, width)
+		v := make([][]reg.VecVirtual, width)
 		for i := range v {
-			v[i] = s.vector()
-			VMOVUPS(at(acc, i, ratio, s.bytes), v[i])
-			body.begin(v[i])
+			for _, base := range accs {
+				part := s.vector()
+				VMOVUPS(at(base, i, ratio, s.bytes), part)
+				body.begin(part)
+				v[i] = append(v[i], part)
+			}
 		}
 		loop := fmt.Sprintf("loop%d", width)
 		Label(loop)
@@ -136,8 +150,10 @@ func (s isa) rows(name, doc string, ratio int, more string, prepare func() strip
 		DECQ(rows)
 		JNZ(LabelRef(loop))
 		for i := range v {
-			body.settle(v[i])
-			VMOVUPS(v[i], at(acc, i, ratio, s.bytes))
+			for k, base := range accs {
+				body.settle(v[i][k])
+				VMOVUPS(v[i][k], at(base, i, ratio, s.bytes))
+			}
 		}
 		VZEROUPPER()
 		RET()
@@ -145,15 +161,15 @@ func (s isa) rows(name, doc string, ratio int, more string, prepare func() strip
 }
 
 func (s isa) sumRows(of number) {
-	s.rows("sumRows"+s.name+of.name, "acc[c] += x[r,c], in the order of the rows r.", 8/of.bytes, "", func() strip {
-		return strip{nothing, nothing, func(x Mem, acc reg.VecVirtual) { s.addWidened(of, x, acc) }, nil}
+	s.rows("sumRows"+s.name+of.name, "acc[c] += x[r,c], in the order of the rows r.", 8/of.bytes, 1, strips, "", func() strip {
+		return strip{nothing, nothing, func(x Mem, acc []reg.VecVirtual) { s.addWidened(of, x, acc[0]) }, nil}
 	})
 }
 
 func (s isa) weighRows(of number) {
-	s.rows("weighRows"+s.name+of.name, "acc[c] += x[r,c]·w[r], in the order of the rows r, every step rounded.", 8/of.bytes, ", w *float64", func() strip {
+	s.rows("weighRows"+s.name+of.name, "acc[c] += x[r,c]·w[r], in the order of the rows r, every step rounded.", 8/of.bytes, 1, strips, ", w *float64", func() strip {
 		w, weight := Load(Param("w"), GP64()), s.vector()
-		return strip{nothing, nothing, func(x Mem, acc reg.VecVirtual) {
+		return strip{nothing, nothing, func(x Mem, acc []reg.VecVirtual) {
 			v := s.vector()
 			if of.bytes == 8 {
 				VMULPD(x, weight, v)
@@ -161,7 +177,7 @@ func (s isa) weighRows(of number) {
 				VCVTPS2PD(x, v)
 				VMULPD(weight, v, v)
 			}
-			VADDPD(v, acc, acc)
+			VADDPD(v, acc[0], acc[0])
 		}, func() {
 			VBROADCASTSD(Mem{Base: w}, weight)
 			ADDQ(U8(8), w)
@@ -169,13 +185,48 @@ func (s isa) weighRows(of number) {
 	})
 }
 
-func (s isa) maxRows(kind string) {
-	s.rows("maxRows"+s.name+kind, "acc[c] = max(acc[c], x[r,c]) for all rows r.", 1, extra(kind), func() strip {
-		m := s.extremum(kind, false)
-		return strip{m.begin, m.settle, func(x Mem, acc reg.VecVirtual) {
+func (s isa) sumAbsRows(of number) {
+	s.rows("sumAbsRows"+s.name+of.name, "acc[c] += |x[r,c]|, in the order of the rows r.", 8/of.bytes, 1, strips, "", func() strip {
+		magnitude := s.constant64(1<<63 - 1)
+		return strip{nothing, nothing, func(x Mem, acc []reg.VecVirtual) {
+			v := s.widened(of, x)
+			VANDPD(magnitude, v, v)
+			VADDPD(v, acc[0], acc[0])
+		}, nil}
+	})
+}
+
+func (s isa) sumSquareRows(of number) {
+	s.rows("sumSquareRows"+s.name+of.name, "acc[c] += x[r,c]², in the order of the rows r.", 8/of.bytes, 1, strips, "", func() strip {
+		return strip{nothing, nothing, func(x Mem, acc []reg.VecVirtual) {
+			v := s.widened(of, x)
+			VMULPD(v, v, v)
+			VADDPD(v, acc[0], acc[0])
+		}, nil}
+	})
+}
+
+// momentRows keeps three parts in registers, of which AVX2 has as many as 4 vectors take.
+func (s isa) momentRows(of number) {
+	s.rows("momentRows"+s.name+of.name, "d = x[r,c] - acc[0,c], acc[1,c] += d, acc[2,c] += d², in the order of the rows r.", 8/of.bytes, 3, strips[:4], "", func() strip {
+		return strip{nothing, nothing, func(x Mem, acc []reg.VecVirtual) {
+			d := s.widened(of, x)
+			VSUBPD(acc[0], d, d)
+			VADDPD(d, acc[1], acc[1])
+			VMULPD(d, d, d)
+			VADDPD(d, acc[2], acc[2])
+		}, nil}
+	})
+}
+
+// extremumRows reduces rows to their maximum or minimum, op.
+func (s isa) extremumRows(op, kind string) {
+	s.rows(op+"Rows"+s.name+kind, "acc[c] = "+op+"(acc[c], x[r,c]) for all rows r.", 1, 1, strips, extra(kind), func() strip {
+		m := s.extremum(kind, op == "min")
+		return strip{m.begin, m.settle, func(x Mem, acc []reg.VecVirtual) {
 			v := s.vector()
 			VMOVUPS(x, v)
-			m.into(v, acc)
+			m.into(v, acc[0])
 		}, nil}
 	})
 }
