@@ -45,8 +45,8 @@ func powFloat[F Float](dst, a, b []byte) {
 	}
 }
 
-// pow returns x^y with the special cases of C's pow. Its error is below 1 ulp, and what
-// float64 holds exactly is exact. Vectors compute the same without a branch.
+// pow returns x^y with the special cases of C's pow, and one NaN. Its error is below 1 ulp,
+// and what float64 holds exactly is exact. Vectors compute the same without a branch.
 func pow(x, y float64) float64 {
 	a := math.Abs(x)
 	whole := math.Floor(y) == y
@@ -56,8 +56,8 @@ func pow(x, y float64) float64 {
 	if a != 1 && y != 0 {
 		r = expProduct(y, a)
 	}
-	if x < 0 && !math.IsInf(x, -1) && !whole {
-		return math.NaN()
+	if r != r || x < 0 && !math.IsInf(x, -1) && !whole {
+		return math.Float64frombits(quietNaN64)
 	}
 	if odd && math.Signbit(x) {
 		r = -r

@@ -54,8 +54,9 @@ type Table struct {
 	// Pow computes dst[i] = a[i] to the power b[i]. Integers wrap, 0 to the power 0 is
 	// 1, and so is any integer to a negative power, which is for callers to refuse.
 	// float32 and float64 have the special cases of C's pow (annex F), among them 1
-	// for all x to the power 0 and for 1 to all powers, NaN included; float64 is within
-	// 1 ulp, and float32 is that result rounded. Other kinds have no entry.
+	// for all x to the power 0 and for 1 to all powers, NaN included, and give the quiet
+	// NaN with no payload; float64 is within 1 ulp, and float32 is that result rounded.
+	// Other kinds have no entry.
 	Pow [dtype.NumKinds]Loop3
 
 	// AddScaled computes acc[i] += x[i] * by for float32 and float64, in float64, the

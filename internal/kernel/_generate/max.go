@@ -88,7 +88,6 @@ func (s isa) extremum64(least, unsigned bool) extremum {
 // right by taking it both ways and and-ing, +0 being no bits (of minima, or-ing), and the
 // former by or-ing what a comparison gives, which is all bits and a NaN.
 func (s isa) extremumFloat(least bool, nan reg.VecVirtual, max, inRange, compare, move func(ops ...Op), blend func(mask, yes, no, dst Op)) extremum {
-	const unordered = 3
 	if s.bytes == 64 {
 		signed := U8(0b0101)
 		if least {

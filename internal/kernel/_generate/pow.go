@@ -11,6 +11,8 @@ import (
 // The function of kernel/pow.go, whose comments say why it is as it is, in the same
 // operations in the same order. Special cases are chosen among results.
 
+var quietNaN = math.Float64frombits(0x7ff8 << 48)
+
 // pow writes a loop over n > 0 elements, a multiple of the float64s in a vector. It
 // loads its operands where it needs them: registers are few.
 func (d doubles) pow(of number) {
@@ -32,10 +34,11 @@ func (d doubles) pow(of number) {
 	d.xor(r, d.sign(x), whole)
 	half := d.mul(y, value(0.5))
 	d.blend(d.compare(unequal, d.floor(half), half), whole, r, whole) // odd powers
-	broken := d.vector()
-	d.blend(d.compare(less, x, value(0)), d.fill(math.NaN()), r, broken)
+	nan, broken := d.fill(quietNaN), d.vector()
+	d.blend(d.compare(less, x, value(0)), nan, r, broken)
 	d.blend(d.compare(greater, x, value(math.Inf(-1))), broken, r, broken)
 	d.blend(d.compare(equal, d.floor(y), y), whole, broken, r)
+	d.blend(d.compare(unordered, r, r), nan, r, r)
 	d.store(of, r, Mem{Base: dst})
 	d.advance(of, n, dst, a, b)
 	VZEROUPPER()
