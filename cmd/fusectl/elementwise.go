@@ -24,7 +24,7 @@ type elementwiseFlags struct {
 // addTo defines them; result is what --activation is applied to.
 func (e *elementwiseFlags) addTo(cmd *cobra.Command, result string) {
 	cmd.Annotations = map[string]string{takesNumbers: "true"}
-	activationFlag(cmd, &e.activation, "activation", "apply `NAME` to the "+result+"")
+	activationFlag(cmd, &e.activation, "activation", "apply `NAME` to the "+result)
 	e.align.addTo(cmd)
 }
 
