@@ -53,7 +53,7 @@ func goldenCases(t testing.TB) []goldenCase {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cases) < 1000 {
+	if len(cases) < 4000 {
 		t.Fatalf("only %d cases", len(cases))
 	}
 	return cases

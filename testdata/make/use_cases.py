@@ -132,35 +132,6 @@ def resize_cases():
          F.interpolate(f8(x), scale_factor=(1.3, 0.7), mode="bilinear"), ["resize"])
 
 
-def onnx_cases():
-    """ONNX's own node tests of what these commands compute, with its reference's results."""
-    import onnx
-    for name, kind in (("float", float), ("bool", bool), ("int", int), ("object", object)):
-        setattr(np, name, kind)  # of which onnx 1.12 makes use and NumPy 1.24 has none
-    from onnx.backend.test.case.node import collect_testcases
-    tests = {t.name: t for t in collect_testcases(None)}
-    how = {
-        "test_resize_downsample_scales_linear": ["resize", "--scale", "0.6"],
-        "test_resize_downsample_scales_cubic": ["resize", "--scale", "0.8", "--mode", "bicubic"],
-        "test_resize_upsample_scales_linear": ["resize", "--scale", "2"],
-        "test_resize_upsample_scales_cubic": ["resize", "--scale", "2", "--mode", "bicubic"],
-        "test_resize_downsample_scales_cubic_A_n0p5_exclude_outside":
-            ["resize", "--scale", "0.8", "--mode", "bicubic", "--cubic-coeff", "-0.5", "--exclude-outside"],
-        "test_resize_upsample_scales_cubic_A_n0p5_exclude_outside":
-            ["resize", "--scale", "2", "--mode", "bicubic", "--cubic-coeff", "-0.5", "--exclude-outside"],
-        "test_maxpool_2d_pads": ["pool", "--window", "3", "--stride", "1", "--padding", "2"],
-        "test_averagepool_2d_pads": ["pool", "--window", "3", "--stride", "1", "--padding", "2", "--mode", "average"],
-        "test_averagepool_2d_pads_count_include_pad":
-            ["pool", "--window", "3", "--stride", "1", "--padding", "2", "--mode", "average", "--count-include-pad"],
-    }
-    for name, words in how.items():
-        inputs, wants = tests[name].data_sets[0]
-        x = [a for a in inputs if getattr(a, "ndim", 0) == 4][0]
-        short = name.removeprefix("test_").replace("_", "-")
-        g.case(f"{words[0]}/onnx/{short}", [words[0], g.put(f"use_onnx_{short}", x), *words[1:], "--layout", "nchw"], wants[0],
-               EXACT if "maxpool" in name else rel(2e-6, "ONNX's reference computes in float32 here and there"), f"onnx {onnx.__version__}'s node test")
-
-
 # ---- --dtype: what the result is rounded to, once
 
 def dtype_cases():
@@ -190,5 +161,4 @@ fpn_cases()
 vector_cases()
 attention_cases()
 resize_cases()
-onnx_cases()
 dtype_cases()

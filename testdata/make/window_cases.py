@@ -135,44 +135,6 @@ def blocks():
              conv[n](fused, t(output), padding=1), PRODUCTS)
 
 
-def onnx_cases():
-    """ONNX's own node tests of what these commands compute, with its reference's results."""
-    import onnx
-    for name, kind in (("float", float), ("bool", bool), ("int", int), ("object", object)):
-        setattr(np, name, kind)  # of which onnx 1.12 makes use and NumPy 1.24 has none
-    from onnx.backend.test.case.node import collect_testcases
-    tests = {t.name: t for t in collect_testcases(None)}
-    default = ["--mode", "nearest", "--coordinates", "half-pixel", "--nearest", "round-prefer-floor"]
-    how = {
-        "maxpool_1d_default": ["pool", "--window", "2", "--stride", "1"],
-        "averagepool_1d_default": ["pool", "--window", "2", "--stride", "1", "--mode", "average"],
-        "maxpool_2d_ceil": ["pool", "--window", "3", "--stride", "2", "--ceil-mode"],
-        "averagepool_2d_ceil": ["pool", "--window", "3", "--stride", "2", "--ceil-mode", "--mode", "average"],
-        "maxpool_2d_dilations": ["pool", "--window", "2", "--stride", "1", "--dilation", "2"],
-        "maxpool_2d_precomputed_same_upper": ["pool", "--window", "3", "--stride", "2", "--padding", "same"],
-        "averagepool_2d_precomputed_pads_count_include_pad": ["pool", "--window", "5", "--stride", "1", "--padding", "2:2", "--mode", "average", "--count-include-pad"],
-        "resize_upsample_scales_nearest": ["resize", "--scale", "2,3", *default],
-        "resize_downsample_scales_nearest": ["resize", "--scale", "0.6", *default],
-        "resize_upsample_sizes_nearest": ["resize", "--size", "7,8", *default],
-        "resize_downsample_sizes_nearest": ["resize", "--size", "1,3", *default],
-        "resize_upsample_sizes_nearest_floor_align_corners": ["resize", "--size", "8", "--mode", "nearest", "--coordinates", "align-corners"],
-        "resize_upsample_sizes_nearest_round_prefer_ceil_asymmetric": ["resize", "--size", "8", "--mode", "nearest", "--nearest", "round-prefer-ceil"],
-        "resize_upsample_sizes_nearest_ceil_half_pixel": ["resize", "--size", "8", "--mode", "nearest", "--coordinates", "half-pixel", "--nearest", "ceil"],
-        "resize_upsample_scales_linear_align_corners": ["resize", "--scale", "2", "--align-corners"],
-        "resize_downsample_sizes_linear_pytorch_half_pixel": ["resize", "--size", "3,1", "--coordinates", "pytorch-half-pixel"],
-        "resize_upsample_scales_cubic_align_corners": ["resize", "--scale", "2", "--mode", "cubic", "--align-corners"],
-        "resize_upsample_scales_cubic_asymmetric": ["resize", "--scale", "2", "--mode", "cubic", "--coordinates", "asymmetric"],
-        "resize_downsample_sizes_cubic": ["resize", "--size", "3", "--mode", "cubic"],
-    }
-    for name, words in how.items():
-        inputs, wants = tests["test_" + name].data_sets[0]
-        short = name.replace("_", "-")
-        chosen = "maxpool" in name or "nearest" in name
-        g.case(f"{words[0]}/onnx/{short}", [words[0], g.put(f"window_onnx_{short}", inputs[0]), *words[1:], "--layout", "nchw"], wants[0],
-               EXACT if chosen else rel(2e-6, "ONNX's reference computes in float32 here and there"), f"onnx {onnx.__version__}'s node test")
-
-
 pools()
 resizes()
 blocks()
-onnx_cases()
