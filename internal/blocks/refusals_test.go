@@ -66,7 +66,7 @@ func TestGatesRefuseByName(t *testing.T) {
 		{"cbam with a bias of other channels", cbam(x, biased(fc1), fc2, s), "b.npy", "bias of shape (9,): want (3,), a number for each output channel", nil},
 		{"cbam from other channels", cbam(x, keras("fc1.npy", 5, 3), fc2, s), "fc1.npy", "weight of shape (5,3) takes 5 channels: want (6,out) for the 6 of x.npy, whose shape is (2,9,8,6)", inKeras},
 		{"cbam by a window of one map", cbam(x, fc1, fc2, keras("s.npy", 7, 7, 1, 1)), "s.npy",
-			"kernel of shape (7,7,1,1) takes 1 channels in 1 groups: want (7,7,in/groups,out), in being the 2 channels of what is computed from x.npy, whose shape is (2,9,8,2)", inConvs},
+			"kernel of shape (7,7,1,1) takes 1 channels: want (7,7,in/groups,out), in being the 2 channels of what is computed from x.npy, whose shape is (2,9,8,2)", inConvs},
 		{"cbam by a window that gives 5 maps", cbam(x, fc1, fc2, keras("s.npy", 7, 7, 2, 5)), "x.npy", "shape (2,9,8,5) does not broadcast with (2,9,8,6) of x.npy",
 			[]string{"concat, add, mul and their like bring feature maps to one size with --align crop, pad or resize"}},
 	})
@@ -85,10 +85,10 @@ func TestFPNRefuses(t *testing.T) {
 	bad := keras("w.npy", 3, 3, 5, 4)
 	biased := ops.Weights{Bias: array("b.npy", 9)}
 	conv := func(shape, want string) string {
-		return "kernel of shape (3,3,5,4) takes 5 channels in 1 groups: want (3,3,in/groups,out), in being the 4 channels of what is computed from " + want + ", whose shape is " + shape
+		return "kernel of shape (3,3,5,4) takes 5 channels: want (3,3,in/groups,out), in being the 4 channels of what is computed from " + want + ", whose shape is " + shape
 	}
 	conv64 := func(want string) string {
-		return "kernel of shape (3,3,5,4) takes 5 channels in 1 groups: want (3,3,in/groups,out), in being the 4 channels of " + want
+		return "kernel of shape (3,3,5,4) takes 5 channels: want (3,3,in/groups,out), in being the 4 channels of " + want
 	}
 	number := func(flag string, got, want int) string {
 		n := map[int]string{1: "1", 2: "2", 3: "3"}
@@ -123,7 +123,7 @@ func TestFPNRefuses(t *testing.T) {
 		{"p7 of other channels", fpn(FPNOptions{Extra: "p6p7", ExtraConv: []ops.Weights{three, bad}}, p3, p4), "w.npy", conv("(2,3,2,4)", "p4.npy"), inConvs},
 		{"p6 by a matrix", fpn(FPNOptions{Extra: "p6p7", ExtraConv: []ops.Weights{one, three}}, p3, p4), "w.npy", "shape (4,4): want a kernel of 3, 4 or 5 dimensions, such as (h,w,in/groups,out)", nil},
 		{"p6 by PyTorch's kernel of other channels", fpn(FPNOptions{Extra: "p6p7", ExtraConv: []ops.Weights{{Kernel: array("w.npy", 4, 5, 3, 3), Layout: ops.Torch}, three}}, p3, p4), "w.npy",
-			"kernel of shape (4,5,3,3) takes 5 channels in 1 groups: want (out,in/groups,3,3), in being the 4 channels of p4.npy, whose shape is (2,5,3,4)",
+			"kernel of shape (4,5,3,3) takes 5 channels: want (out,in/groups,3,3), in being the 4 channels of p4.npy, whose shape is (2,5,3,4)",
 			[]string{"kernels are read as (out,in/groups,h,w); --weight-layout says otherwise"}},
 	})
 }

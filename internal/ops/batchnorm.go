@@ -75,6 +75,12 @@ func originOf(x graph.Array) *origin {
 		case *view:
 			from = n.x
 			continue
+		case *concat: // of a transposed convolution's phases
+			from = n.xs[0]
+			continue
+		case *slice:
+			from = n.x
+			continue
 		case *mapped: // a conversion
 			from = n.x
 			continue

@@ -510,7 +510,8 @@ func TestBatchNormIsFolded(t *testing.T) {
 				if _, err := graph.NewPlan(graph.Options{}, y); err != nil {
 					t.Fatal(err)
 				}
-				if has := opsUnder(y); has["norm"] > 0 || has["conv"]+has["linear"] != 1 {
+				products := func(x graph.Array) int { return opsUnder(x)["conv"] + opsUnder(x)["linear"] } // a transposed convolution is several
+				if has := opsUnder(y); has["norm"] > 0 || products(y) != products(plain) {
 					t.Errorf("alone: %v, want a map and no normalisation", has)
 				}
 				x, axis := make()
@@ -519,7 +520,7 @@ func TestBatchNormIsFolded(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if has := opsUnder(y); has["norm"] != 1 || has["conv"]+has["linear"] != 1 {
+				if has := opsUnder(y); has["norm"] != 1 || products(y) != products(plain) {
 					t.Errorf("beside the map itself: %v, want a map and a normalisation", has)
 				}
 				for k, want := range [][]float64{want, v} {
