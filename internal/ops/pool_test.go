@@ -86,34 +86,44 @@ func TestPoolOptionsAreTheirDefinition(t *testing.T) {
 			outs = append(outs, len(axes[i].from))
 		}
 		outs = append(outs, 3)
-		var most, mean, counted []float64
+		var most, mean, counted, total, length []float64
 		graphtest.Indices(outs, func(at []int) {
-			taps, all := shape.Shape{}, 1
+			taps, all, whole := shape.Shape{}, 1, 1
 			for i := range n {
 				taps, all = append(taps, len(axes[i].from[at[1+i]])), all*axes[i].counted[at[1+i]]
+				whole *= pick(c.o.Size, i, 0)
 			}
-			top, sum := math.Inf(-1), 0.0
+			top, sum, squares := math.Inf(-1), 0.0, 0.0
 			graphtest.Indices(taps, func(tap []int) {
 				from := []int{at[0]}
 				for i := range n {
 					from = append(from, axes[i].from[at[1+i]][tap[i]])
 				}
 				e := v[graphtest.FlatIndex(x.Dims, append(from, at[n+1]))]
-				top, sum = max(top, e), sum+e
+				top, sum, squares = max(top, e), sum+e, squares+e*e
 			})
 			most, mean, counted = append(most, top), append(mean, sum/float64(taps.Len())), append(counted, sum/float64(all))
+			part := float64(whole) / float64(all) // PyTorch's lp_pool is an average of powers times the window's size
+			total, length = append(total, sum*part), append(length, math.Sqrt(squares*part))
 		})
 		for _, l := range []shape.Layout{shape.NHWC, shape.NCHW} {
 			last := shape.MoveToLast(1, n+2)
 			for _, p := range []struct {
 				mode      string
 				count     bool
+				power     float64
 				want      []float64
 				tolerance float64
-			}{{"max", false, most, 0}, {"average", false, mean, 1e-7}, {"average", true, counted, 1e-7}} { // chosen; summed in float64 and rounded once
-				t.Run(fmt.Sprintf("%v/%v %v/%s/%s/%v", c.size, c.o.Size, c.o.Output, l, p.mode, p.count), func(t *testing.T) {
+			}{ // chosen; the others are summed in float64 and rounded once
+				{"max", false, 0, most, 0}, {"average", false, 0, mean, 1e-7}, {"average", true, 0, counted, 1e-7},
+				{"lp", false, 1, total, 1e-7}, {"lp", false, 2, length, 1e-7},
+			} {
+				if p.mode == "lp" && c.o.Output != nil {
+					continue // which has no bins
+				}
+				t.Run(fmt.Sprintf("%v/%v %v/%s/%s/%v/%v", c.size, c.o.Size, c.o.Output, l, p.mode, p.count, p.power), func(t *testing.T) {
 					o := c.o
-					o.Layout, o.CountPadding = l, p.count
+					o.Layout, o.CountPadding, o.P = l, p.count, p.power
 					build := func() graph.Array {
 						if l == shape.NHWC {
 							return graphtest.Must(Pool(x, p.mode, o))

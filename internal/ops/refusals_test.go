@@ -234,6 +234,7 @@ func TestRefusals(t *testing.T) {
 		{"pool to nothing", err(Pool(x, "max", PoolOptions{Output: []int{3, 0}, Layout: nhwc})), "x.npy", "shape (2,9,8,6): an output of 3 by 0: want at least 1 along each axis", nil},
 		{"pool no position to some", err(Pool(of("e.npy", f32, 2, 0, 8, 6), "max", PoolOptions{Output: []int{3, 3}, Layout: nhwc})), "e.npy", "shape (2,0,8,6): there are no positions to move a window over", nil},
 		{"pool to other axes", err(Pool(x, "max", PoolOptions{Window: Window{Stride: []int{1, 1, 1}}, Output: []int{3, 3}, Layout: nhwc})), "x.npy", "shape (2,9,8,6) has 3 spatial axes: 2 numbers say the output size", nil},
+		{"pool bins by powers", err(Pool(x, "lp", PoolOptions{Output: []int{3}, Layout: nhwc})), "", "mode lp has a window, not bins: --output-size goes with max and average", nil},
 		{"pool to too much", err(Pool(x, "max", PoolOptions{Output: []int{1 << 40, 1 << 30}, Layout: nhwc})), "x.npy", "the result is too large: " + tooLarge(2, 1<<40, 1<<30, 6), nil},
 
 		{"random integers", err(Random("normal", shape.Shape{2}, i64, 1)), "", "dtype int64: random draws float16, bfloat16, float32 or float64", nil},
