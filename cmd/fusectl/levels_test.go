@@ -99,6 +99,7 @@ func TestSameBytesFromEveryInstructionSet(t *testing.T) {
 		"add x.npy y.npy --dtype float16",
 		"gap x.npy", "gmp x.npy", "gap x.npy --axes -1", "gmp x.npy --axes -1",
 		"resize x.npy --size 53,90", "resize x.npy --size 53,90 --mode bicubic", "resize x.npy --size 53,90 --layout nchw",
+		"resize x.npy --size 13,20 --antialias", "resize x.npy --size 13,20 --mode cubic --antialias --layout nchw",
 		"linear x.npy --weight w.npy --activation hardswish",
 		"linear d.npy --weight dw.npy",
 		"linear s.npy --weight q.npy --dtype float64",

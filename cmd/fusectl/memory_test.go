@@ -72,6 +72,8 @@ func TestMemoryIsPredicted(t *testing.T) {
 		"average c2.npy c2.npy --weights 1,2",
 		"gap c2.npy",
 		"resize c3.npy --scale 2",
+		"resize c2.npy --scale 0.1 --mode cubic --antialias",
+		"pool c2.npy --mode lp --window 3 --stride 2 --ceil-mode",
 		"convert c2.npy --to-layout nchw",
 		"linear c2.npy --weight w.npy",
 		"matmul c2.npy w.npy",

@@ -30,7 +30,8 @@ positions over, if it begins inside the map or the padding before it, as
 PyTorch and ONNX have it. What lies beyond the padding never counts.
 
 --mode lp is PyTorch's lp_pool, (sum of x^P)^(1/P): 2 is the root of the sum of
-squares, 1 the sum. ONNX's LpPool takes |x|, which is another where P isn't even.
+squares, 1 the sum. ONNX's LpPool takes |x|, which is another where P isn't
+even: act X --activation abs then pool - --mode lp.
 
 --output-size is adaptive pooling: position i of out pools positions
 floor(i·in/out) to ceil((i+1)·in/out), as PyTorch's adaptive_max_pool and

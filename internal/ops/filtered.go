@@ -122,10 +122,10 @@ func (f *filtered) Read(ctx context.Context, dst []byte, off int64) error {
 // rows computes the rows of one image or channel that have these taps.
 func (f *filtered) rows(ctx context.Context, dst []byte, src *sourceRows, outer int64, taps []filterTaps) error {
 	size, line := int(f.size()), f.srcRow()
-	sums := graph.GetBuffer(int64(len(taps)) * line * 8)
+	sums := graph.GetBuffer(filterRows * line * 8) // as large for fewer rows, so that buffers serve all
 	scaled := graph.GetBuffer(f.row() * 8)
 	defer func() { graph.PutBuffer(sums); graph.PutBuffer(scaled) }()
-	clear(sums)
+	clear(sums[:int64(len(taps))*line*8])
 	loops := kernel.Active()
 	at, end := f.y.in, 0
 	for i := range taps {
