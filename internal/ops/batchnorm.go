@@ -57,44 +57,6 @@ func normalizeRuns(x graph.Array, c channelRuns, n BatchNorm, one string) (graph
 	return c.apply(x, mean, scale, bias), nil
 }
 
-// originOf is the origin of x where that is the whole result of a map by
-// weights that nothing has been done to; otherwise nil.
-func originOf(x graph.Array) *origin {
-	for from := x; ; {
-		var o *origin
-		switch n := from.(type) {
-		case *product:
-			o = n.epilogue.from
-		case *channelsLastConv:
-			o = n.epilogue.from
-		case *channelsFirstConv:
-			o = n.epilogue.from
-		case transposition:
-			from, _ = n.from()
-			continue
-		case *view:
-			from = n.x
-			continue
-		case *concat: // of a transposed convolution's phases
-			from = n.xs[0]
-			continue
-		case *slice:
-			from = n.x
-			continue
-		case *mapped: // a conversion
-			from = n.x
-			continue
-		case *graph.Materialized:
-			from = n.Of()
-			continue
-		}
-		if o == nil || o.result != x {
-			return nil
-		}
-		return o
-	}
-}
-
 // foldable is a normalised map by weights: one with the normalisation in its
 // weights, where nothing else reads the map itself, or else the normalised map.
 type foldable struct {

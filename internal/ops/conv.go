@@ -36,28 +36,24 @@ func Conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 	}
 	fused, after := fuse(o.Activation, work.DType())
 	o.Activation = fused
-	var from *origin
-	if after == "" && fused == "" && w.Norm == nil {
-		from = &origin{axis: form.Channel(), normalized: func(n *BatchNorm, activation string) (graph.Array, error) {
-			w, o := w, o
-			w.Norm, o.Activation = n, activation
-			return Conv(x, w, o)
-		}}
-	}
-	out, err := conv(work, w, o, from)
+	out, err := conv(work, w, o)
 	if err != nil {
 		return nil, err
 	}
 	out, err = activateAndCast(out, after, t, form.Channel())
-	if err == nil && from != nil {
-		from.result = out
+	if err == nil && fused+after == "" && w.Norm == nil {
+		madeBy(out, &origin{form.Channel(), func(n *BatchNorm, activation string) (graph.Array, error) {
+			w, o := w, o
+			w.Norm, o.Activation = n, activation
+			return Conv(x, w, o)
+		}})
 	}
 	return out, err
 }
 
 // conv is Conv in x's dtype, which is float32 or float64, unrounded, with an
 // activation that a product applies by itself. o.Layout names the axes of x.
-func conv(x graph.Array, w Weights, o ConvOptions, from *origin) (graph.Array, error) {
+func conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 	n := len(w.Kernel.Shape()) - 2
 	win := Window{Stride: o.Stride, Dilation: o.Dilation, Padding: o.Padding}
 	if err := cmp.Or(win.check(x, n), checkList(x, "output padding", o.OutputPadding, n), checkList(x, "output size", o.OutputSize, n)); err != nil {
@@ -72,7 +68,7 @@ func conv(x graph.Array, w Weights, o ConvOptions, from *origin) (graph.Array, e
 		return nil, err
 	}
 	k = cast(w.Kernel, x.DType())
-	post := postOps{bias: w.Bias, activation: o.Activation, from: from}
+	post := postOps{bias: w.Bias, activation: o.Activation}
 	if o.Transposed {
 		return convTransposed(x, k, o, post)
 	}

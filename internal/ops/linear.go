@@ -36,13 +36,6 @@ func Linear(x graph.Array, w Weights, o LinearOptions) (graph.Array, error) {
 		return nil, err
 	}
 	var post postOps
-	if o.Residual == nil && o.Activation == "" && w.Kernel != nil && w.Norm == nil {
-		post.from = &origin{axis: axis, normalized: func(n *BatchNorm, activation string) (graph.Array, error) {
-			w, o := w, o
-			w.Norm, o.Activation = n, activation
-			return Linear(x, w, o)
-		}}
-	}
 	if o.Residual != nil {
 		want := s.Clone()
 		if w.Kernel != nil {
@@ -67,8 +60,12 @@ func Linear(x graph.Array, w Weights, o LinearOptions) (graph.Array, error) {
 		return nil, err
 	}
 	out, err := activateAndCast(work, after, t, axis)
-	if err == nil && post.from != nil {
-		post.from.result = out
+	if err == nil && o.Residual == nil && o.Activation == "" && w.Kernel != nil && w.Norm == nil {
+		madeBy(out, &origin{axis, func(n *BatchNorm, activation string) (graph.Array, error) {
+			w, o := w, o
+			w.Norm, o.Activation = n, activation
+			return Linear(x, w, o)
+		}})
 	}
 	return out, err
 }

@@ -8,14 +8,34 @@ import (
 
 // computed is the part that all nodes have: an operation, a dtype and a shape.
 type computed struct {
-	op string
-	dt dtype.Type
-	sh shape.Shape
+	op   string
+	dt   dtype.Type
+	sh   shape.Shape
+	made *origin // of the whole result of a map by weights; nil: of none
 }
+
+func (c *computed) origin() *origin     { return c.made }
+func (c *computed) madeBy(from *origin) { c.made = from }
 
 func (c *computed) DType() dtype.Type  { return c.dt }
 func (c *computed) Shape() shape.Shape { return c.sh }
 func (c *computed) Op() string         { return c.op }
+
+// madeBy notes the origin of x, the result of a map by weights.
+func madeBy(x graph.Array, from *origin) {
+	if n, ok := x.(interface{ madeBy(*origin) }); ok {
+		n.madeBy(from)
+	}
+}
+
+// originOf is the origin of x where that is the whole result of a map by weights;
+// otherwise nil.
+func originOf(x graph.Array) *origin {
+	if n, ok := x.(interface{ origin() *origin }); ok {
+		return n.origin()
+	}
+	return nil
+}
 
 // unary is the part that nodes of one operand have.
 type unary struct {

@@ -457,7 +457,7 @@ func foldedMaps() map[string]func() (y graph.Array, axis int) {
 	}
 }
 
-// ops counts the nodes of a plan by name.
+// opsUnder counts the nodes of a graph by name.
 func opsUnder(x graph.Array) map[string]int {
 	n := map[string]int{}
 	var walk func(graph.Array)

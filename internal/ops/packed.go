@@ -138,7 +138,6 @@ type postOps struct {
 	residual   graph.Array // nil: none; in the product's dtype
 	bias       graph.Array // nil: none
 	activation string
-	from       *origin // nil: a normalisation isn't folded into it
 }
 
 // fuse says whether a product of dtype t can apply an activation itself; otherwise
@@ -155,13 +154,12 @@ type epilogue struct {
 	bias       graph.Array // nil: none; in memory
 	residual   graph.Array // nil: none
 	activation func(dst, src []byte)
-	flops      int64   // an element
-	from       *origin // postOps'
+	flops      int64 // an element
 }
 
 // materialize makes them ready for products of dtype t with n output channels.
 func (post postOps) materialize(t dtype.Type, n int) (epilogue, error) {
-	out := epilogue{residual: post.residual, from: post.from}
+	out := epilogue{residual: post.residual}
 	if post.residual != nil {
 		out.flops++
 	}
@@ -200,12 +198,4 @@ func biasOf[T kernel.Float](e epilogue, first, n int) []T {
 // kernelEpilogue is the epilogue of n channels from number first on, likewise.
 func kernelEpilogue[T kernel.Float](e epilogue, first, n int) kernel.Epilogue[T] {
 	return kernel.Epilogue[T]{Bias: biasOf[T](e, first, n), Activation: e.activation}
-}
-
-// origin tells how a map by weights was made, for it to be made again with a
-// normalisation that is folded into them.
-type origin struct {
-	result     graph.Array
-	axis       int // of its channels
-	normalized func(n *BatchNorm, activation string) (graph.Array, error)
 }

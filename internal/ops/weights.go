@@ -50,16 +50,6 @@ func (w Weights) Arrays() []graph.Array {
 	return all
 }
 
-// present lists those of xs that aren't nil.
-func present(xs ...graph.Array) (all []graph.Array) {
-	for _, x := range xs {
-		if x != nil {
-			all = append(all, x)
-		}
-	}
-	return all
-}
-
 // matrix is the kernel as two dimensions, [in, out] for Keras's layout and
 // [out, in] for PyTorch's.
 func (w Weights) matrix() (graph.Array, error) {
@@ -133,18 +123,4 @@ func floatWork(op string, x graph.Array, weights ...Weights) (graph.Array, dtype
 		return nil, t, err
 	}
 	return cast(x, t.Compute()), t, nil
-}
-
-// BatchNorm is a batch normalisation with the statistics of training, as
-// torch.nn.BatchNorm2d in eval mode: (y - Mean) / sqrt(Variance + Epsilon) ·
-// Weight + Bias (Ioffe & Szegedy 2015). Each array is [channels].
-type BatchNorm struct {
-	Weight, Bias   graph.Array // nil: ones, zeros
-	Mean, Variance graph.Array
-	Epsilon        float64
-}
-
-// arrays lists those that there are.
-func (n *BatchNorm) arrays() []graph.Array {
-	return present(n.Weight, n.Bias, n.Mean, n.Variance)
 }
