@@ -279,19 +279,19 @@ func TestDepthwiseKernelsOfKeras(t *testing.T) {
 	eachSpatial(t, func(t *testing.T, c spatialCase, l shape.Layout, x *graphtest.Mem, as, back func(graph.Array) graph.Array) {
 		const m = 3
 		n := len(c.size)
-		k := graphtest.Randn(12, append(c.kernelSize(), c.channels, m)...)
-		xv, kv := values(x), values(k)
+		k, b := graphtest.Randn(12, append(c.kernelSize(), c.channels, m)...), graphtest.Randn(13, c.channels*m)
+		xv, kv, bv := values(x), values(k), values(b)
 		var want []float64
 		graphtest.Indices(append(append(shape.Shape{2}, c.outSize()...), c.channels*m), func(i []int) {
-			ch, sum := i[n+1]/m, 0.0
+			ch, sum := i[n+1]/m, bv[i[n+1]]
 			c.eachTap(i[1:n+1], func(tap, from []int) {
 				sum += at(x, xv, i[0], from, ch) * kv[graphtest.FlatIndex(k.Dims, append(slices.Clone(tap), ch, i[n+1]%m))]
 			})
-			want = append(want, sum)
+			want = append(want, max(sum, 0))
 		})
 		build := func() graph.Array {
-			o := ConvOptions{Stride: c.window.Stride, Dilation: c.window.Dilation, Padding: c.window.Padding, Groups: c.channels, Layout: l}
-			return back(graphtest.Must(Conv(as(x), Weights{Kernel: k, Layout: Keras}, o)))
+			o := ConvOptions{Stride: c.window.Stride, Dilation: c.window.Dilation, Padding: c.window.Padding, Groups: c.channels, Activation: "relu", Layout: l}
+			return back(graphtest.Must(Conv(as(x), Weights{Kernel: k, Bias: b, Layout: Keras}, o)))
 		}
 		within(t, floats(build(), graphtest.Result(t, build)), want, 2e-6) // up to 27 products: by chance some 5 roundings
 	})
