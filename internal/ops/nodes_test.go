@@ -174,6 +174,10 @@ func nodes() []node {
 		{"bilinear", nil, resize("bilinear"), 6 * 4 * 480, ""}, // of 4 times as many positions: three blends of two
 		{"nearest", nil, resize("nearest"), 0, ""},
 		{"bicubic", nil, resize("bicubic"), 16 * 4 * 480, ""},
+		// Of 6 rows of 5 pixels 3 of 2: 3, 4 and 3 rows are summed, and then twice 4 pixels.
+		{"antialias", nil, first(func(x graph.Array) (graph.Array, error) {
+			return Resize(x, []int{3, 2}, ResizeOptions{Mode: "linear", Antialias: true, Layout: nhwc})
+		}), 2 * 2 * ((3+4+3)*40 + 3*2*4*8), ""},
 		{"crop", []shape.Shape{{2, 3, 4, 8}}, align(0, "crop"), 0, ""},
 		{"pad", []shape.Shape{{2, 7, 9, 8}}, align(0, "pad"), 0, "0"},
 		{"pad of rows", nil, surround("constant"), 0, "0"},

@@ -175,9 +175,6 @@ func (p *pooled) pool(ctx context.Context, dst []byte, plane, first, n int64) er
 	loops, kind, size := kernel.Active(), p.maps.DType().Kind(), p.maps.DType().Size()
 	sum, most := loops.SumRows[kind], loops.Max[kind]
 	row := p.ch * int(p.size())
-	if row == 0 {
-		return nil
-	}
 	deep := p.z.counted(int(plane % int64(p.z.out)))
 	y, x := p.at(first)
 	top, bottom := p.y.inside(y)

@@ -275,6 +275,7 @@ func TestRefusals(t *testing.T) {
 		{"resize to too much", resize(x, []int{1 << 40, 1 << 30}, ResizeOptions{Mode: "nearest"}), "x.npy", "the result is too large: " + tooLarge(2, 1<<40, 1<<30, 6), nil},
 		{"resize of integers", resize(of("i.npy", i64, 1, 2, 2, 1), []int{2, 3}, ResizeOptions{Mode: "bicubic"}), "i.npy", "dtype int64: bicubic resizing takes float16, bfloat16, float32 or float64", toFloat},
 		{"resize bilinear without what is outside", resize(x, []int{2, 3}, ResizeOptions{Mode: "bilinear", ExcludeOutside: true}), "", "mode bilinear has no taps outside: --exclude-outside goes with cubic", nil},
+		{"resize linear by a coefficient", resize(x, []int{2, 3}, ResizeOptions{Mode: "linear", CubicCoeff: -0.5}), "", "mode linear has no coefficient: --cubic-coeff goes with cubic", nil},
 		{"resize area with corners", resize(x, []int{2, 3}, ResizeOptions{Mode: "area", Coordinates: "align-corners"}), "", "mode area has coordinates of its own: --coordinates and --align-corners go with linear, cubic and nearest", nil},
 		{"resize linear by rounding", resize(x, []int{2, 3}, ResizeOptions{Mode: "linear", Rounding: "ceil"}), "", "mode linear doesn't round coordinates: --nearest goes with nearest", nil},
 		{"resize nearest without aliases", resize(x, []int{2, 3}, ResizeOptions{Mode: "nearest", Antialias: true}), "", "mode nearest has no kernel to widen: --antialias goes with linear and cubic", nil},

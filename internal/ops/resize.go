@@ -79,7 +79,7 @@ func Resize(x graph.Array, size []int, o ResizeOptions) (graph.Array, error) {
 	}
 	s := x.Shape()
 	switch {
-	case size == nil:
+	case len(size) == 0:
 		for i, extent := range spatialSize(x, form) {
 			size = append(size, int(min(float64(extent)*pick(o.Scale, i, 1), math.MaxInt32)))
 		}
@@ -93,8 +93,6 @@ func Resize(x graph.Array, size []int, o ResizeOptions) (graph.Array, error) {
 	out := s.Clone()
 	copy(out[first:], size)
 	switch spatial := s[first : first+n]; {
-	case len(size) != n:
-		return nil, graph.Errorf(x, "shape %v has %d spatial axes: %d numbers say the size", s, n, len(size))
 	case slices.Min(spatial) == 0:
 		return nil, graph.Errorf(x, "shape %v has no pixels to resize", s)
 	case slices.Min(size) < 1:

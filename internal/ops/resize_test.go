@@ -100,6 +100,7 @@ func TestResizeOptionsAreTheirDefinition(t *testing.T) {
 		{"bicubic asymmetric", x, []int{10, 3}, ResizeOptions{Mode: "bicubic", Coordinates: "asymmetric"}},
 		// Some positions lie on source positions, and their taps end before those of others.
 		{"bicubic antialias of more rows", tall, []int{150, 9}, ResizeOptions{Mode: "bicubic", Antialias: true}},
+		{"bicubic antialias by a scale", x, []int{16, 11}, ResizeOptions{Mode: "bicubic", Antialias: true, Scale: []float64{2.3, 2.2}}},
 		{"bicubic corners", x, []int{10, 12}, ResizeOptions{Mode: "bicubic", Coordinates: "align-corners"}},
 		{"bicubic by a scale", x, []int{16, 11}, ResizeOptions{Mode: "bicubic", Scale: []float64{2.3}}},
 		{"bicubic of Keys", x, []int{10, 12}, ResizeOptions{Mode: "bicubic", CubicCoeff: -0.5}},
@@ -171,6 +172,16 @@ func TestResizeOptionsAreTheirDefinition(t *testing.T) {
 			})
 		}
 	}
+	t.Run("a scale that says the size alone", func(t *testing.T) {
+		at := func(size []int, o ResizeOptions) []float64 {
+			o.Mode, o.Layout = "linear", shape.NHWC
+			y, got := resultOf(t, func() (graph.Array, error) { return Resize(x, size, o) })
+			return floats(y, got)
+		}
+		scale := []float64{2.3, 2.2}
+		within(t, at(nil, ResizeOptions{Scale: scale, Recompute: true}), at([]int{16, 11}, ResizeOptions{}), 0)
+		within(t, at(nil, ResizeOptions{Scale: scale}), at([]int{16, 11}, ResizeOptions{Scale: scale}), 0)
+	})
 	t.Run("what bilinear leaves as large is copied, whatever the scale", func(t *testing.T) {
 		y, got := resultOf(t, func() (graph.Array, error) {
 			return Resize(x, []int{7, 5}, ResizeOptions{Mode: "bilinear", Scale: []float64{1.1}, Layout: shape.NHWC})
