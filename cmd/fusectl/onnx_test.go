@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// onnxLeast is how many of ONNX's node tests of fusion, pooling, products, elementwise
-// arithmetic, reduction, normalisation and arrangement have a command line at least.
+// onnxLeast is the number of ONNX's node tests of fusion, pooling, products, elementwise
+// arithmetic, reduction, normalisation and arrangement that have a command line at least.
 const onnxLeast = 437
 
 var partOfSplit = regexp.MustCompile(`-\d+$`)
