@@ -196,12 +196,14 @@ func TestReduceIsItsDefinition(t *testing.T) {
 // piece has.
 func TestReduceOfManyElements(t *testing.T) {
 	lone, rows, wide := positive(5, 1_100_000), positive(6, 270_000, 4), positive(7, 3, 70_000)
+	rest := positive(8, 1<<16+3) // a piece, and one of fewer elements than lanes
 	for _, c := range []struct {
 		op   string
 		x    *graphtest.Mem
 		axes []int
 	}{
 		{"var", lone, nil}, {"var", rows, []int{0}}, {"std", wide, []int{0}}, {"l1", lone, nil}, {"l2", rows, []int{0}}, {"min", lone, nil},
+		{"std", rest, nil}, {"l2", rest, nil}, {"logsumexp", rest, nil},
 		{"logsumexp", rows, []int{0}}, {"argmax", lone, nil}, {"argmin", rows, []int{0}}, {"sum", wide, nil},
 	} {
 		t.Run(fmt.Sprint(c.op, c.x.Dims), func(t *testing.T) { checkReduction(t, c.op, c.x, c.axes) })
@@ -292,6 +294,26 @@ func TestReductionsOfIntegers(t *testing.T) {
 		}
 		if !bytes.Equal(got, want) {
 			t.Errorf("%s of %v: bytes %v, want %v: %v", c.op, c.x.DType(), got, want, c.want)
+		}
+	}
+}
+
+// A sum over axes of one position is the array itself, in the dtype that sums have.
+func TestSumsOfOnePosition(t *testing.T) {
+	i8 := graphtest.ArrayOf("a.npy", dtype.Int8, shape.Shape{1, 2}, []int8{-128, 100})
+	c64 := graphtest.ArrayOf("c.npy", dtype.Complex64, shape.Shape{1, 2}, []complex64{1 + 2i, 3})
+	for _, c := range []struct {
+		x    graph.Array
+		as   dtype.Type
+		want []byte
+	}{
+		{i8, dtype.Int8, i8.Data},
+		{graphtest.ArrayOf("f.npy", dtype.Float32, shape.Shape{1, 2}, []float32{-128, 100}), dtype.Float64, kernel.Bytes([]float64{-128, 100})},
+		{c64, dtype.Complex128, kernel.Bytes([]complex128{1 + 2i, 3})},
+	} {
+		y, got := resultOf(t, func() (graph.Array, error) { return sums(c.x, []int{0}), nil })
+		if y.DType() != c.as || !y.Shape().Equal(shape.Shape{2}) || !bytes.Equal(got, c.want) {
+			t.Errorf("of %v: %v %v of bytes %v, want %v", c.x.DType(), y.DType(), y.Shape(), got, c.want)
 		}
 	}
 }

@@ -248,6 +248,7 @@ func TestRefusals(t *testing.T) {
 		{"gap of text", err(GlobalAvgPool(text, ReduceOptions{})), "text.npy", "dtype |S3 has no arithmetic", nil},
 		{"gmp of text", err(GlobalMaxPool(text, ReduceOptions{})), "text.npy", "dtype |S3 has no arithmetic", nil},
 		{"gap of vectors", err(GlobalAvgPool(of("v.npy", f32, 2, 6), ReduceOptions{Layout: nhwc})), "v.npy", "shape (2,6) has no axes between batch and channel for gap to pool", []string{"name the axes, such as --axes 0"}},
+		{"gap of another form", err(GlobalAvgPool(x, ReduceOptions{Layout: "nthwc"})), "x.npy", "shape (2,9,8,6) has 4 axes: layout nthwc names 5", []string{"--layout nhwc takes it as n=2 h=9 w=8 c=6"}},
 		{"sum of text", err(Reduce(text, "sum", ReduceOptions{})), "text.npy", "dtype |S3 has no arithmetic", nil},
 		{"an unknown reduction", err(Reduce(x, "median", ReduceOptions{})), "", `unknown reduction "median": want one of ` + strings.Join(Reductions(), ", "), nil},
 		{"sum of an axis twice", err(Reduce(x, "sum", ReduceOptions{Axes: []int{1, -3}})), "x.npy", "axis 1 is named twice: shape (2,9,8,6)", nil},
