@@ -58,7 +58,7 @@ func TestPoolOptionsAreTheirDefinition(t *testing.T) {
 		o    PoolOptions
 	}{
 		{shape.Shape{12}, PoolOptions{Window: Window{Size: []int{3}, Stride: []int{2}, Ceil: true}}},
-		{shape.Shape{5}, PoolOptions{Window: Window{Size: []int{2}, Stride: []int{4}, Ceil: true}}},                                                   // the last would begin beyond
+		{shape.Shape{4}, PoolOptions{Window: Window{Size: []int{2}, Stride: []int{2}, Padding: Padding{Each: [][2]int{{0, 1}}}, Ceil: true}}},         // the last would begin in the padding after
 		{shape.Shape{2}, PoolOptions{Window: Window{Size: []int{3}, Stride: []int{2}, Ceil: true}}},                                                   // the one is wider than the map
 		{shape.Shape{9}, PoolOptions{Window: Window{Size: []int{3}, Stride: []int{3}, Dilation: []int{2}, Padding: Pad(2), Ceil: true}}},              // it begins in the map
 		{shape.Shape{4}, PoolOptions{Window: Window{Size: []int{3}, Stride: []int{3}, Padding: Padding{Each: [][2]int{{2, 0}}}, Ceil: true}}},         // a window over padding and the map

@@ -37,9 +37,12 @@ func tapsOf(p float64, in int, o ResizeOptions) (at []int, weights []float64) {
 			at = append(at, i)
 			d := math.Abs(float64(i) - p)
 			w := 1.5*d*d*d - 2.5*d*d + 1
-			if d >= 2 {
+			switch {
+			case o.Mode == "bilinear":
+				w = max(1-d, 0)
+			case d >= 2:
 				w = 0
-			} else if d > 1 {
+			case d > 1:
 				w = -0.5*d*d*d + 2.5*d*d - 4*d + 2
 			}
 			weights, sum = append(weights, w), sum+w
@@ -100,6 +103,7 @@ func TestResizeOptionsAreTheirDefinition(t *testing.T) {
 		{"bicubic asymmetric", x, []int{10, 3}, ResizeOptions{Mode: "bicubic", Coordinates: "asymmetric"}},
 		// Some positions lie on source positions, and their taps end before those of others.
 		{"bicubic antialias of more rows", tall, []int{150, 9}, ResizeOptions{Mode: "bicubic", Antialias: true}},
+		{"bilinear antialias to as many by a scale", x, []int{7, 5}, ResizeOptions{Mode: "bilinear", Antialias: true, Scale: []float64{1.1}}},
 		{"bicubic antialias by a scale", x, []int{16, 11}, ResizeOptions{Mode: "bicubic", Antialias: true, Scale: []float64{2.3, 2.2}}},
 		{"bicubic corners", x, []int{10, 12}, ResizeOptions{Mode: "bicubic", Coordinates: "align-corners"}},
 		{"bicubic by a scale", x, []int{16, 11}, ResizeOptions{Mode: "bicubic", Scale: []float64{2.3}}},
