@@ -582,7 +582,6 @@ loop1:
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop1
-	VMOVUPS    Y0, (AX)(DI*2)
 	VMOVUPS    Y1, (R8)(DI*2)
 	VMOVUPS    Y2, (R9)(DI*2)
 	VZEROUPPER
@@ -611,10 +610,8 @@ loop2:
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop2
-	VMOVUPS    Y0, (AX)
 	VMOVUPS    Y1, (R8)
 	VMOVUPS    Y2, (R9)
-	VMOVUPS    Y3, (AX)(DI*2)
 	VMOVUPS    Y4, (R8)(DI*2)
 	VMOVUPS    Y5, (R9)(DI*2)
 	VZEROUPPER
@@ -651,13 +648,10 @@ loop3:
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop3
-	VMOVUPS    Y0, (AX)
 	VMOVUPS    Y1, (R8)
 	VMOVUPS    Y2, (R9)
-	VMOVUPS    Y3, 32(AX)
 	VMOVUPS    Y4, 32(R8)
 	VMOVUPS    Y5, 32(R9)
-	VMOVUPS    Y6, (AX)(DI*2)
 	VMOVUPS    Y7, (R8)(DI*2)
 	VMOVUPS    Y8, (R9)(DI*2)
 	VZEROUPPER
@@ -702,16 +696,12 @@ loop4:
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop4
-	VMOVUPS    Y0, (AX)
 	VMOVUPS    Y1, (R8)
 	VMOVUPS    Y2, (R9)
-	VMOVUPS    Y3, 32(AX)
 	VMOVUPS    Y4, 32(R8)
 	VMOVUPS    Y5, 32(R9)
-	VMOVUPS    Y6, 64(AX)
 	VMOVUPS    Y7, 64(R8)
 	VMOVUPS    Y8, 64(R9)
-	VMOVUPS    Y9, (AX)(DI*2)
 	VMOVUPS    Y10, (R8)(DI*2)
 	VMOVUPS    Y11, (R9)(DI*2)
 	VZEROUPPER
@@ -1364,7 +1354,6 @@ loop1:
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop1
-	VMOVUPS    Y0, (AX)(DI*1)
 	VMOVUPS    Y1, (R8)(DI*1)
 	VMOVUPS    Y2, (R9)(DI*1)
 	VZEROUPPER
@@ -1393,10 +1382,8 @@ loop2:
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop2
-	VMOVUPS    Y0, (AX)
 	VMOVUPS    Y1, (R8)
 	VMOVUPS    Y2, (R9)
-	VMOVUPS    Y3, (AX)(DI*1)
 	VMOVUPS    Y4, (R8)(DI*1)
 	VMOVUPS    Y5, (R9)(DI*1)
 	VZEROUPPER
@@ -1434,13 +1421,10 @@ loop3:
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop3
-	VMOVUPS    Y0, (AX)
 	VMOVUPS    Y1, (R8)
 	VMOVUPS    Y2, (R9)
-	VMOVUPS    Y3, 32(AX)
 	VMOVUPS    Y4, 32(R8)
 	VMOVUPS    Y5, 32(R9)
-	VMOVUPS    Y6, (AX)(DI*1)
 	VMOVUPS    Y7, (R8)(DI*1)
 	VMOVUPS    Y8, (R9)(DI*1)
 	VZEROUPPER
@@ -1486,16 +1470,12 @@ loop4:
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop4
-	VMOVUPS    Y0, (AX)
 	VMOVUPS    Y1, (R8)
 	VMOVUPS    Y2, (R9)
-	VMOVUPS    Y3, 32(AX)
 	VMOVUPS    Y4, 32(R8)
 	VMOVUPS    Y5, 32(R9)
-	VMOVUPS    Y6, 64(AX)
 	VMOVUPS    Y7, 64(R8)
 	VMOVUPS    Y8, 64(R9)
-	VMOVUPS    Y9, (AX)(DI*1)
 	VMOVUPS    Y10, (R8)(DI*1)
 	VMOVUPS    Y11, (R9)(DI*1)
 	VZEROUPPER

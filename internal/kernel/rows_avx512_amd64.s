@@ -534,7 +534,6 @@ loop1:
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop1
-	VMOVUPS    Z0, (AX)(DI*2)
 	VMOVUPS    Z1, (R8)(DI*2)
 	VMOVUPS    Z2, (R9)(DI*2)
 	VZEROUPPER
@@ -563,10 +562,8 @@ loop2:
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop2
-	VMOVUPS    Z0, (AX)
 	VMOVUPS    Z1, (R8)
 	VMOVUPS    Z2, (R9)
-	VMOVUPS    Z3, (AX)(DI*2)
 	VMOVUPS    Z4, (R8)(DI*2)
 	VMOVUPS    Z5, (R9)(DI*2)
 	VZEROUPPER
@@ -604,13 +601,10 @@ loop3:
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop3
-	VMOVUPS    Z0, (AX)
 	VMOVUPS    Z1, (R8)
 	VMOVUPS    Z2, (R9)
-	VMOVUPS    Z3, 64(AX)
 	VMOVUPS    Z4, 64(R8)
 	VMOVUPS    Z5, 64(R9)
-	VMOVUPS    Z6, (AX)(DI*2)
 	VMOVUPS    Z7, (R8)(DI*2)
 	VMOVUPS    Z8, (R9)(DI*2)
 	VZEROUPPER
@@ -656,16 +650,12 @@ loop4:
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop4
-	VMOVUPS    Z0, (AX)
 	VMOVUPS    Z1, (R8)
 	VMOVUPS    Z2, (R9)
-	VMOVUPS    Z3, 64(AX)
 	VMOVUPS    Z4, 64(R8)
 	VMOVUPS    Z5, 64(R9)
-	VMOVUPS    Z6, 128(AX)
 	VMOVUPS    Z7, 128(R8)
 	VMOVUPS    Z8, 128(R9)
-	VMOVUPS    Z9, (AX)(DI*2)
 	VMOVUPS    Z10, (R8)(DI*2)
 	VMOVUPS    Z11, (R9)(DI*2)
 	VZEROUPPER
@@ -1346,7 +1336,6 @@ loop1:
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop1
-	VMOVUPS    Z0, (AX)(DI*1)
 	VMOVUPS    Z1, (R8)(DI*1)
 	VMOVUPS    Z2, (R9)(DI*1)
 	VZEROUPPER
@@ -1376,10 +1365,8 @@ loop2:
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop2
-	VMOVUPS    Z0, (AX)
 	VMOVUPS    Z1, (R8)
 	VMOVUPS    Z2, (R9)
-	VMOVUPS    Z3, (AX)(DI*1)
 	VMOVUPS    Z4, (R8)(DI*1)
 	VMOVUPS    Z5, (R9)(DI*1)
 	VZEROUPPER
@@ -1418,13 +1405,10 @@ loop3:
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop3
-	VMOVUPS    Z0, (AX)
 	VMOVUPS    Z1, (R8)
 	VMOVUPS    Z2, (R9)
-	VMOVUPS    Z3, 64(AX)
 	VMOVUPS    Z4, 64(R8)
 	VMOVUPS    Z5, 64(R9)
-	VMOVUPS    Z6, (AX)(DI*1)
 	VMOVUPS    Z7, (R8)(DI*1)
 	VMOVUPS    Z8, (R9)(DI*1)
 	VZEROUPPER
@@ -1472,16 +1456,12 @@ loop4:
 	ADDQ       DX, CX
 	DECQ       BX
 	JNZ        loop4
-	VMOVUPS    Z0, (AX)
 	VMOVUPS    Z1, (R8)
 	VMOVUPS    Z2, (R9)
-	VMOVUPS    Z3, 64(AX)
 	VMOVUPS    Z4, 64(R8)
 	VMOVUPS    Z5, 64(R9)
-	VMOVUPS    Z6, 128(AX)
 	VMOVUPS    Z7, 128(R8)
 	VMOVUPS    Z8, 128(R9)
-	VMOVUPS    Z9, (AX)(DI*1)
 	VMOVUPS    Z10, (R8)(DI*1)
 	VMOVUPS    Z11, (R9)(DI*1)
 	VZEROUPPER

@@ -124,12 +124,16 @@ func reduce(op string, x graph.Array, g shape.Group, flops int64, how accumulate
 // lone says that elements of a group are accumulated in lanes.
 func lone(g shape.Group) bool { return g.Inner == 1 && g.Len > turnMost }
 
-// Tiling makes a tile of results take about a piece of input, or a few.
+// Tiling makes a tile of results take about a piece of input, or a few, and whole rows where
+// it can, so that they are read from front to back.
 func (r *reduced) Tiling() graph.Tiling {
 	if per := r.rows * r.g.Inner; per < pieceLen {
 		return graph.Tiling{Unit: r.g.Inner, Most: max(pieceLen/per, 1) * r.g.Inner}
 	}
-	return graph.Tiling{Most: min(r.g.Inner, pieceLen)}
+	if r.g.Inner <= pieceLen {
+		return graph.Tiling{Unit: r.g.Inner, Most: r.g.Inner}
+	}
+	return graph.Tiling{Most: pieceLen}
 }
 
 func (r *reduced) Flops() int64 { return r.flops * r.x.Shape().Len() }

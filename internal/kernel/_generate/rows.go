@@ -90,6 +90,7 @@ type strip struct {
 	begin, settle func(acc reg.VecVirtual)
 	into          func(x Mem, acc []reg.VecVirtual)
 	row           func()
+	fixed         int // parts that it doesn't change, the first ones
 }
 
 func nothing(reg.VecVirtual) {}
@@ -151,6 +152,9 @@ func (s isa) rows(name, doc string, ratio, parts int, widths []int, more string,
 		JNZ(LabelRef(loop))
 		for i := range v {
 			for k, base := range accs {
+				if k < body.fixed {
+					continue
+				}
 				body.settle(v[i][k])
 				VMOVUPS(v[i][k], at(base, i, ratio, s.bytes))
 			}
@@ -162,7 +166,7 @@ func (s isa) rows(name, doc string, ratio, parts int, widths []int, more string,
 
 func (s isa) sumRows(of number) {
 	s.rows("sumRows"+s.name+of.name, "acc[c] += x[r,c], in the order of the rows r.", 8/of.bytes, 1, strips, "", func() strip {
-		return strip{nothing, nothing, func(x Mem, acc []reg.VecVirtual) { s.addWidened(of, x, acc[0]) }, nil}
+		return strip{nothing, nothing, func(x Mem, acc []reg.VecVirtual) { s.addWidened(of, x, acc[0]) }, nil, 0}
 	})
 }
 
@@ -181,7 +185,7 @@ func (s isa) weighRows(of number) {
 		}, func() {
 			VBROADCASTSD(Mem{Base: w}, weight)
 			ADDQ(U8(8), w)
-		}}
+		}, 0}
 	})
 }
 
@@ -192,7 +196,7 @@ func (s isa) sumAbsRows(of number) {
 			v := s.widened(of, x)
 			VANDPD(magnitude, v, v)
 			VADDPD(v, acc[0], acc[0])
-		}, nil}
+		}, nil, 0}
 	})
 }
 
@@ -202,7 +206,7 @@ func (s isa) sumSquareRows(of number) {
 			v := s.widened(of, x)
 			VMULPD(v, v, v)
 			VADDPD(v, acc[0], acc[0])
-		}, nil}
+		}, nil, 0}
 	})
 }
 
@@ -215,7 +219,7 @@ func (s isa) momentRows(of number) {
 			VADDPD(d, acc[1], acc[1])
 			VMULPD(d, d, d)
 			VADDPD(d, acc[2], acc[2])
-		}, nil}
+		}, nil, 1}
 	})
 }
 
@@ -227,6 +231,6 @@ func (s isa) extremumRows(op, kind string) {
 			v := s.vector()
 			VMOVUPS(x, v)
 			m.into(v, acc[0])
-		}, nil}
+		}, nil, 0}
 	})
 }
