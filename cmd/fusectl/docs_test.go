@@ -150,3 +150,39 @@ func TestDocumentsNameWhatThereIs(t *testing.T) {
 		t.Errorf("of names of which some are stale: %s", got)
 	}
 }
+
+// docs/design.md lists each file of ops once, by what it is for.
+func TestDesignListsTheFilesOfOps(t *testing.T) {
+	text, err := os.ReadFile("../../docs/design.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "## The rooms of ops\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	listed := map[string]int{}
+	for line := range strings.SplitSeq(section, "\n") {
+		if strings.HasPrefix(line, "| ") {
+			for _, m := range codeFont.FindAllStringSubmatch(line, -1) {
+				listed[m[1]]++
+			}
+		}
+	}
+	delete(listed, "internal/ops") // the head of the table
+	files, err := filepath.Glob("../../internal/ops/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		name := strings.TrimSuffix(filepath.Base(path), ".go")
+		if strings.HasSuffix(name, "_test") || name == "doc" {
+			continue
+		}
+		if listed[name] != 1 {
+			t.Errorf("the table of docs/design.md lists %s %d times: want once", name, listed[name])
+		}
+		delete(listed, name)
+	}
+	for name := range listed {
+		t.Errorf("the table of docs/design.md lists %s, which is no file of ops", name)
+	}
+}
