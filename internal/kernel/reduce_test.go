@@ -155,6 +155,23 @@ func TestRowsOfAnyWidth(t *testing.T) {
 				if !bytes.Equal(got, ref) || !unharmed() {
 					t.Fatalf("maxima of %v, %d columns: % x, want % x", k, cols, got, ref)
 				}
+				for what, loops := range map[string][2]func(best []byte, index []int64, x []byte, at int64){
+					"greatest": {table.ArgMaxRows[k.Kind()], want.ArgMaxRows[k.Kind()]},
+					"least":    {table.ArgMinRows[k.Kind()], want.ArgMinRows[k.Kind()]},
+				} {
+					if loops[0] == nil {
+						continue
+					}
+					got, unharmed := guarded(cols * k.Size())
+					copy(got, x)
+					ref := append(Alloc(0), got...)
+					at, refAt := make([]int64, cols), make([]int64, cols)
+					loops[0](got, at, x, 7)
+					loops[1](ref, refAt, x, 7)
+					if !bytes.Equal(got, ref) || !slices.Equal(at, refAt) || !unharmed() {
+						t.Fatalf("the %s of %v, %d columns: % x in rows %v, want % x in %v", what, k, cols, got, at, ref, refAt)
+					}
+				}
 				for what, loops := range map[string][2]func(acc []float64, x []byte){
 					"magnitudes": {table.SumAbsRows[k.Kind()], want.SumAbsRows[k.Kind()]},
 					"squares":    {table.SumSquareRows[k.Kind()], want.SumSquareRows[k.Kind()]},
@@ -227,7 +244,7 @@ func TestArgRows(t *testing.T) {
 				if c.floats && !k.IsFloat() {
 					continue
 				}
-				for _, cols := range []int{1, 3} {
+				for _, cols := range []int{1, 3, 37} { // 37: vectors, and one that overlaps
 					x := Alloc(len(c.x) * cols * k.Size())
 					for i, v := range c.x {
 						if k == dtype.Bool {

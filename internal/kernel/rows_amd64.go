@@ -9,11 +9,13 @@ import (
 )
 
 // blocks is an assembly loop that adds to lanes, rowsStrip one that reduces a strip
-// of columns over rows, and weighStrip one of weighted rows: see _generate/rows.go.
+// of columns over rows, weighStrip one of weighted rows and argStrip one that finds
+// rows: see _generate/rows.go.
 type (
 	blocks     = func(lanes *float64, x *byte, n int)
 	rowsStrip  = func(acc, x *byte, stride, rows, vectors, last int)
 	weighStrip = func(acc, x *byte, stride, rows, vectors, last int, w *float64)
+	argStrip   = func(acc, x *byte, stride, rows, vectors, last int, found *byte)
 )
 
 func (t *Table) vectorizeReduce(set int) {
@@ -61,6 +63,10 @@ func (t *Table) vectorizeReduce(set int) {
 		dtype.KindFloat32:  {minRowsAVX2F32, minRowsAVX512F32},
 		dtype.KindFloat64:  {minRowsAVX2F64, minRowsAVX512F64},
 	})
+	argRowsBy[int32](&t.ArgMaxRows[dtype.KindFloat32], set, [2]argStrip{argMaxRowsAVX2F32, argMaxRowsAVX512F32})
+	argRowsBy[int64](&t.ArgMaxRows[dtype.KindFloat64], set, [2]argStrip{argMaxRowsAVX2F64, argMaxRowsAVX512F64})
+	argRowsBy[int32](&t.ArgMinRows[dtype.KindFloat32], set, [2]argStrip{argMinRowsAVX2F32, argMinRowsAVX512F32})
+	argRowsBy[int64](&t.ArgMinRows[dtype.KindFloat64], set, [2]argStrip{argMinRowsAVX2F64, argMinRowsAVX512F64})
 }
 
 // rows makes a strip over one of the 16-bit floats of an assembly loop for both.
@@ -146,6 +152,36 @@ func (t *Table) weighRowsBy(set int, strips [dtype.NumKinds][2]weighStrip) {
 				s(&sums[c*8], &x[c*size], cols*size, len(w), vectors, last*size, &w[0])
 			})
 		}
+	}
+}
+
+// argRowsBy takes strips where the columns make a vector. A row's number is an I, as large as
+// an element, and there are less than 2^31 rows.
+func argRowsBy[I int32 | int64](loop *func(best []byte, index []int64, x []byte, at int64), set int, strips [2]argStrip) {
+	const most = 4 // vectors of a strip
+	s, rest, size := strips[set], *loop, int(unsafe.Sizeof(I(0)))
+	lanes := widths[set] / size
+	*loop = func(best []byte, index []int64, x []byte, at int64) {
+		cols := len(index)
+		row := cols * size
+		if cols < lanes || len(x) < row {
+			rest(best, index, x, at)
+			return
+		}
+		buf := scratch.Get().(*buffer)
+		defer scratch.Put(buf)
+		eachStrip(cols, most, lanes, func(c, vectors, last int) {
+			found := View[I](Bytes(buf[:]))[:last+lanes]
+			for i := range found {
+				found[i] = -1
+			}
+			s(&best[c*size], &x[c*size], row, len(x)/row, vectors, last*size, &Bytes(found)[0])
+			for i, r := range found {
+				if r >= 0 {
+					index[c+i] = at + int64(r)
+				}
+			}
+		})
 	}
 }
 

@@ -151,9 +151,12 @@ const (
 	unordered  = 0x03
 	unequal    = 0x04
 	notLess    = 0x05
+	isNumber   = 0x07 // of two numbers
 	less       = 0x11
 	atMost     = 0x12
 	greater    = 0x1e
+	notAtMost  = 0x16
+	notAtLeast = 0x19
 	notGreater = 0x1a
 )
 

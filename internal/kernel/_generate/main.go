@@ -67,7 +67,7 @@ func (s isa) xor(a, b, dst reg.VecVirtual) {
 }
 
 // file is a file of assembly, NAME_amd64.s: a family of loops, or one instruction
-// set's, one element type's, one width's where the family is long.
+// set's, one element type's, one width's or one extremum's where the family is long.
 type file struct {
 	family string
 	part   string // "_avx512_f32"; empty: the whole family
@@ -83,6 +83,8 @@ func files() []file {
 			file{"blends", set, s.blends},
 			file{"norms", set, s.norms},
 			file{"rows", set, s.rowLoops},
+			file{"extrema", set + "_max", func() { s.extrema("max") }},
+			file{"extrema", set + "_min", func() { s.extrema("min") }},
 			file{"elementary", set, s.elementaries},
 		)
 		for _, n := range []number{f32, f64} {

@@ -8,7 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// rowLoops are the loops that reduce: many elements to one, or rows to one row.
+// rowLoops are the loops that sum: many elements to one, or rows to one row.
 func (s isa) rowLoops() {
 	if s.bytes == 32 {
 		s.sum(f32)
@@ -21,11 +21,15 @@ func (s isa) rowLoops() {
 		s.momentRows(n)
 		s.weighRows(n)
 	}
-	for _, op := range []string{"max", "min"} {
-		for _, kind := range ordered {
-			s.extremumRows(op, kind)
-		}
+}
+
+// extrema are the loops that reduce rows to their maximum or minimum, op, or find it.
+func (s isa) extrema(op string) {
+	for _, kind := range ordered {
+		s.extremumRows(op, kind)
 	}
+	s.argRows(op, f32, VCMPPS, VBLENDVPS, VMOVAPS, VPADDD)
+	s.argRows(op, f64, VCMPPD, VBLENDVPD, VMOVAPD, VPADDQ)
 }
 
 // strips are the numbers of vectors that a loop can take of each row.
@@ -90,7 +94,8 @@ type strip struct {
 	begin, settle func(acc reg.VecVirtual)
 	into          func(x Mem, acc []reg.VecVirtual)
 	row           func()
-	fixed         int // parts that it doesn't change, the first ones
+	fixed         int            // parts that it doesn't change, the first ones
+	apart         []reg.Register // where further parts of acc lie that don't follow it
 }
 
 func nothing(reg.VecVirtual) {}
@@ -115,6 +120,7 @@ func (s isa) rows(name, doc string, ratio, parts int, widths []int, more string,
 		accs = append(accs, next)
 	}
 	body := prepare()
+	accs = append(accs, body.apart...)
 	for _, width := range widths[1:] {
 		CMPQ(vectors, U8(width))
 		JE(LabelRef(fmt.Sprintf("vectors%d", width)))
@@ -166,7 +172,7 @@ func (s isa) rows(name, doc string, ratio, parts int, widths []int, more string,
 
 func (s isa) sumRows(of number) {
 	s.rows("sumRows"+s.name+of.name, "acc[c] += x[r,c], in the order of the rows r.", 8/of.bytes, 1, strips, "", func() strip {
-		return strip{nothing, nothing, func(x Mem, acc []reg.VecVirtual) { s.addWidened(of, x, acc[0]) }, nil, 0}
+		return strip{nothing, nothing, func(x Mem, acc []reg.VecVirtual) { s.addWidened(of, x, acc[0]) }, nil, 0, nil}
 	})
 }
 
@@ -185,7 +191,7 @@ func (s isa) weighRows(of number) {
 		}, func() {
 			VBROADCASTSD(Mem{Base: w}, weight)
 			ADDQ(U8(8), w)
-		}, 0}
+		}, 0, nil}
 	})
 }
 
@@ -196,7 +202,7 @@ func (s isa) sumAbsRows(of number) {
 			v := s.widened(of, x)
 			VANDPD(magnitude, v, v)
 			VADDPD(v, acc[0], acc[0])
-		}, nil, 0}
+		}, nil, 0, nil}
 	})
 }
 
@@ -206,7 +212,7 @@ func (s isa) sumSquareRows(of number) {
 			v := s.widened(of, x)
 			VMULPD(v, v, v)
 			VADDPD(v, acc[0], acc[0])
-		}, nil, 0}
+		}, nil, 0, nil}
 	})
 }
 
@@ -219,7 +225,7 @@ func (s isa) momentRows(of number) {
 			VADDPD(d, acc[1], acc[1])
 			VMULPD(d, d, d)
 			VADDPD(d, acc[2], acc[2])
-		}, nil, 1}
+		}, nil, 1, nil}
 	})
 }
 
@@ -231,6 +237,49 @@ func (s isa) extremumRows(op, kind string) {
 			v := s.vector()
 			VMOVUPS(x, v)
 			m.into(v, acc[0])
-		}, nil, 0}
+		}, nil, 0, nil}
+	})
+}
+
+// argRows finds where rows have their maximum or minimum, op: where the comparison says that
+// an element isn't up to the best so far, it is better or a NaN, and nothing is better than that.
+func (s isa) argRows(op string, of number, compare func(ops ...Op), blend func(mask, yes, no, dst Op), move, add func(ops ...Op)) {
+	arg, sign, better := "argMaxRows", "<=", notAtMost
+	if op == "min" {
+		arg, sign, better = "argMinRows", ">=", notAtLeast
+	}
+	doc := "Where neither x[r,c] " + sign + " best[c] nor best[c] is NaN, best[c] = x[r,c] and found[c] = r, of best = acc, in the order of the rows r."
+	s.rows(arg+s.name+of.name, doc, 1, 1, strips[:4], ", found *byte", func() strip {
+		found := Load(Param("found"), GP64())
+		r := s.vector() // the row's number, from -1 on
+		if s.bytes == 64 {
+			VPTERNLOGD(U8(0xff), r, r, r)
+		} else {
+			VPCMPEQD(r, r, r)
+		}
+		var one reg.VecVirtual
+		if of.bytes == 4 {
+			one = s.constant32(1)
+		} else {
+			one = s.constant64(1)
+		}
+		return strip{nothing, nothing, func(x Mem, acc []reg.VecVirtual) {
+			v, best, at := s.vector(), acc[0], acc[1]
+			VMOVUPS(x, v)
+			if s.bytes == 64 {
+				k := K()
+				compare(U8(isNumber), best, best, k)
+				compare(U8(better), best, v, k, k)
+				move(v, k, best)
+				move(r, k, at)
+				return
+			}
+			is, number := s.vector(), s.vector()
+			compare(U8(better), best, v, is)
+			compare(U8(isNumber), best, best, number)
+			VANDPS(is, number, is)
+			blend(is, v, best, best)
+			blend(is, r, at, at)
+		}, func() { add(one, r, r) }, 0, []reg.Register{found}}
 	})
 }
