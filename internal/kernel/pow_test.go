@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"fusectl/internal/dtype"
@@ -155,6 +156,43 @@ func TestVectorizedPow(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestPowBy wants the bytes of Pow for every sign, exponent and case of float32, with some of
+// the digits each.
+func TestPowBy(t *testing.T) {
+	var x []float32
+	rng := rand.New(rand.NewPCG(27, 28))
+	for high := range uint32(1 << 12) { // sign, exponent and the three first digits
+		for _, low := range []uint32{0, 1, 2, 1<<20 - 2, 1<<20 - 1} {
+			x = append(x, math.Float32frombits(high<<20|low))
+		}
+		for range 60 {
+			x = append(x, math.Float32frombits(high<<20|rng.Uint32N(1<<20)))
+		}
+	}
+	all := []struct {
+		what string
+		x    []float32
+	}{{"all", x}, {"without -Inf and NaN", slices.DeleteFunc(slices.Clone(x), func(v float32) bool { return !(v >= -math.MaxFloat32) })}}
+	eachTable(t, func(t *testing.T, table *Table) {
+		for _, y := range []float32{1, 2, 0.5, -1} {
+			loop := table.PowBy(float64(y))
+			for _, of := range all {
+				want, got := make([]float32, len(of.x)), slices.Clone(of.x)
+				table.Pow[dtype.KindFloat32](Bytes(want), Bytes(of.x), Bytes(slices.Repeat([]float32{y}, len(of.x))))
+				loop(Bytes(got), Bytes(got))
+				for i, v := range got {
+					if math.Float32bits(v) != math.Float32bits(want[i]) {
+						t.Fatalf("%s: pow(%v, %v) = %v, want %v", of.what, of.x[i], y, v, want[i])
+					}
+				}
+			}
+		}
+		if table.PowBy(3) != nil || table.PowBy(0) != nil || table.PowBy(math.NaN()) != nil {
+			t.Error("a loop for an exponent that has none")
+		}
+	})
 }
 
 // TestPowBytes pins results to the last bit: they must be the same on every machine.

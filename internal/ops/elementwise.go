@@ -148,6 +148,11 @@ func Pow(x, y graph.Array, o ElementwiseOptions) (graph.Array, error) {
 	case !literal && y.DType().IsInteger() && !y.DType().IsUnsigned():
 		xs[1] = nonNegative(y)
 	}
+	if number, literal := y.(*literal); literal && t.IsFloat() && t.Compute() == dtype.Float32 {
+		if loop := kernel.Active().PowBy(number.Value); loop != nil {
+			return finish(mapTo("pow", dtype.Float32, cast(x, dtype.Float32), loop), t, o.Activation, o.Layout)
+		}
+	}
 	return elementwise("pow", xs, t, &kernel.Active().Pow, o.Activation, o.Layout)
 }
 
