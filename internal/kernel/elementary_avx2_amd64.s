@@ -1567,30 +1567,27 @@ loop:
 // func sqrtAVX2F32(dst *byte, src *byte, n int, c *float64)
 // Requires: AVX
 TEXT ·sqrtAVX2F32(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ n+16(FP), DX
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VXORPS       X0, X0, X0
+	VBROADCASTSS nan32<>+0(SB), X1
 
 loop:
-	VCVTPS2PD  (CX), Y0
-	VSQRTPD    Y0, Y1
-	VCMPPD     $0x11, f64_0<>+0(SB), Y0, Y0
-	VMOVUPD    f64_7ff8000000000001<>+0(SB), Y2
-	VBLENDVPD  Y0, Y2, Y1, Y0
-	VCVTPD2PSY Y0, X0
-	VMOVUPS    X0, (AX)
-	ADDQ       $0x10, AX
-	ADDQ       $0x10, CX
-	SUBQ       $0x04, DX
-	JNZ        loop
+	VMOVUPS   (CX), X2
+	VSQRTPS   X2, X3
+	VCMPPS    $0x11, X0, X2, X2
+	VBLENDVPS X2, X1, X3, X3
+	VMOVUPS   X3, (AX)
+	ADDQ      $0x10, AX
+	ADDQ      $0x10, CX
+	SUBQ      $0x04, DX
+	JNZ       loop
 	VZEROUPPER
 	RET
 
-DATA f64_7ff8000000000001<>+0(SB)/8, $0x7ff8000000000001
-DATA f64_7ff8000000000001<>+8(SB)/8, $0x7ff8000000000001
-DATA f64_7ff8000000000001<>+16(SB)/8, $0x7ff8000000000001
-DATA f64_7ff8000000000001<>+24(SB)/8, $0x7ff8000000000001
-GLOBL f64_7ff8000000000001<>(SB), RODATA|NOPTR, $32
+DATA nan32<>+0(SB)/4, $0x7fc00000
+GLOBL nan32<>(SB), RODATA|NOPTR, $4
 
 // func rsqrtAVX2F32(dst *byte, src *byte, n int, c *float64)
 // Requires: AVX
@@ -1615,6 +1612,12 @@ loop:
 	JNZ        loop
 	VZEROUPPER
 	RET
+
+DATA f64_7ff8000000000001<>+0(SB)/8, $0x7ff8000000000001
+DATA f64_7ff8000000000001<>+8(SB)/8, $0x7ff8000000000001
+DATA f64_7ff8000000000001<>+16(SB)/8, $0x7ff8000000000001
+DATA f64_7ff8000000000001<>+24(SB)/8, $0x7ff8000000000001
+GLOBL f64_7ff8000000000001<>(SB), RODATA|NOPTR, $32
 
 // func reciprocalAVX2F32(dst *byte, src *byte, n int, c *float64)
 // Requires: AVX

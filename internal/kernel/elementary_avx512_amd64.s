@@ -1502,32 +1502,29 @@ loop:
 	RET
 
 // func sqrtAVX512F32(dst *byte, src *byte, n int, c *float64)
-// Requires: AVX, AVX512F
+// Requires: AVX
 TEXT ·sqrtAVX512F32(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ n+16(FP), DX
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VXORPS       Y0, Y0, Y0
+	VBROADCASTSS nan32<>+0(SB), Y1
 
 loop:
-	VCVTPS2PD    (CX), Z0
-	VSQRTPD      Z0, Z1
-	VCMPPD.BCST  $0x11, f64_0<>+0(SB), Z0, K1
-	VBROADCASTSD f64_7ff8000000000001<>+0(SB), Z0
-	VBLENDMPD    Z0, Z1, K1, Z2
-	VCVTPD2PS    Z2, Y0
-	VMOVUPS      Y0, (AX)
-	ADDQ         $0x20, AX
-	ADDQ         $0x20, CX
-	SUBQ         $0x08, DX
-	JNZ          loop
+	VMOVUPS   (CX), Y2
+	VSQRTPS   Y2, Y3
+	VCMPPS    $0x11, Y0, Y2, Y2
+	VBLENDVPS Y2, Y1, Y3, Y3
+	VMOVUPS   Y3, (AX)
+	ADDQ      $0x20, AX
+	ADDQ      $0x20, CX
+	SUBQ      $0x08, DX
+	JNZ       loop
 	VZEROUPPER
 	RET
 
-DATA f64_7ff8000000000001<>+0(SB)/8, $0x7ff8000000000001
-DATA f64_7ff8000000000001<>+8(SB)/8, $0x7ff8000000000001
-DATA f64_7ff8000000000001<>+16(SB)/8, $0x7ff8000000000001
-DATA f64_7ff8000000000001<>+24(SB)/8, $0x7ff8000000000001
-GLOBL f64_7ff8000000000001<>(SB), RODATA|NOPTR, $32
+DATA nan32<>+0(SB)/4, $0x7fc00000
+GLOBL nan32<>(SB), RODATA|NOPTR, $4
 
 // func rsqrtAVX512F32(dst *byte, src *byte, n int, c *float64)
 // Requires: AVX, AVX512F
@@ -1552,6 +1549,12 @@ loop:
 	JNZ          loop
 	VZEROUPPER
 	RET
+
+DATA f64_7ff8000000000001<>+0(SB)/8, $0x7ff8000000000001
+DATA f64_7ff8000000000001<>+8(SB)/8, $0x7ff8000000000001
+DATA f64_7ff8000000000001<>+16(SB)/8, $0x7ff8000000000001
+DATA f64_7ff8000000000001<>+24(SB)/8, $0x7ff8000000000001
+GLOBL f64_7ff8000000000001<>(SB), RODATA|NOPTR, $32
 
 // func reciprocalAVX512F32(dst *byte, src *byte, n int, c *float64)
 // Requires: AVX, AVX512F

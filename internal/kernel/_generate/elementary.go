@@ -242,12 +242,20 @@ func (d doubles) advance(of number, n reg.Register, pointers ...reg.Register) {
 }
 
 func (d doubles) each(name string, of number, f func(x vec) vec) {
+	d.eachVector(name, of, func() func(dst, src Mem) {
+		return func(dst, src Mem) { d.store(of, f(d.load(of, src)), dst) }
+	})
+}
+
+// eachVector writes a loop of a function; prepare loads what it needs.
+func (d doubles) eachVector(name string, of number, prepare func() func(dst, src Mem)) {
 	TEXT(name+d.name+of.name, NOSPLIT, "func(dst, src *byte, n int, c *float64)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("dst[i] = %s(src[i]) for n elements, c being its constants.", name))
 	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
+	one := prepare()
 	Label("loop")
-	d.store(of, f(d.load(of, Mem{Base: src})), Mem{Base: dst})
+	one(Mem{Base: dst}, Mem{Base: src})
 	d.advance(of, n, dst, src)
 	VZEROUPPER()
 	RET()
@@ -538,7 +546,11 @@ func (d doubles) activations(of number) {
 		return to
 	})
 	d.each("square", of, func(x vec) vec { return d.mul(x, x) })
-	d.each("sqrt", of, d.sqrt)
+	if of.bytes == 4 {
+		d.sqrt32()
+	} else {
+		d.each("sqrt", of, d.sqrt)
+	}
 	d.each("rsqrt", of, func(x vec) vec { return d.div(d.fill(1), d.sqrt(x)) })
 	d.each("reciprocal", of, func(x vec) vec { return d.div(d.fill(1), x) })
 	d.each("exp", of, func(x vec) vec { return d.exp(d.atMost(x, 720)) })
@@ -590,6 +602,30 @@ func (d doubles) sqrt(x vec) vec {
 	y := d.vector()
 	VSQRTPD(x, y)
 	return d.choose(d.compare(less, x, value(0)), d.fill(math.NaN()), y)
+}
+
+// sqrt32 takes roots of float32 as such, as many as a vector has float64s: one of float64
+// that is rounded again is the same.
+func (d doubles) sqrt32() {
+	vector := func() reg.VecVirtual {
+		if d.bytes == 64 {
+			return YMM()
+		}
+		return XMM()
+	}
+	d.eachVector("sqrt", f32, func() func(dst, src Mem) {
+		zero, nan := vector(), vector()
+		VXORPS(zero, zero, zero)
+		VBROADCASTSS(constant("nan32", U32(0x7fc00000)), nan)
+		return func(dst, src Mem) {
+			x, y := vector(), vector()
+			VMOVUPS(src, x)
+			VSQRTPS(x, y)
+			VCMPPS(U8(less), zero, x, x)
+			VBLENDVPS(x, nan, y, y)
+			VMOVUPS(y, dst)
+		}
+	})
 }
 
 // addExp computes both sums, with the element and with the greatest exponent made 1, and
