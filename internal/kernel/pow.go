@@ -68,11 +68,11 @@ func pow(x, y float64) float64 {
 // PowBy returns a loop that computes dst[i] = src[i] to the power y of float32 by what takes less
 // time than Pow and gives the same bytes, or nil if there is none. dst may be src.
 //
-// Pow's float64 is exact where float64 holds the power, which it does for y of 1 and 2; else it is
-// within an ulp. A square root or a reciprocal of 24 bits is never as near to the middle of
-// two float32 numbers, of 25 bits, unless it is that: m² = x or m·x = 1 has 50 bits, of which
-// the last is 0 only for an m of fewer. So both round alike. A maximum makes one NaN of
-// all, and 0 of -0.
+// Pow rounds a float64 that is exact where float64 holds the power, as for 1 and 2, and else
+// within an ulp. The middle m of two float32 numbers has 25 bits. Neither m² is an x of 24
+// bits nor m·x a 1, and they miss by their last place at least, of 50 bits: roots and
+// reciprocals are further than an ulp from m, and round as the float64 does. A maximum
+// makes one NaN of all, and with 0 it makes 0 of -0.
 func (t *Table) PowBy(y float64) Loop2 {
 	const kind = dtype.KindFloat32
 	multiply, greater, least, pow := t.Mul[kind], t.Max[kind], t.MinRows[kind], t.Pow[kind]
@@ -91,18 +91,30 @@ func (t *Table) PowBy(y float64) Loop2 {
 			greater(dst, dst, dst)
 		})
 	case 0.5:
-		return inBlocks(func(dst, src, buf []byte) {
-			low := buf[:4]
-			copy(low, src)
-			if least(low, src); !(View[float32](low)[0] > float32(math.Inf(-1))) { // its root is +Inf
-				Fill(buf, Bytes([]float32{0.5}))
-				pow(dst, src, buf)
-				return
-			}
+		root := inBlocks(func(dst, src, buf []byte) {
 			sqrt(dst, src)
 			clear(buf)
 			greater(dst, dst, buf)
 		})
+		powers := inBlocks(func(dst, src, buf []byte) {
+			Fill(buf, Bytes([]float32{0.5}))
+			pow(dst, src, buf)
+		})
+		return func(dst, src []byte) {
+			const piece = 32 << 10 // bytes
+			low := make([]float32, 1)
+			for len(src) > 0 {
+				n := min(piece, len(src))
+				low[0] = float32(math.Inf(1))
+				least(Bytes(low), src[:n])
+				if low[0] > float32(math.Inf(-1)) {
+					root(dst[:n], src[:n])
+				} else { // the root of -Inf is NaN, its power isn't
+					powers(dst[:n], src[:n])
+				}
+				dst, src = dst[n:], src[n:]
+			}
+		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"math"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
@@ -23,10 +24,14 @@ type AverageOptions struct {
 // fastEpsilon keeps BiFPN's fast normalised fusion from dividing by 0.
 const fastEpsilon = 1e-4
 
-// averageLen is the elements that an average takes at a time.
-const averageLen = 32 << 10
+const (
+	averageLen   = 64 << 10 // elements of all inputs that an average reads at a time
+	averageLeast = 4 << 10  // of each of many
+	averageBlock = 1024     // that it sums at a time, which stay in the first-level cache
+)
 
-// averaged is the weighted sum of arrays of float32 or float64, kept in float64.
+// averaged is the weighted sum of arrays of float32 or float64, summed in float64 and rounded
+// once, to its dtype.
 type averaged struct {
 	nary
 	weights graph.Array // float64, in memory
@@ -43,24 +48,34 @@ func (a *averaged) Flops() int64 {
 	if a.divide {
 		each++
 	}
+	if a.dt != dtype.Float64 {
+		each++
+	}
 	return each * a.sh.Len()
 }
 
 func (a *averaged) Memory(n int64) int64 {
-	most := int64(0)
+	held, most := int64(0), int64(0)
 	for _, x := range a.xs {
-		most = max(most, graph.PeekBuffer(x, n)*int64(x.DType().Size())+graph.MemoryOf(x, n))
+		held += n * int64(x.DType().Size())
+		most = max(most, graph.MemoryOf(x, n))
 	}
-	return most
+	return held + most
 }
 
-// Tiling keeps the sums of a tile, which are float64, in a cache with what is added.
 func (a *averaged) Tiling() graph.Tiling {
 	t := a.nary.Tiling()
 	if t.Rows <= 1 {
-		t.Most = averageLen
+		t.Most = max(averageLen/int64(len(a.xs)), averageLeast)
 	}
 	return t
+}
+
+// unrounded is a in float64.
+func (a *averaged) unrounded() graph.Array {
+	wide := *a
+	wide.dt = dtype.Float64
+	return &wide
 }
 
 // known gives the weights, once the plan holds them.
@@ -86,24 +101,55 @@ func (a *averaged) Read(ctx context.Context, dst []byte, off int64) error {
 
 func (a *averaged) ReadRegion(ctx context.Context, dst []byte, r graph.Region) error {
 	t := a.xs[0].DType()
-	buf := graph.GetBuffer(r.Runs * r.Len * int64(t.Size()))
+	in, out := t.Size(), a.dt.Size()
+	n := len(dst) / out
+	buf := graph.GetBuffer(int64(len(a.xs) * n * in))
 	defer graph.PutBuffer(buf)
-	clear(dst)
-	for i, w := range a.known() {
-		x, err := graph.Peek(ctx, a.xs[i], buf, r)
-		if err != nil {
+	xs := make([][]byte, len(a.xs))
+	for i, x := range a.xs {
+		var err error
+		if xs[i], err = graph.Peek(ctx, x, buf[i*n*in:][:n*in], r); err != nil {
 			return err
 		}
-		kernel.Active().AddScaled[t.Kind()](kernel.View[float64](dst), x, w)
 	}
-	if a.divide {
-		sum, e := a.sum()
-		if e != nil {
-			return e
+	divide, err := a.division()
+	if err != nil {
+		return err
+	}
+	loops := kernel.Active()
+	add, round := loops.AddScaled[t.Kind()], loops.Convert[dtype.KindFloat64][a.dt.Kind()]
+	block := graph.GetBuffer(averageBlock * 8)
+	defer graph.PutBuffer(block)
+	for at := 0; at < n; at += averageBlock {
+		end := min(at+averageBlock, n)
+		sums := block[:(end-at)*8]
+		clear(sums)
+		for i, w := range a.known() {
+			add(kernel.View[float64](sums), xs[i][at*in:end*in], w)
 		}
-		kernel.Active().DivideBy[dtype.KindFloat64](dst, dst, sum)
+		divide(sums)
+		round(dst[at*out:end*out], sums)
 	}
 	return nil
+}
+
+// division gives what divides sums in place where weights are normalised. By a power of 2 it
+// multiplies, which is the same, and faster.
+func (a *averaged) division() (func(sums []byte), error) {
+	if !a.divide {
+		return func([]byte) {}, nil
+	}
+	by, e := a.sum()
+	if e != nil {
+		return nil, e
+	}
+	loops := kernel.Active()
+	if part, _ := math.Frexp(by); math.Abs(part) != 0.5 || math.IsInf(1/by, 0) {
+		return func(sums []byte) { loops.DivideBy[dtype.KindFloat64](sums, sums, by) }, nil
+	}
+	factors := kernel.Alloc(averageBlock * 8)
+	kernel.Fill(factors, kernel.Bytes([]float64{1 / by}))
+	return func(sums []byte) { loops.Mul[dtype.KindFloat64](sums, sums, factors[:len(sums)]) }, nil
 }
 
 // Average is the weighted average of xs, with NumPy's broadcasting and promotion, as
@@ -151,6 +197,9 @@ func Average(xs []graph.Array, o AverageOptions) (graph.Array, error) {
 	}
 	if t.IsComplex() {
 		return finish(cast(reinterpret(a, dtype.Complex128, s), t), t, o.Activation, o.Layout)
+	}
+	if o.Activation == "" {
+		a.dt = t
 	}
 	return finish(a, t, o.Activation, o.Layout)
 }

@@ -231,6 +231,35 @@ func TestAverageIsItsDefinition(t *testing.T) {
 	}
 }
 
+// An average goes by blocks, and divides by powers of 2 in its own way: its bytes are those of
+// the sum in float64, divided and rounded.
+func TestAverageOfManyElements(t *testing.T) {
+	const n = 5003
+	var xs []graph.Array
+	var v [][]float64
+	for i := range 3 {
+		x := graphtest.Randn(uint64(i+1), n)
+		xs, v = append(xs, x), append(v, values(x))
+	}
+	for _, w := range [][]float64{{1, 1}, {1, 1, 1}, {-0.25, -0.25}, {0x1p-1074}, {0x1p1023, 0x1p-50}} {
+		sum, want := 0.0, make([]float32, n)
+		sums := make([]float64, n)
+		for i, by := range w {
+			sum += by
+			for at, x := range v[i] {
+				sums[at] += float64(x * by)
+			}
+		}
+		for at, s := range sums {
+			want[at] = float32(s / sum)
+		}
+		_, got := resultOf(t, func() (graph.Array, error) { return Average(xs[:len(w)], AverageOptions{Weights: Numbers(w...)}) })
+		if !bytes.Equal(got, kernel.Bytes(want)) {
+			t.Errorf("weights %v: other bytes than those of the definition", w)
+		}
+	}
+}
+
 // Averages that show how they are summed, and in which dtypes.
 func TestAverageRoundsOnce(t *testing.T) {
 	one := shape.Shape{1}

@@ -69,14 +69,27 @@ func Cast(x graph.Array, t dtype.Type) (graph.Array, error) {
 	return cast(x, t), nil
 }
 
+// rounding is a node that rounds its results itself; unrounded gives them as they are before.
+type rounding interface{ unrounded() graph.Array }
+
 // Rounded is the result x of an operation in t: rounded once, from the floats in
 // which the operation computes where x has been rounded from them at the end.
 // Otherwise it is Cast.
 func Rounded(x graph.Array, t dtype.Type) (graph.Array, error) {
-	if m, ok := x.(*mapped); ok && m.op == "cast" && t.IsFloat() {
-		if from := m.x.DType(); from.IsFloat() && x.DType().IsFloat() && from.Size() > x.DType().Size() {
-			x = m.x
+	if x.DType() == t {
+		return x, nil
+	}
+	wide := x
+	switch m := x.(type) {
+	case *mapped:
+		if m.op == "cast" {
+			wide = m.x
 		}
+	case rounding:
+		wide = m.unrounded()
+	}
+	if from := wide.DType(); t.IsFloat() && from.IsFloat() && x.DType().IsFloat() && from.Size() > x.DType().Size() {
+		x = wide
 	}
 	return Cast(x, t)
 }

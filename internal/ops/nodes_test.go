@@ -138,6 +138,9 @@ func nodes() []node {
 		{"pow of a number", nil, first(func(x graph.Array) (graph.Array, error) {
 			return Pow(x, Literal(Number{Value: 3}), ElementwiseOptions{})
 		}), 1 + 10*480, "0"}, // the number is converted
+		{"pow of 2", nil, first(func(x graph.Array) (graph.Array, error) {
+			return Pow(x, Literal(Number{Value: 2}), ElementwiseOptions{})
+		}), 480, "0"},
 		{"pow of integers", []shape.Shape{{2, 6, 5, 8}}, func(x ...graph.Array) (graph.Array, error) {
 			return Pow(graphtest.Must(Cast(x[0], dtype.Int64)), graphtest.Must(Cast(graphtest.Must(Maximum([]graph.Array{x[1], Literal(Number{Value: 1})}, ElementwiseOptions{})), dtype.Int64)), ElementwiseOptions{})
 		}, 480 + 1 + 480 + 480 + 480 + 10*480, "01"}, // of which the exponents are looked at

@@ -123,13 +123,18 @@ func TestRounded(t *testing.T) {
 	x := graphtest.ArrayOf("x.npy", dtype.Float32, shape.Shape{1}, []float32{1 + 0x1p-8 + 0x1p-20})
 	half := graphtest.Must(Cast(x, dtype.Float16))
 	stored := graphtest.Of(dtype.Float16, x)
+	// Their average is beyond that half in float64, and on it in float32.
+	average := graphtest.Must(Average([]graph.Array{
+		graphtest.ArrayOf("a.npy", dtype.Float32, shape.Shape{1}, []float32{1 + 0x1p-8}),
+		graphtest.ArrayOf("b.npy", dtype.Float32, shape.Shape{1}, []float32{1 + 0x1p-8 + 0x1p-23}),
+	}, AverageOptions{}))
 	for _, c := range []struct {
 		what string
 		x    graph.Array
 		to   dtype.Type
 		want uint16
 	}{
-		{"once", half, dtype.BFloat16, 0x3f81}, {"of a float16 file", stored, dtype.BFloat16, 0x3f80}, {"to itself", half, dtype.Float16, 0x3c04},
+		{"an average", average, dtype.BFloat16, 0x3f81}, {"once", half, dtype.BFloat16, 0x3f81}, {"of a float16 file", stored, dtype.BFloat16, 0x3f80}, {"to itself", half, dtype.Float16, 0x3c04},
 	} {
 		y := graphtest.Must(Rounded(c.x, c.to))
 		if got := kernel.View[uint16](graphtest.WriteAt(t, y, graph.Options{}))[0]; got != c.want {
