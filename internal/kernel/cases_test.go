@@ -783,9 +783,9 @@ func normCases(t *Table, k dtype.Type) []testCase {
 		run:  func(dst []byte, src [][]byte) { t.Normalize[k.Kind()](dst, src[0], mean, scale, bias) },
 		want: func(dst []byte, src [][]byte) { norm(dst, src, one(mean), one(bias), one(scale)) },
 	}, {
-		entry: entryName("NormalizeRow", k), name: "NormalizeRow/" + k.String(), dst: k, src: []dtype.Type{k, dtype.Float64, dtype.Float64}, alias: true,
+		entry: entryName("NormalizeRows", k), name: "NormalizeRows/one row of " + k.String(), dst: k, src: []dtype.Type{k, dtype.Float64, dtype.Float64}, alias: true,
 		run: func(dst []byte, src [][]byte) {
-			t.NormalizeRow[k.Kind()](dst, src[0], mean, scale, f64(src[1]), f64(src[2]))
+			t.NormalizeRows[k.Kind()](dst, src[0], []float64{mean}, []float64{scale}, f64(src[1]), f64(src[2]))
 		},
 		want: func(dst []byte, src [][]byte) {
 			norm(dst, src, one(mean), column(src[2]), one(scale), column(src[1]))

@@ -19,10 +19,10 @@ func (t *Table) fillNormalize() {
 // fillNorms puts the loops of normalisation over F into the table.
 func fillNorms[F Float](t *Table) {
 	k := kindOf[F]()
-	t.Moments[k] = func(x []byte, about float64) (sum, squares float64) {
-		var sums, squared halfLanes
-		addMoments(&sums, &squared, View[F](x), about)
-		return sums.sum(), squared.sum()
+	t.RowSums[k] = func(sums []float64, x []byte) { rowMoments(sums, nil, View[F](x), nil) }
+	t.RowSquares[k] = func(squares []float64, x []byte) { rowMoments(nil, squares, View[F](x), nil) }
+	t.RowMoments[k] = func(sums, squares []float64, x []byte, about []float64) {
+		rowMoments(sums, squares, View[F](x), about)
 	}
 	t.MomentsRows[k] = func(sums, squares []float64, x []byte, about []float64) {
 		momentsRows(sums, squares, View[F](x), about, 0)
@@ -33,10 +33,12 @@ func fillNorms[F Float](t *Table) {
 			d[i] = F(float64((float64(v)-mean)*scale) + bias)
 		}
 	}
-	t.NormalizeRow[k] = func(dst, src []byte, mean, scale float64, weight, bias []float64) {
-		d, s := View[F](dst), View[F](src)
-		for i, v := range s {
-			d[i] = F(float64((float64(v)-mean)*scale*weight[i]) + bias[i])
+	t.NormalizeRows[k] = func(dst, src []byte, mean, scale, weight, bias []float64) {
+		d, s, cols := View[F](dst), View[F](src), len(weight)
+		for r, mean := range mean {
+			for c, v := range s[r*cols : (r+1)*cols] {
+				d[r*cols+c] = F(float64((float64(v)-mean)*scale[r]*weight[c]) + bias[c])
+			}
 		}
 	}
 	t.NormalizeCols[k] = func(dst, src []byte, mean, scale, bias []float64) {
@@ -47,15 +49,29 @@ func fillNorms[F Float](t *Table) {
 	}
 }
 
-// halfLanes are the partial sums of Moments: half as many as a sum alone has.
+// halfLanes are the partial sums of a row: half as many as a sum alone has.
 type halfLanes [16]float64
 
-// addMoments adds s, whose first element belongs to lane 0.
-func addMoments[F Float](sums, squares *halfLanes, s []F, about float64) {
-	for i, v := range s {
-		d := float64(v) - about
-		sums[i%len(sums)] += d
-		squares[i%len(squares)] += float64(d * d)
+// rowMoments is RowMoments where there are both, and otherwise what there is, about 0.
+func rowMoments[F Float](sums, squares []float64, x []F, about []float64) {
+	rows := max(len(sums), len(squares))
+	for r := range rows {
+		cols, by := len(x)/rows, 0.0
+		if about != nil {
+			by = about[r]
+		}
+		var sum, squared halfLanes
+		for i, v := range x[r*cols : (r+1)*cols] {
+			d := float64(v) - by
+			sum[i%len(sum)] += d
+			squared[i%len(squared)] += float64(d * d)
+		}
+		if sums != nil {
+			sums[r] = sum.sum()
+		}
+		if squares != nil {
+			squares[r] = squared.sum()
+		}
 	}
 }
 

@@ -48,40 +48,100 @@ func TestFoldNormRows(t *testing.T) {
 	}
 }
 
-// TestMoments compares with the definition in Table, word for word, over all
-// lengths around a block, misaligned, and with a NaN.
-func TestMoments(t *testing.T) {
+// TestRowMoments compares with the definition in Table, word for word, over all
+// lengths around a block, some rows of them, misaligned, between canaries and at
+// the end of what can be read, and with a NaN.
+func TestRowMoments(t *testing.T) {
 	eachTable(t, func(t *testing.T, table *Table) {
 		rng := rand.New(rand.NewPCG(11, 12))
 		for _, k := range []dtype.Type{dtype.Float32, dtype.Float64} {
-			x := Alloc(200 * k.Size())
-			fillNormal(rng, k, x)
-			for n := range 190 {
-				for skip := range 2 {
-					row := x[skip*k.Size() : (skip+n)*k.Size()]
-					about := rng.NormFloat64()
-					var sums, squares [16]float64
-					for i := range n {
-						d := sumTerm(k, row, i) - about
-						sums[i%16] += d
-						squares[i%16] += float64(d * d)
+			for cols := range 70 {
+				for rows := range 4 {
+					skip := rows % 2
+					x := Alloc((rows*cols + skip) * k.Size())
+					fillNormal(rng, k, x)
+					x = x[skip*k.Size():]
+					if cols > 5 && rows > 2 {
+						store(k, x, cols-1, value{re: fromFloat64(math.NaN())})
+						store(k, x, cols, value{re: fromFloat64(math.Inf(-1))})
 					}
-					for _, h := range []int{8, 4, 2, 1} {
-						for j := range h {
-							sums[j] += sums[j+h]
-							squares[j] += squares[j+h]
+					about, zeros := make([]float64, rows), make([]float64, rows)
+					for r := range about {
+						about[r] = rng.NormFloat64()
+					}
+					check := func(name string, about []float64, loop func(sums, squares []float64)) {
+						acc, unharmed := guarded(2 * rows * 8)
+						got, want := View[float64](acc), make([]float64, 2*rows)
+						for r := range rows {
+							want[r], want[rows+r] = rowMomentsOf(k, x, r*cols, cols, about[r])
+						}
+						loop(got[:rows], got[rows:])
+						for i, w := range want {
+							if g := got[i]; math.Float64bits(g) != math.Float64bits(w) && (g == g || w == w) {
+								t.Fatalf("%s of %v, %d rows of %d: number %d is %v, want %v", name, k, rows, cols, i, g, w)
+							}
+						}
+						if !unharmed() {
+							t.Fatalf("%s of %v, %d rows of %d: wrote outside", name, k, rows, cols)
 						}
 					}
-					if s, q := table.Moments[k.Kind()](row, about); s != sums[0] || q != squares[0] {
-						t.Fatalf("%v, %d elements: got %v and %v, want %v and %v", k, n, s, q, sums[0], squares[0])
-					}
+					check("RowMoments", about, func(sums, squares []float64) { table.RowMoments[k.Kind()](sums, squares, x, about) })
+					check("RowSums and RowSquares", zeros, func(sums, squares []float64) {
+						table.RowSums[k.Kind()](sums, x)
+						table.RowSquares[k.Kind()](squares, x)
+					})
 				}
 			}
-			store(k, x, 77, value{re: fromFloat64(math.NaN())})
-			if s, q := table.Moments[k.Kind()](x, 0); s == s || q == q {
-				t.Errorf("%v with a NaN: got %v and %v", k, s, q)
+		}
+	})
+}
+
+// rowMomentsOf is the definition of RowMoments for a row of cols elements from number at on.
+func rowMomentsOf(k dtype.Type, x []byte, at, cols int, about float64) (sum, square float64) {
+	var sums, squares [16]float64
+	for i := range cols {
+		d := sumTerm(k, x, at+i) - about
+		sums[i%16] += d
+		squares[i%16] += float64(d * d)
+	}
+	for _, h := range []int{8, 4, 2, 1} {
+		for j := range h {
+			sums[j] += sums[j+h]
+			squares[j] += squares[j+h]
+		}
+	}
+	return sums[0], squares[0]
+}
+
+// TestNormalizeRows compares rows with each of them by itself, over all lengths around a
+// block, in place and between canaries; cases compare one row with the definition.
+func TestNormalizeRows(t *testing.T) {
+	eachTable(t, func(t *testing.T, table *Table) {
+		rng := rand.New(rand.NewPCG(15, 16))
+		for _, k := range []dtype.Type{dtype.Float32, dtype.Float64} {
+			for cols := range 70 {
+				const rows = 3
+				size := cols * k.Size()
+				x, unharmed := guarded(rows * size)
+				fillNormal(rng, k, x)
+				numbers := make([]float64, 2*rows+2*cols)
+				for i := range numbers {
+					numbers[i] = rng.NormFloat64()
+				}
+				mean, scale := numbers[:rows], numbers[rows:2*rows]
+				weight, bias := numbers[2*rows:2*rows+cols], numbers[2*rows+cols:]
+				want := make([]byte, rows*size)
+				for r := range rows {
+					generic().NormalizeRows[k.Kind()](want[r*size:(r+1)*size], x[r*size:(r+1)*size], mean[r:r+1], scale[r:r+1], weight, bias)
+				}
+				table.NormalizeRows[k.Kind()](x, x, mean, scale, weight, bias)
+				compare(t, testCase{dst: k}, x, want, nil)
+				if !unharmed() {
+					t.Fatalf("%v, %d columns: wrote outside", k, cols)
+				}
 			}
 		}
+		table.NormalizeRows[dtype.KindFloat32](nil, nil, nil, nil, nil, nil)
 	})
 }
 

@@ -9,8 +9,14 @@ import (
 )
 
 func (t *Table) vectorizeNorms(set int) {
-	vectorizeMoments[float32](t, [2]func(lanes *float64, x *byte, n int, about float64){momentsAVX2F32, momentsAVX512F32}[set])
-	vectorizeMoments[float64](t, [2]func(lanes *float64, x *byte, n int, about float64){momentsAVX2F64, momentsAVX512F64}[set])
+	vectorizeRows(t, dtype.KindFloat32, [2]rowLoops{
+		{rowSumsAVX2F32, rowSquaresAVX2F32, rowMomentsAVX2F32, normalizeRowsAVX2F32},
+		{rowSumsAVX512F32, rowSquaresAVX512F32, rowMomentsAVX512F32, normalizeRowsAVX512F32},
+	}[set])
+	vectorizeRows(t, dtype.KindFloat64, [2]rowLoops{
+		{rowSumsAVX2F64, rowSquaresAVX2F64, rowMomentsAVX2F64, normalizeRowsAVX2F64},
+		{rowSumsAVX512F64, rowSquaresAVX512F64, rowMomentsAVX512F64, normalizeRowsAVX512F64},
+	}[set])
 	vectorizeMomentsRows[float32](t, []momentsStrip{momentsRowsAVX512F32, momentsRowsAVX2F32}[1-set:])
 	vectorizeMomentsRows[float64](t, []momentsStrip{momentsRowsAVX512F64, momentsRowsAVX2F64}[1-set:])
 	lanes := widths[set] / 8
@@ -28,23 +34,6 @@ func (t *Table) vectorizeNorms(set int) {
 			}
 			if len(src) > 0 {
 				rest(dst, src, mean, scale, bias)
-			}
-		}
-	}
-	for k, steps := range map[dtype.Kind][2]func(dst, src, weight, bias *byte, n int, mean, scale float64){
-		dtype.KindFloat32: {normalizeRowAVX2F32, normalizeRowAVX512F32},
-		dtype.KindFloat64: {normalizeRowAVX2F64, normalizeRowAVX512F64},
-	} {
-		step, rest, size := steps[set], t.NormalizeRow[k], t.sizes[k]
-		t.NormalizeRow[k] = func(dst, src []byte, mean, scale float64, weight, bias []float64) {
-			if n := len(src) / size / lanes; n > 0 {
-				whole := n * lanes
-				_, _, _ = dst[whole*size-1], weight[whole-1], bias[whole-1]
-				step(unsafe.SliceData(dst), unsafe.SliceData(src), &Bytes(weight)[0], &Bytes(bias)[0], n, mean, scale)
-				dst, src, weight, bias = dst[whole*size:], src[whole*size:], weight[whole:], bias[whole:]
-			}
-			if len(src) > 0 {
-				rest(dst, src, mean, scale, weight, bias)
 			}
 		}
 	}
@@ -93,19 +82,41 @@ func vectorizeMomentsRows[F Float](t *Table, strips []momentsStrip) {
 	}
 }
 
-// vectorizeMoments gives whole blocks of 16 elements to the assembly.
-func vectorizeMoments[F Float](t *Table, blocks func(lanes *float64, x *byte, n int, about float64)) {
-	t.Moments[kindOf[F]()] = func(x []byte, about float64) (sum, squares float64) {
-		buf := scratch.Get().(*buffer)
-		defer scratch.Put(buf)
-		l := buf.lanes()
-		s := View[F](x)
-		sums, squared := (*halfLanes)(l[:]), (*halfLanes)(l[len(halfLanes{}):])
-		if n := len(s) / len(sums); n > 0 {
-			blocks(&l[0], unsafe.SliceData(x), n, about)
-			s = s[n*len(sums):]
+// rowLoops are assembly loops over whole rows of any length but 0.
+type rowLoops struct {
+	sums, squares func(to *float64, x *byte, cols, rows int)
+	moments       func(sums, squares, about *float64, x *byte, cols, rows int)
+	normalize     func(dst, src *byte, mean, scale, weight, bias *float64, cols, rows int)
+}
+
+func vectorizeRows(t *Table, k dtype.Kind, loops rowLoops) {
+	size := t.sizes[k]
+	one := func(loop func(to *float64, x *byte, cols, rows int)) func(to []float64, x []byte) {
+		return func(to []float64, x []byte) {
+			if len(to) == 0 || len(x) < len(to)*size {
+				clear(to)
+				return
+			}
+			loop(&to[0], &x[0], len(x)/size/len(to), len(to))
 		}
-		addMoments(sums, squared, s, about)
-		return sums.sum(), squared.sum()
+	}
+	t.RowSums[k], t.RowSquares[k] = one(loops.sums), one(loops.squares)
+	t.RowMoments[k] = func(sums, squares []float64, x []byte, about []float64) {
+		rows := len(sums)
+		if rows == 0 || len(x) < rows*size {
+			clear(sums)
+			clear(squares)
+			return
+		}
+		_, _ = squares[rows-1], about[rows-1]
+		loops.moments(&sums[0], &squares[0], &about[0], &x[0], len(x)/size/rows, rows)
+	}
+	t.NormalizeRows[k] = func(dst, src []byte, mean, scale, weight, bias []float64) {
+		rows, cols := len(mean), len(weight)
+		if rows == 0 || cols == 0 {
+			return
+		}
+		_, _, _, _ = dst[rows*cols*size-1], src[rows*cols*size-1], scale[rows-1], bias[cols-1]
+		loops.normalize(&dst[0], &src[0], &mean[0], &scale[0], &weight[0], &bias[0], cols, rows)
 	}
 }

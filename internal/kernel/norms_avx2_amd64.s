@@ -4,55 +4,313 @@
 
 #include "textflag.h"
 
-// func momentsAVX2F32(lanes *float64, x *byte, n int, about float64)
-// Requires: AVX, AVX2
-TEXT ·momentsAVX2F32(SB), NOSPLIT, $0-32
-	MOVQ         lanes+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         n+16(FP), DX
-	VMOVSD       about+24(FP), X0
-	VBROADCASTSD X0, Y0
-	VMOVUPD      (AX), Y1
-	VMOVUPD      32(AX), Y2
-	VMOVUPD      64(AX), Y3
-	VMOVUPD      96(AX), Y4
-	VMOVUPD      128(AX), Y5
-	VMOVUPD      160(AX), Y6
-	VMOVUPD      192(AX), Y7
-	VMOVUPD      224(AX), Y8
+// func rowSumsAVX2F32(sums *float64, x *byte, cols int, rows int)
+// Requires: AVX
+TEXT ·rowSumsAVX2F32(SB), NOSPLIT, $0-32
+	MOVQ sums+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ cols+16(FP), DX
+	MOVQ rows+24(FP), BX
+	MOVQ DX, SI
+	ANDQ $0x0f, SI
+	SHRQ $0x04, DX
+	LEAQ tailMasks<>+64(SB), R8
+	MOVQ SI, DI
+	SHLQ $0x02, DI
+	SUBQ DI, R8
 
-loop:
-	VCVTPS2PD (CX), Y9
+row:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   DX, DI
+	TESTQ  DI, DI
+	JZ     tail
+
+block:
+	VCVTPS2PD (CX), Y4
+	VADDPD    Y4, Y0, Y0
+	VCVTPS2PD 16(CX), Y4
+	VADDPD    Y4, Y1, Y1
+	VCVTPS2PD 32(CX), Y4
+	VADDPD    Y4, Y2, Y2
+	VCVTPS2PD 48(CX), Y4
+	VADDPD    Y4, Y3, Y3
+	ADDQ      $0x00000040, CX
+	DECQ      DI
+	JNZ       block
+
+tail:
+	TESTQ      SI, SI
+	JZ         end
+	VMOVDQU    (R8), X4
+	VMASKMOVPS (CX), X4, X4
+	VCVTPS2PD  X4, Y4
+	VADDPD     Y4, Y0, Y0
+	VMOVDQU    16(R8), X4
+	VMASKMOVPS 16(CX), X4, X4
+	VCVTPS2PD  X4, Y4
+	VADDPD     Y4, Y1, Y1
+	VMOVDQU    32(R8), X4
+	VMASKMOVPS 32(CX), X4, X4
+	VCVTPS2PD  X4, Y4
+	VADDPD     Y4, Y2, Y2
+	VMOVDQU    48(R8), X4
+	VMASKMOVPS 48(CX), X4, X4
+	VCVTPS2PD  X4, Y4
+	VADDPD     Y4, Y3, Y3
+	LEAQ       (CX)(SI*4), CX
+
+end:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VUNPCKHPD    X0, X0, X1
+	VADDSD       X1, X0, X0
+	VMOVSD       X0, (AX)
+	ADDQ         $0x08, AX
+	DECQ         BX
+	JNZ          row
+	VZEROUPPER
+	RET
+
+DATA tailMasks<>+0(SB)/4, $0xffffffff
+DATA tailMasks<>+4(SB)/4, $0xffffffff
+DATA tailMasks<>+8(SB)/4, $0xffffffff
+DATA tailMasks<>+12(SB)/4, $0xffffffff
+DATA tailMasks<>+16(SB)/4, $0xffffffff
+DATA tailMasks<>+20(SB)/4, $0xffffffff
+DATA tailMasks<>+24(SB)/4, $0xffffffff
+DATA tailMasks<>+28(SB)/4, $0xffffffff
+DATA tailMasks<>+32(SB)/4, $0xffffffff
+DATA tailMasks<>+36(SB)/4, $0xffffffff
+DATA tailMasks<>+40(SB)/4, $0xffffffff
+DATA tailMasks<>+44(SB)/4, $0xffffffff
+DATA tailMasks<>+48(SB)/4, $0xffffffff
+DATA tailMasks<>+52(SB)/4, $0xffffffff
+DATA tailMasks<>+56(SB)/4, $0xffffffff
+DATA tailMasks<>+60(SB)/4, $0xffffffff
+DATA tailMasks<>+64(SB)/4, $0x00000000
+DATA tailMasks<>+68(SB)/4, $0x00000000
+DATA tailMasks<>+72(SB)/4, $0x00000000
+DATA tailMasks<>+76(SB)/4, $0x00000000
+DATA tailMasks<>+80(SB)/4, $0x00000000
+DATA tailMasks<>+84(SB)/4, $0x00000000
+DATA tailMasks<>+88(SB)/4, $0x00000000
+DATA tailMasks<>+92(SB)/4, $0x00000000
+DATA tailMasks<>+96(SB)/4, $0x00000000
+DATA tailMasks<>+100(SB)/4, $0x00000000
+DATA tailMasks<>+104(SB)/4, $0x00000000
+DATA tailMasks<>+108(SB)/4, $0x00000000
+DATA tailMasks<>+112(SB)/4, $0x00000000
+DATA tailMasks<>+116(SB)/4, $0x00000000
+DATA tailMasks<>+120(SB)/4, $0x00000000
+DATA tailMasks<>+124(SB)/4, $0x00000000
+GLOBL tailMasks<>(SB), RODATA|NOPTR, $128
+
+// func rowSquaresAVX2F32(squares *float64, x *byte, cols int, rows int)
+// Requires: AVX
+TEXT ·rowSquaresAVX2F32(SB), NOSPLIT, $0-32
+	MOVQ squares+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ cols+16(FP), DX
+	MOVQ rows+24(FP), BX
+	MOVQ DX, SI
+	ANDQ $0x0f, SI
+	SHRQ $0x04, DX
+	LEAQ tailMasks<>+64(SB), R8
+	MOVQ SI, DI
+	SHLQ $0x02, DI
+	SUBQ DI, R8
+
+row:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   DX, DI
+	TESTQ  DI, DI
+	JZ     tail
+
+block:
+	VCVTPS2PD (CX), Y4
+	VMULPD    Y4, Y4, Y4
+	VADDPD    Y4, Y0, Y0
+	VCVTPS2PD 16(CX), Y4
+	VMULPD    Y4, Y4, Y4
+	VADDPD    Y4, Y1, Y1
+	VCVTPS2PD 32(CX), Y4
+	VMULPD    Y4, Y4, Y4
+	VADDPD    Y4, Y2, Y2
+	VCVTPS2PD 48(CX), Y4
+	VMULPD    Y4, Y4, Y4
+	VADDPD    Y4, Y3, Y3
+	ADDQ      $0x00000040, CX
+	DECQ      DI
+	JNZ       block
+
+tail:
+	TESTQ      SI, SI
+	JZ         end
+	VMOVDQU    (R8), X4
+	VMASKMOVPS (CX), X4, X4
+	VCVTPS2PD  X4, Y4
+	VMULPD     Y4, Y4, Y4
+	VADDPD     Y4, Y0, Y0
+	VMOVDQU    16(R8), X4
+	VMASKMOVPS 16(CX), X4, X4
+	VCVTPS2PD  X4, Y4
+	VMULPD     Y4, Y4, Y4
+	VADDPD     Y4, Y1, Y1
+	VMOVDQU    32(R8), X4
+	VMASKMOVPS 32(CX), X4, X4
+	VCVTPS2PD  X4, Y4
+	VMULPD     Y4, Y4, Y4
+	VADDPD     Y4, Y2, Y2
+	VMOVDQU    48(R8), X4
+	VMASKMOVPS 48(CX), X4, X4
+	VCVTPS2PD  X4, Y4
+	VMULPD     Y4, Y4, Y4
+	VADDPD     Y4, Y3, Y3
+	LEAQ       (CX)(SI*4), CX
+
+end:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VUNPCKHPD    X0, X0, X1
+	VADDSD       X1, X0, X0
+	VMOVSD       X0, (AX)
+	ADDQ         $0x08, AX
+	DECQ         BX
+	JNZ          row
+	VZEROUPPER
+	RET
+
+// func rowMomentsAVX2F32(sums *float64, squares *float64, about *float64, x *byte, cols int, rows int)
+// Requires: AVX, AVX2
+TEXT ·rowMomentsAVX2F32(SB), NOSPLIT, $0-48
+	MOVQ sums+0(FP), AX
+	MOVQ squares+8(FP), CX
+	MOVQ about+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ cols+32(FP), SI
+	MOVQ rows+40(FP), DI
+	MOVQ SI, R8
+	ANDQ $0x0f, R8
+	SHRQ $0x04, SI
+	LEAQ tailMasks<>+64(SB), R10
+	MOVQ R8, R9
+	SHLQ $0x02, R9
+	SUBQ R9, R10
+
+row:
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VBROADCASTSD (DX), Y0
+	ADDQ         $0x08, DX
+	MOVQ         SI, R9
+	TESTQ        R9, R9
+	JZ           tail
+
+block:
+	VCVTPS2PD (BX), Y9
 	VSUBPD    Y0, Y9, Y9
 	VADDPD    Y9, Y1, Y1
 	VMULPD    Y9, Y9, Y9
 	VADDPD    Y9, Y5, Y5
-	VCVTPS2PD 16(CX), Y9
+	VCVTPS2PD 16(BX), Y9
 	VSUBPD    Y0, Y9, Y9
 	VADDPD    Y9, Y2, Y2
 	VMULPD    Y9, Y9, Y9
 	VADDPD    Y9, Y6, Y6
-	VCVTPS2PD 32(CX), Y9
+	VCVTPS2PD 32(BX), Y9
 	VSUBPD    Y0, Y9, Y9
 	VADDPD    Y9, Y3, Y3
 	VMULPD    Y9, Y9, Y9
 	VADDPD    Y9, Y7, Y7
-	VCVTPS2PD 48(CX), Y9
+	VCVTPS2PD 48(BX), Y9
 	VSUBPD    Y0, Y9, Y9
 	VADDPD    Y9, Y4, Y4
 	VMULPD    Y9, Y9, Y9
 	VADDPD    Y9, Y8, Y8
-	ADDQ      $0x00000040, CX
-	DECQ      DX
-	JNZ       loop
-	VMOVUPD   Y1, (AX)
-	VMOVUPD   Y2, 32(AX)
-	VMOVUPD   Y3, 64(AX)
-	VMOVUPD   Y4, 96(AX)
-	VMOVUPD   Y5, 128(AX)
-	VMOVUPD   Y6, 160(AX)
-	VMOVUPD   Y7, 192(AX)
-	VMOVUPD   Y8, 224(AX)
+	ADDQ      $0x00000040, BX
+	DECQ      R9
+	JNZ       block
+
+tail:
+	TESTQ      R8, R8
+	JZ         end
+	VMOVDQU    (R10), X9
+	VMASKMOVPS (BX), X9, X9
+	VCVTPS2PD  X9, Y9
+	VSUBPD     Y0, Y9, Y9
+	VPMOVSXDQ  (R10), Y10
+	VANDPD     Y10, Y9, Y9
+	VADDPD     Y9, Y1, Y1
+	VMULPD     Y9, Y9, Y9
+	VADDPD     Y9, Y5, Y5
+	VMOVDQU    16(R10), X9
+	VMASKMOVPS 16(BX), X9, X9
+	VCVTPS2PD  X9, Y9
+	VSUBPD     Y0, Y9, Y9
+	VPMOVSXDQ  16(R10), Y10
+	VANDPD     Y10, Y9, Y9
+	VADDPD     Y9, Y2, Y2
+	VMULPD     Y9, Y9, Y9
+	VADDPD     Y9, Y6, Y6
+	VMOVDQU    32(R10), X9
+	VMASKMOVPS 32(BX), X9, X9
+	VCVTPS2PD  X9, Y9
+	VSUBPD     Y0, Y9, Y9
+	VPMOVSXDQ  32(R10), Y10
+	VANDPD     Y10, Y9, Y9
+	VADDPD     Y9, Y3, Y3
+	VMULPD     Y9, Y9, Y9
+	VADDPD     Y9, Y7, Y7
+	VMOVDQU    48(R10), X9
+	VMASKMOVPS 48(BX), X9, X9
+	VCVTPS2PD  X9, Y9
+	VSUBPD     Y0, Y9, Y9
+	VPMOVSXDQ  48(R10), Y0
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y4, Y4
+	VMULPD     Y9, Y9, Y9
+	VADDPD     Y9, Y8, Y8
+	LEAQ       (BX)(R8*4), BX
+
+end:
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VUNPCKHPD    X1, X1, X0
+	VADDSD       X0, X1, X1
+	VMOVSD       X1, (AX)
+	ADDQ         $0x08, AX
+	VADDPD       Y7, Y5, Y5
+	VADDPD       Y8, Y6, Y6
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X0
+	VADDPD       X0, X5, X5
+	VUNPCKHPD    X5, X5, X0
+	VADDSD       X0, X5, X5
+	VMOVSD       X5, (CX)
+	ADDQ         $0x08, CX
+	DECQ         DI
+	JNZ          row
 	VZEROUPPER
 	RET
 
@@ -110,6 +368,142 @@ loop:
 	VMOVUPD   Y10, 64(CX)
 	VMOVUPD   Y7, 96(AX)
 	VMOVUPD   Y11, 96(CX)
+	VZEROUPPER
+	RET
+
+// func normalizeRowsAVX2F32(dst *byte, src *byte, mean *float64, scale *float64, weight *float64, bias *float64, cols int, rows int)
+// Requires: AVX, AVX2
+TEXT ·normalizeRowsAVX2F32(SB), NOSPLIT, $0-64
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ mean+16(FP), DX
+	MOVQ scale+24(FP), BX
+	MOVQ weight+32(FP), SI
+	MOVQ bias+40(FP), DI
+	MOVQ cols+48(FP), R8
+	MOVQ rows+56(FP), R9
+	MOVQ R8, R10
+	ANDQ $0x0f, R10
+	SHRQ $0x04, R8
+	LEAQ tailMasks<>+64(SB), R12
+	MOVQ R10, R11
+	SHLQ $0x02, R11
+	SUBQ R11, R12
+
+row:
+	VBROADCASTSD (DX), Y0
+	VBROADCASTSD (BX), Y1
+	ADDQ         $0x08, DX
+	ADDQ         $0x08, BX
+	MOVQ         SI, R11
+	MOVQ         DI, R13
+	MOVQ         R8, R14
+	TESTQ        R14, R14
+	JZ           tail
+
+block:
+	VCVTPS2PD  (CX), Y2
+	VSUBPD     Y0, Y2, Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R11), Y2, Y2
+	VADDPD     (R13), Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, (AX)
+	VCVTPS2PD  16(CX), Y2
+	VSUBPD     Y0, Y2, Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     32(R11), Y2, Y2
+	VADDPD     32(R13), Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, 16(AX)
+	VCVTPS2PD  32(CX), Y2
+	VSUBPD     Y0, Y2, Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     64(R11), Y2, Y2
+	VADDPD     64(R13), Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, 32(AX)
+	VCVTPS2PD  48(CX), Y2
+	VSUBPD     Y0, Y2, Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     96(R11), Y2, Y2
+	VADDPD     96(R13), Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, 48(AX)
+	ADDQ       $0x00000040, CX
+	ADDQ       $0x00000040, AX
+	ADDQ       $0x00000080, R11
+	ADDQ       $0x00000080, R13
+	DECQ       R14
+	JNZ        block
+
+tail:
+	TESTQ      R10, R10
+	JZ         end
+	VMOVDQU    (R12), X2
+	VMASKMOVPS (CX), X2, X2
+	VCVTPS2PD  X2, Y2
+	VSUBPD     Y0, Y2, Y2
+	VMULPD     Y1, Y2, Y2
+	VPMOVSXDQ  (R12), Y3
+	VMASKMOVPD (R11), Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VPMOVSXDQ  (R12), Y3
+	VMASKMOVPD (R13), Y3, Y3
+	VADDPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVDQU    (R12), X3
+	VMASKMOVPS X2, X3, (AX)
+	VMOVDQU    16(R12), X2
+	VMASKMOVPS 16(CX), X2, X2
+	VCVTPS2PD  X2, Y2
+	VSUBPD     Y0, Y2, Y2
+	VMULPD     Y1, Y2, Y2
+	VPMOVSXDQ  16(R12), Y3
+	VMASKMOVPD 32(R11), Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VPMOVSXDQ  16(R12), Y3
+	VMASKMOVPD 32(R13), Y3, Y3
+	VADDPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVDQU    16(R12), X3
+	VMASKMOVPS X2, X3, 16(AX)
+	VMOVDQU    32(R12), X2
+	VMASKMOVPS 32(CX), X2, X2
+	VCVTPS2PD  X2, Y2
+	VSUBPD     Y0, Y2, Y2
+	VMULPD     Y1, Y2, Y2
+	VPMOVSXDQ  32(R12), Y3
+	VMASKMOVPD 64(R11), Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VPMOVSXDQ  32(R12), Y3
+	VMASKMOVPD 64(R13), Y3, Y3
+	VADDPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVDQU    32(R12), X3
+	VMASKMOVPS X2, X3, 32(AX)
+	VMOVDQU    48(R12), X2
+	VMASKMOVPS 48(CX), X2, X2
+	VCVTPS2PD  X2, Y2
+	VSUBPD     Y0, Y2, Y2
+	VMULPD     Y1, Y2, Y2
+	VPMOVSXDQ  48(R12), Y0
+	VMASKMOVPD 96(R11), Y0, Y0
+	VMULPD     Y0, Y2, Y2
+	VPMOVSXDQ  48(R12), Y0
+	VMASKMOVPD 96(R13), Y0, Y0
+	VADDPD     Y0, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVDQU    48(R12), X0
+	VMASKMOVPS X2, X0, 48(AX)
+	LEAQ       (CX)(R10*4), CX
+	LEAQ       (AX)(R10*4), AX
+	LEAQ       (R11)(R10*8), R11
+	LEAQ       (R13)(R10*8), R13
+
+end:
+	DECQ R9
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -172,80 +566,6 @@ one:
 	ADDQ       $0x00000010, AX
 	ADDQ       $0x00000010, CX
 	DECQ       DX
-	JNZ        one
-
-done:
-	VZEROUPPER
-	RET
-
-// func normalizeRowAVX2F32(dst *byte, src *byte, weight *byte, bias *byte, n int, mean float64, scale float64)
-// Requires: AVX, AVX2
-TEXT ·normalizeRowAVX2F32(SB), NOSPLIT, $0-56
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
-	MOVQ         weight+16(FP), DX
-	MOVQ         bias+24(FP), BX
-	MOVQ         n+32(FP), SI
-	VMOVSD       mean+40(FP), X0
-	VBROADCASTSD X0, Y0
-	VMOVSD       scale+48(FP), X1
-	VBROADCASTSD X1, Y1
-	SUBQ         $0x04, SI
-	JB           rest
-
-four:
-	VCVTPS2PD  (CX), Y2
-	VSUBPD     Y0, Y2, Y2
-	VMULPD     Y1, Y2, Y2
-	VMULPD     (DX), Y2, Y2
-	VADDPD     (BX), Y2, Y2
-	VCVTPD2PSY Y2, X2
-	VMOVUPS    X2, (AX)
-	VCVTPS2PD  16(CX), Y2
-	VSUBPD     Y0, Y2, Y2
-	VMULPD     Y1, Y2, Y2
-	VMULPD     32(DX), Y2, Y2
-	VADDPD     32(BX), Y2, Y2
-	VCVTPD2PSY Y2, X2
-	VMOVUPS    X2, 16(AX)
-	VCVTPS2PD  32(CX), Y2
-	VSUBPD     Y0, Y2, Y2
-	VMULPD     Y1, Y2, Y2
-	VMULPD     64(DX), Y2, Y2
-	VADDPD     64(BX), Y2, Y2
-	VCVTPD2PSY Y2, X2
-	VMOVUPS    X2, 32(AX)
-	VCVTPS2PD  48(CX), Y2
-	VSUBPD     Y0, Y2, Y2
-	VMULPD     Y1, Y2, Y2
-	VMULPD     96(DX), Y2, Y2
-	VADDPD     96(BX), Y2, Y2
-	VCVTPD2PSY Y2, X2
-	VMOVUPS    X2, 48(AX)
-	ADDQ       $0x00000040, AX
-	ADDQ       $0x00000040, CX
-	ADDQ       $0x00000080, DX
-	ADDQ       $0x00000080, BX
-	SUBQ       $0x04, SI
-	JAE        four
-
-rest:
-	ADDQ $0x04, SI
-	JZ   done
-
-one:
-	VCVTPS2PD  (CX), Y2
-	VSUBPD     Y0, Y2, Y2
-	VMULPD     Y1, Y2, Y2
-	VMULPD     (DX), Y2, Y2
-	VADDPD     (BX), Y2, Y2
-	VCVTPD2PSY Y2, X2
-	VMOVUPS    X2, (AX)
-	ADDQ       $0x00000010, AX
-	ADDQ       $0x00000010, CX
-	ADDQ       $0x00000020, DX
-	ADDQ       $0x00000020, BX
-	DECQ       SI
 	JNZ        one
 
 done:
@@ -320,55 +640,267 @@ done:
 	VZEROUPPER
 	RET
 
-// func momentsAVX2F64(lanes *float64, x *byte, n int, about float64)
+// func rowSumsAVX2F64(sums *float64, x *byte, cols int, rows int)
 // Requires: AVX, AVX2
-TEXT ·momentsAVX2F64(SB), NOSPLIT, $0-32
-	MOVQ         lanes+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         n+16(FP), DX
-	VMOVSD       about+24(FP), X0
-	VBROADCASTSD X0, Y0
-	VMOVUPD      (AX), Y1
-	VMOVUPD      32(AX), Y2
-	VMOVUPD      64(AX), Y3
-	VMOVUPD      96(AX), Y4
-	VMOVUPD      128(AX), Y5
-	VMOVUPD      160(AX), Y6
-	VMOVUPD      192(AX), Y7
-	VMOVUPD      224(AX), Y8
+TEXT ·rowSumsAVX2F64(SB), NOSPLIT, $0-32
+	MOVQ sums+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ cols+16(FP), DX
+	MOVQ rows+24(FP), BX
+	MOVQ DX, SI
+	ANDQ $0x0f, SI
+	SHRQ $0x04, DX
+	LEAQ tailMasks<>+64(SB), R8
+	MOVQ SI, DI
+	SHLQ $0x02, DI
+	SUBQ DI, R8
 
-loop:
-	VMOVUPD (CX), Y9
+row:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   DX, DI
+	TESTQ  DI, DI
+	JZ     tail
+
+block:
+	VMOVUPD (CX), Y4
+	VADDPD  Y4, Y0, Y0
+	VMOVUPD 32(CX), Y4
+	VADDPD  Y4, Y1, Y1
+	VMOVUPD 64(CX), Y4
+	VADDPD  Y4, Y2, Y2
+	VMOVUPD 96(CX), Y4
+	VADDPD  Y4, Y3, Y3
+	ADDQ    $0x00000080, CX
+	DECQ    DI
+	JNZ     block
+
+tail:
+	TESTQ      SI, SI
+	JZ         end
+	VPMOVSXDQ  (R8), Y4
+	VMASKMOVPD (CX), Y4, Y4
+	VADDPD     Y4, Y0, Y0
+	VPMOVSXDQ  16(R8), Y4
+	VMASKMOVPD 32(CX), Y4, Y4
+	VADDPD     Y4, Y1, Y1
+	VPMOVSXDQ  32(R8), Y4
+	VMASKMOVPD 64(CX), Y4, Y4
+	VADDPD     Y4, Y2, Y2
+	VPMOVSXDQ  48(R8), Y4
+	VMASKMOVPD 96(CX), Y4, Y4
+	VADDPD     Y4, Y3, Y3
+	LEAQ       (CX)(SI*8), CX
+
+end:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VUNPCKHPD    X0, X0, X1
+	VADDSD       X1, X0, X0
+	VMOVSD       X0, (AX)
+	ADDQ         $0x08, AX
+	DECQ         BX
+	JNZ          row
+	VZEROUPPER
+	RET
+
+// func rowSquaresAVX2F64(squares *float64, x *byte, cols int, rows int)
+// Requires: AVX, AVX2
+TEXT ·rowSquaresAVX2F64(SB), NOSPLIT, $0-32
+	MOVQ squares+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ cols+16(FP), DX
+	MOVQ rows+24(FP), BX
+	MOVQ DX, SI
+	ANDQ $0x0f, SI
+	SHRQ $0x04, DX
+	LEAQ tailMasks<>+64(SB), R8
+	MOVQ SI, DI
+	SHLQ $0x02, DI
+	SUBQ DI, R8
+
+row:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   DX, DI
+	TESTQ  DI, DI
+	JZ     tail
+
+block:
+	VMOVUPD (CX), Y4
+	VMULPD  Y4, Y4, Y4
+	VADDPD  Y4, Y0, Y0
+	VMOVUPD 32(CX), Y4
+	VMULPD  Y4, Y4, Y4
+	VADDPD  Y4, Y1, Y1
+	VMOVUPD 64(CX), Y4
+	VMULPD  Y4, Y4, Y4
+	VADDPD  Y4, Y2, Y2
+	VMOVUPD 96(CX), Y4
+	VMULPD  Y4, Y4, Y4
+	VADDPD  Y4, Y3, Y3
+	ADDQ    $0x00000080, CX
+	DECQ    DI
+	JNZ     block
+
+tail:
+	TESTQ      SI, SI
+	JZ         end
+	VPMOVSXDQ  (R8), Y4
+	VMASKMOVPD (CX), Y4, Y4
+	VMULPD     Y4, Y4, Y4
+	VADDPD     Y4, Y0, Y0
+	VPMOVSXDQ  16(R8), Y4
+	VMASKMOVPD 32(CX), Y4, Y4
+	VMULPD     Y4, Y4, Y4
+	VADDPD     Y4, Y1, Y1
+	VPMOVSXDQ  32(R8), Y4
+	VMASKMOVPD 64(CX), Y4, Y4
+	VMULPD     Y4, Y4, Y4
+	VADDPD     Y4, Y2, Y2
+	VPMOVSXDQ  48(R8), Y4
+	VMASKMOVPD 96(CX), Y4, Y4
+	VMULPD     Y4, Y4, Y4
+	VADDPD     Y4, Y3, Y3
+	LEAQ       (CX)(SI*8), CX
+
+end:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VUNPCKHPD    X0, X0, X1
+	VADDSD       X1, X0, X0
+	VMOVSD       X0, (AX)
+	ADDQ         $0x08, AX
+	DECQ         BX
+	JNZ          row
+	VZEROUPPER
+	RET
+
+// func rowMomentsAVX2F64(sums *float64, squares *float64, about *float64, x *byte, cols int, rows int)
+// Requires: AVX, AVX2
+TEXT ·rowMomentsAVX2F64(SB), NOSPLIT, $0-48
+	MOVQ sums+0(FP), AX
+	MOVQ squares+8(FP), CX
+	MOVQ about+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ cols+32(FP), SI
+	MOVQ rows+40(FP), DI
+	MOVQ SI, R8
+	ANDQ $0x0f, R8
+	SHRQ $0x04, SI
+	LEAQ tailMasks<>+64(SB), R10
+	MOVQ R8, R9
+	SHLQ $0x02, R9
+	SUBQ R9, R10
+
+row:
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VBROADCASTSD (DX), Y0
+	ADDQ         $0x08, DX
+	MOVQ         SI, R9
+	TESTQ        R9, R9
+	JZ           tail
+
+block:
+	VMOVUPD (BX), Y9
 	VSUBPD  Y0, Y9, Y9
 	VADDPD  Y9, Y1, Y1
 	VMULPD  Y9, Y9, Y9
 	VADDPD  Y9, Y5, Y5
-	VMOVUPD 32(CX), Y9
+	VMOVUPD 32(BX), Y9
 	VSUBPD  Y0, Y9, Y9
 	VADDPD  Y9, Y2, Y2
 	VMULPD  Y9, Y9, Y9
 	VADDPD  Y9, Y6, Y6
-	VMOVUPD 64(CX), Y9
+	VMOVUPD 64(BX), Y9
 	VSUBPD  Y0, Y9, Y9
 	VADDPD  Y9, Y3, Y3
 	VMULPD  Y9, Y9, Y9
 	VADDPD  Y9, Y7, Y7
-	VMOVUPD 96(CX), Y9
+	VMOVUPD 96(BX), Y9
 	VSUBPD  Y0, Y9, Y9
 	VADDPD  Y9, Y4, Y4
 	VMULPD  Y9, Y9, Y9
 	VADDPD  Y9, Y8, Y8
-	ADDQ    $0x00000080, CX
-	DECQ    DX
-	JNZ     loop
-	VMOVUPD Y1, (AX)
-	VMOVUPD Y2, 32(AX)
-	VMOVUPD Y3, 64(AX)
-	VMOVUPD Y4, 96(AX)
-	VMOVUPD Y5, 128(AX)
-	VMOVUPD Y6, 160(AX)
-	VMOVUPD Y7, 192(AX)
-	VMOVUPD Y8, 224(AX)
+	ADDQ    $0x00000080, BX
+	DECQ    R9
+	JNZ     block
+
+tail:
+	TESTQ      R8, R8
+	JZ         end
+	VPMOVSXDQ  (R10), Y9
+	VMASKMOVPD (BX), Y9, Y9
+	VSUBPD     Y0, Y9, Y9
+	VPMOVSXDQ  (R10), Y10
+	VANDPD     Y10, Y9, Y9
+	VADDPD     Y9, Y1, Y1
+	VMULPD     Y9, Y9, Y9
+	VADDPD     Y9, Y5, Y5
+	VPMOVSXDQ  16(R10), Y9
+	VMASKMOVPD 32(BX), Y9, Y9
+	VSUBPD     Y0, Y9, Y9
+	VPMOVSXDQ  16(R10), Y10
+	VANDPD     Y10, Y9, Y9
+	VADDPD     Y9, Y2, Y2
+	VMULPD     Y9, Y9, Y9
+	VADDPD     Y9, Y6, Y6
+	VPMOVSXDQ  32(R10), Y9
+	VMASKMOVPD 64(BX), Y9, Y9
+	VSUBPD     Y0, Y9, Y9
+	VPMOVSXDQ  32(R10), Y10
+	VANDPD     Y10, Y9, Y9
+	VADDPD     Y9, Y3, Y3
+	VMULPD     Y9, Y9, Y9
+	VADDPD     Y9, Y7, Y7
+	VPMOVSXDQ  48(R10), Y9
+	VMASKMOVPD 96(BX), Y9, Y9
+	VSUBPD     Y0, Y9, Y9
+	VPMOVSXDQ  48(R10), Y0
+	VANDPD     Y0, Y9, Y9
+	VADDPD     Y9, Y4, Y4
+	VMULPD     Y9, Y9, Y9
+	VADDPD     Y9, Y8, Y8
+	LEAQ       (BX)(R8*8), BX
+
+end:
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VUNPCKHPD    X1, X1, X0
+	VADDSD       X0, X1, X1
+	VMOVSD       X1, (AX)
+	ADDQ         $0x08, AX
+	VADDPD       Y7, Y5, Y5
+	VADDPD       Y8, Y6, Y6
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X0
+	VADDPD       X0, X5, X5
+	VUNPCKHPD    X5, X5, X0
+	VADDSD       X0, X5, X5
+	VMOVSD       X5, (CX)
+	ADDQ         $0x08, CX
+	DECQ         DI
+	JNZ          row
 	VZEROUPPER
 	RET
 
@@ -429,6 +961,130 @@ loop:
 	VZEROUPPER
 	RET
 
+// func normalizeRowsAVX2F64(dst *byte, src *byte, mean *float64, scale *float64, weight *float64, bias *float64, cols int, rows int)
+// Requires: AVX, AVX2
+TEXT ·normalizeRowsAVX2F64(SB), NOSPLIT, $0-64
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ mean+16(FP), DX
+	MOVQ scale+24(FP), BX
+	MOVQ weight+32(FP), SI
+	MOVQ bias+40(FP), DI
+	MOVQ cols+48(FP), R8
+	MOVQ rows+56(FP), R9
+	MOVQ R8, R10
+	ANDQ $0x0f, R10
+	SHRQ $0x04, R8
+	LEAQ tailMasks<>+64(SB), R12
+	MOVQ R10, R11
+	SHLQ $0x02, R11
+	SUBQ R11, R12
+
+row:
+	VBROADCASTSD (DX), Y0
+	VBROADCASTSD (BX), Y1
+	ADDQ         $0x08, DX
+	ADDQ         $0x08, BX
+	MOVQ         SI, R11
+	MOVQ         DI, R13
+	MOVQ         R8, R14
+	TESTQ        R14, R14
+	JZ           tail
+
+block:
+	VMOVUPD (CX), Y2
+	VSUBPD  Y0, Y2, Y2
+	VMULPD  Y1, Y2, Y2
+	VMULPD  (R11), Y2, Y2
+	VADDPD  (R13), Y2, Y2
+	VMOVUPD Y2, (AX)
+	VMOVUPD 32(CX), Y2
+	VSUBPD  Y0, Y2, Y2
+	VMULPD  Y1, Y2, Y2
+	VMULPD  32(R11), Y2, Y2
+	VADDPD  32(R13), Y2, Y2
+	VMOVUPD Y2, 32(AX)
+	VMOVUPD 64(CX), Y2
+	VSUBPD  Y0, Y2, Y2
+	VMULPD  Y1, Y2, Y2
+	VMULPD  64(R11), Y2, Y2
+	VADDPD  64(R13), Y2, Y2
+	VMOVUPD Y2, 64(AX)
+	VMOVUPD 96(CX), Y2
+	VSUBPD  Y0, Y2, Y2
+	VMULPD  Y1, Y2, Y2
+	VMULPD  96(R11), Y2, Y2
+	VADDPD  96(R13), Y2, Y2
+	VMOVUPD Y2, 96(AX)
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, R11
+	ADDQ    $0x00000080, R13
+	DECQ    R14
+	JNZ     block
+
+tail:
+	TESTQ      R10, R10
+	JZ         end
+	VPMOVSXDQ  (R12), Y2
+	VMASKMOVPD (CX), Y2, Y2
+	VSUBPD     Y0, Y2, Y2
+	VMULPD     Y1, Y2, Y2
+	VPMOVSXDQ  (R12), Y3
+	VMASKMOVPD (R11), Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VPMOVSXDQ  (R12), Y3
+	VMASKMOVPD (R13), Y3, Y3
+	VADDPD     Y3, Y2, Y2
+	VPMOVSXDQ  (R12), Y3
+	VMASKMOVPD Y2, Y3, (AX)
+	VPMOVSXDQ  16(R12), Y2
+	VMASKMOVPD 32(CX), Y2, Y2
+	VSUBPD     Y0, Y2, Y2
+	VMULPD     Y1, Y2, Y2
+	VPMOVSXDQ  16(R12), Y3
+	VMASKMOVPD 32(R11), Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VPMOVSXDQ  16(R12), Y3
+	VMASKMOVPD 32(R13), Y3, Y3
+	VADDPD     Y3, Y2, Y2
+	VPMOVSXDQ  16(R12), Y3
+	VMASKMOVPD Y2, Y3, 32(AX)
+	VPMOVSXDQ  32(R12), Y2
+	VMASKMOVPD 64(CX), Y2, Y2
+	VSUBPD     Y0, Y2, Y2
+	VMULPD     Y1, Y2, Y2
+	VPMOVSXDQ  32(R12), Y3
+	VMASKMOVPD 64(R11), Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VPMOVSXDQ  32(R12), Y3
+	VMASKMOVPD 64(R13), Y3, Y3
+	VADDPD     Y3, Y2, Y2
+	VPMOVSXDQ  32(R12), Y3
+	VMASKMOVPD Y2, Y3, 64(AX)
+	VPMOVSXDQ  48(R12), Y2
+	VMASKMOVPD 96(CX), Y2, Y2
+	VSUBPD     Y0, Y2, Y2
+	VMULPD     Y1, Y2, Y2
+	VPMOVSXDQ  48(R12), Y0
+	VMASKMOVPD 96(R11), Y0, Y0
+	VMULPD     Y0, Y2, Y2
+	VPMOVSXDQ  48(R12), Y0
+	VMASKMOVPD 96(R13), Y0, Y0
+	VADDPD     Y0, Y2, Y2
+	VPMOVSXDQ  48(R12), Y0
+	VMASKMOVPD Y2, Y0, 96(AX)
+	LEAQ       (CX)(R10*8), CX
+	LEAQ       (AX)(R10*8), AX
+	LEAQ       (R11)(R10*8), R11
+	LEAQ       (R13)(R10*8), R13
+
+end:
+	DECQ R9
+	JNZ  row
+	VZEROUPPER
+	RET
+
 // func normalizeAVX2F64(dst *byte, src *byte, n int, mean float64, scale float64, bias float64)
 // Requires: AVX, AVX2
 TEXT ·normalizeAVX2F64(SB), NOSPLIT, $0-48
@@ -483,75 +1139,6 @@ one:
 	ADDQ    $0x00000020, AX
 	ADDQ    $0x00000020, CX
 	DECQ    DX
-	JNZ     one
-
-done:
-	VZEROUPPER
-	RET
-
-// func normalizeRowAVX2F64(dst *byte, src *byte, weight *byte, bias *byte, n int, mean float64, scale float64)
-// Requires: AVX, AVX2
-TEXT ·normalizeRowAVX2F64(SB), NOSPLIT, $0-56
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
-	MOVQ         weight+16(FP), DX
-	MOVQ         bias+24(FP), BX
-	MOVQ         n+32(FP), SI
-	VMOVSD       mean+40(FP), X0
-	VBROADCASTSD X0, Y0
-	VMOVSD       scale+48(FP), X1
-	VBROADCASTSD X1, Y1
-	SUBQ         $0x04, SI
-	JB           rest
-
-four:
-	VMOVUPD (CX), Y2
-	VSUBPD  Y0, Y2, Y2
-	VMULPD  Y1, Y2, Y2
-	VMULPD  (DX), Y2, Y2
-	VADDPD  (BX), Y2, Y2
-	VMOVUPD Y2, (AX)
-	VMOVUPD 32(CX), Y2
-	VSUBPD  Y0, Y2, Y2
-	VMULPD  Y1, Y2, Y2
-	VMULPD  32(DX), Y2, Y2
-	VADDPD  32(BX), Y2, Y2
-	VMOVUPD Y2, 32(AX)
-	VMOVUPD 64(CX), Y2
-	VSUBPD  Y0, Y2, Y2
-	VMULPD  Y1, Y2, Y2
-	VMULPD  64(DX), Y2, Y2
-	VADDPD  64(BX), Y2, Y2
-	VMOVUPD Y2, 64(AX)
-	VMOVUPD 96(CX), Y2
-	VSUBPD  Y0, Y2, Y2
-	VMULPD  Y1, Y2, Y2
-	VMULPD  96(DX), Y2, Y2
-	VADDPD  96(BX), Y2, Y2
-	VMOVUPD Y2, 96(AX)
-	ADDQ    $0x00000080, AX
-	ADDQ    $0x00000080, CX
-	ADDQ    $0x00000080, DX
-	ADDQ    $0x00000080, BX
-	SUBQ    $0x04, SI
-	JAE     four
-
-rest:
-	ADDQ $0x04, SI
-	JZ   done
-
-one:
-	VMOVUPD (CX), Y2
-	VSUBPD  Y0, Y2, Y2
-	VMULPD  Y1, Y2, Y2
-	VMULPD  (DX), Y2, Y2
-	VADDPD  (BX), Y2, Y2
-	VMOVUPD Y2, (AX)
-	ADDQ    $0x00000020, AX
-	ADDQ    $0x00000020, CX
-	ADDQ    $0x00000020, DX
-	ADDQ    $0x00000020, BX
-	DECQ    SI
 	JNZ     one
 
 done:

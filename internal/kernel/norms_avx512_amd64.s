@@ -4,37 +4,208 @@
 
 #include "textflag.h"
 
-// func momentsAVX512F32(lanes *float64, x *byte, n int, about float64)
+// func rowSumsAVX512F32(sums *float64, x *byte, cols int, rows int)
 // Requires: AVX, AVX512F
-TEXT ·momentsAVX512F32(SB), NOSPLIT, $0-32
-	MOVQ         lanes+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         n+16(FP), DX
-	VMOVSD       about+24(FP), X0
-	VBROADCASTSD X0, Z0
-	VMOVUPD      (AX), Z1
-	VMOVUPD      64(AX), Z2
-	VMOVUPD      128(AX), Z3
-	VMOVUPD      192(AX), Z4
+TEXT ·rowSumsAVX512F32(SB), NOSPLIT, $0-32
+	MOVQ     sums+0(FP), AX
+	MOVQ     x+8(FP), DX
+	MOVQ     cols+16(FP), CX
+	MOVQ     rows+24(FP), BX
+	MOVQ     CX, SI
+	ANDQ     $0x0f, SI
+	MOVQ     CX, DI
+	SHRQ     $0x04, DI
+	MOVQ     SI, CX
+	MOVQ     $0x00000001, R8
+	SHLQ     CL, R8
+	DECQ     R8
+	KMOVW    R8, K1
+	KSHIFTRW $0x08, K1, K2
 
-loop:
-	VCVTPS2PD (CX), Z5
+row:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   DI, CX
+	TESTQ  CX, CX
+	JZ     tail
+
+block:
+	VCVTPS2PD (DX), Z2
+	VADDPD    Z2, Z0, Z0
+	VCVTPS2PD 32(DX), Z2
+	VADDPD    Z2, Z1, Z1
+	ADDQ      $0x00000040, DX
+	DECQ      CX
+	JNZ       block
+
+tail:
+	TESTQ       SI, SI
+	JZ          end
+	VCVTPS2PD.Z (DX), K1, Z2
+	VADDPD      Z2, Z0, Z0
+	VCVTPS2PD.Z 32(DX), K2, Z2
+	VADDPD      Z2, Z1, Z1
+	LEAQ        (DX)(SI*4), DX
+
+end:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VADDPD        Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X2
+	VADDPD        X2, X0, X0
+	VUNPCKHPD     X0, X0, X2
+	VADDSD        X2, X0, X0
+	VMOVSD        X0, (AX)
+	ADDQ          $0x08, AX
+	DECQ          BX
+	JNZ           row
+	VZEROUPPER
+	RET
+
+// func rowSquaresAVX512F32(squares *float64, x *byte, cols int, rows int)
+// Requires: AVX, AVX512F
+TEXT ·rowSquaresAVX512F32(SB), NOSPLIT, $0-32
+	MOVQ     squares+0(FP), AX
+	MOVQ     x+8(FP), DX
+	MOVQ     cols+16(FP), CX
+	MOVQ     rows+24(FP), BX
+	MOVQ     CX, SI
+	ANDQ     $0x0f, SI
+	MOVQ     CX, DI
+	SHRQ     $0x04, DI
+	MOVQ     SI, CX
+	MOVQ     $0x00000001, R8
+	SHLQ     CL, R8
+	DECQ     R8
+	KMOVW    R8, K1
+	KSHIFTRW $0x08, K1, K2
+
+row:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   DI, CX
+	TESTQ  CX, CX
+	JZ     tail
+
+block:
+	VCVTPS2PD (DX), Z2
+	VMULPD    Z2, Z2, Z2
+	VADDPD    Z2, Z0, Z0
+	VCVTPS2PD 32(DX), Z2
+	VMULPD    Z2, Z2, Z2
+	VADDPD    Z2, Z1, Z1
+	ADDQ      $0x00000040, DX
+	DECQ      CX
+	JNZ       block
+
+tail:
+	TESTQ       SI, SI
+	JZ          end
+	VCVTPS2PD.Z (DX), K1, Z2
+	VMULPD      Z2, Z2, Z2
+	VADDPD      Z2, Z0, Z0
+	VCVTPS2PD.Z 32(DX), K2, Z2
+	VMULPD      Z2, Z2, Z2
+	VADDPD      Z2, Z1, Z1
+	LEAQ        (DX)(SI*4), DX
+
+end:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VADDPD        Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X2
+	VADDPD        X2, X0, X0
+	VUNPCKHPD     X0, X0, X2
+	VADDSD        X2, X0, X0
+	VMOVSD        X0, (AX)
+	ADDQ          $0x08, AX
+	DECQ          BX
+	JNZ           row
+	VZEROUPPER
+	RET
+
+// func rowMomentsAVX512F32(sums *float64, squares *float64, about *float64, x *byte, cols int, rows int)
+// Requires: AVX, AVX512F
+TEXT ·rowMomentsAVX512F32(SB), NOSPLIT, $0-48
+	MOVQ     sums+0(FP), AX
+	MOVQ     squares+8(FP), DX
+	MOVQ     about+16(FP), BX
+	MOVQ     x+24(FP), SI
+	MOVQ     cols+32(FP), CX
+	MOVQ     rows+40(FP), DI
+	MOVQ     CX, R8
+	ANDQ     $0x0f, R8
+	MOVQ     CX, R9
+	SHRQ     $0x04, R9
+	MOVQ     R8, CX
+	MOVQ     $0x00000001, R10
+	SHLQ     CL, R10
+	DECQ     R10
+	KMOVW    R10, K1
+	KSHIFTRW $0x08, K1, K2
+
+row:
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VBROADCASTSD (BX), Z0
+	ADDQ         $0x08, BX
+	MOVQ         R9, CX
+	TESTQ        CX, CX
+	JZ           tail
+
+block:
+	VCVTPS2PD (SI), Z5
 	VSUBPD    Z0, Z5, Z5
 	VADDPD    Z5, Z1, Z1
 	VMULPD    Z5, Z5, Z5
 	VADDPD    Z5, Z3, Z3
-	VCVTPS2PD 32(CX), Z5
+	VCVTPS2PD 32(SI), Z5
 	VSUBPD    Z0, Z5, Z5
 	VADDPD    Z5, Z2, Z2
 	VMULPD    Z5, Z5, Z5
 	VADDPD    Z5, Z4, Z4
-	ADDQ      $0x00000040, CX
-	DECQ      DX
-	JNZ       loop
-	VMOVUPD   Z1, (AX)
-	VMOVUPD   Z2, 64(AX)
-	VMOVUPD   Z3, 128(AX)
-	VMOVUPD   Z4, 192(AX)
+	ADDQ      $0x00000040, SI
+	DECQ      CX
+	JNZ       block
+
+tail:
+	TESTQ       R8, R8
+	JZ          end
+	VCVTPS2PD.Z (SI), K1, Z5
+	VSUBPD.Z    Z0, Z5, K1, Z5
+	VADDPD      Z5, Z1, Z1
+	VMULPD      Z5, Z5, Z5
+	VADDPD      Z5, Z3, Z3
+	VCVTPS2PD.Z 32(SI), K2, Z5
+	VSUBPD.Z    Z0, Z5, K2, Z5
+	VADDPD      Z5, Z2, Z2
+	VMULPD      Z5, Z5, Z5
+	VADDPD      Z5, Z4, Z4
+	LEAQ        (SI)(R8*4), SI
+
+end:
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPD        X0, X1, X1
+	VUNPCKHPD     X1, X1, X0
+	VADDSD        X0, X1, X1
+	VMOVSD        X1, (AX)
+	ADDQ          $0x08, AX
+	VADDPD        Z4, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPD        Y0, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X0
+	VADDPD        X0, X3, X3
+	VUNPCKHPD     X3, X3, X0
+	VADDSD        X0, X3, X3
+	VMOVSD        X3, (DX)
+	ADDQ          $0x08, DX
+	DECQ          DI
+	JNZ           row
 	VZEROUPPER
 	RET
 
@@ -92,6 +263,93 @@ loop:
 	VMOVUPD   Z10, 128(CX)
 	VMOVUPD   Z7, 192(AX)
 	VMOVUPD   Z11, 192(CX)
+	VZEROUPPER
+	RET
+
+// func normalizeRowsAVX512F32(dst *byte, src *byte, mean *float64, scale *float64, weight *float64, bias *float64, cols int, rows int)
+// Requires: AVX, AVX512F, AVX512VL
+TEXT ·normalizeRowsAVX512F32(SB), NOSPLIT, $0-64
+	MOVQ     dst+0(FP), AX
+	MOVQ     src+8(FP), DX
+	MOVQ     mean+16(FP), BX
+	MOVQ     scale+24(FP), SI
+	MOVQ     weight+32(FP), DI
+	MOVQ     bias+40(FP), R8
+	MOVQ     cols+48(FP), CX
+	MOVQ     rows+56(FP), R9
+	MOVQ     CX, R10
+	ANDQ     $0x0f, R10
+	MOVQ     CX, R11
+	SHRQ     $0x04, R11
+	MOVQ     R10, CX
+	MOVQ     $0x00000001, R12
+	SHLQ     CL, R12
+	DECQ     R12
+	KMOVW    R12, K1
+	KSHIFTRW $0x08, K1, K2
+
+row:
+	VBROADCASTSD (BX), Z0
+	VBROADCASTSD (SI), Z1
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	MOVQ         DI, CX
+	MOVQ         R8, R12
+	MOVQ         R11, R13
+	TESTQ        R13, R13
+	JZ           tail
+
+block:
+	VCVTPS2PD (DX), Z2
+	VSUBPD    Z0, Z2, Z2
+	VMULPD    Z1, Z2, Z2
+	VMULPD    (CX), Z2, Z2
+	VADDPD    (R12), Z2, Z2
+	VCVTPD2PS Z2, Y2
+	VMOVUPS   Y2, (AX)
+	VCVTPS2PD 32(DX), Z2
+	VSUBPD    Z0, Z2, Z2
+	VMULPD    Z1, Z2, Z2
+	VMULPD    64(CX), Z2, Z2
+	VADDPD    64(R12), Z2, Z2
+	VCVTPD2PS Z2, Y2
+	VMOVUPS   Y2, 32(AX)
+	ADDQ      $0x00000040, DX
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000080, R12
+	DECQ      R13
+	JNZ       block
+
+tail:
+	TESTQ       R10, R10
+	JZ          end
+	VCVTPS2PD.Z (DX), K1, Z2
+	VSUBPD      Z0, Z2, Z2
+	VMULPD      Z1, Z2, Z2
+	VMOVUPD.Z   (CX), K1, Z3
+	VMULPD      Z3, Z2, Z2
+	VMOVUPD.Z   (R12), K1, Z3
+	VADDPD      Z3, Z2, Z2
+	VCVTPD2PS   Z2, Y2
+	VMOVUPS     Y2, K1, (AX)
+	VCVTPS2PD.Z 32(DX), K2, Z2
+	VSUBPD      Z0, Z2, Z2
+	VMULPD      Z1, Z2, Z2
+	VMOVUPD.Z   64(CX), K2, Z0
+	VMULPD      Z0, Z2, Z2
+	VMOVUPD.Z   64(R12), K2, Z0
+	VADDPD      Z0, Z2, Z2
+	VCVTPD2PS   Z2, Y2
+	VMOVUPS     Y2, K2, 32(AX)
+	LEAQ        (DX)(R10*4), DX
+	LEAQ        (AX)(R10*4), AX
+	LEAQ        (CX)(R10*8), CX
+	LEAQ        (R12)(R10*8), R12
+
+end:
+	DECQ R9
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -154,80 +412,6 @@ one:
 	ADDQ      $0x00000020, AX
 	ADDQ      $0x00000020, CX
 	DECQ      DX
-	JNZ       one
-
-done:
-	VZEROUPPER
-	RET
-
-// func normalizeRowAVX512F32(dst *byte, src *byte, weight *byte, bias *byte, n int, mean float64, scale float64)
-// Requires: AVX, AVX512F
-TEXT ·normalizeRowAVX512F32(SB), NOSPLIT, $0-56
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
-	MOVQ         weight+16(FP), DX
-	MOVQ         bias+24(FP), BX
-	MOVQ         n+32(FP), SI
-	VMOVSD       mean+40(FP), X0
-	VBROADCASTSD X0, Z0
-	VMOVSD       scale+48(FP), X1
-	VBROADCASTSD X1, Z1
-	SUBQ         $0x04, SI
-	JB           rest
-
-four:
-	VCVTPS2PD (CX), Z2
-	VSUBPD    Z0, Z2, Z2
-	VMULPD    Z1, Z2, Z2
-	VMULPD    (DX), Z2, Z2
-	VADDPD    (BX), Z2, Z2
-	VCVTPD2PS Z2, Y2
-	VMOVUPS   Y2, (AX)
-	VCVTPS2PD 32(CX), Z2
-	VSUBPD    Z0, Z2, Z2
-	VMULPD    Z1, Z2, Z2
-	VMULPD    64(DX), Z2, Z2
-	VADDPD    64(BX), Z2, Z2
-	VCVTPD2PS Z2, Y2
-	VMOVUPS   Y2, 32(AX)
-	VCVTPS2PD 64(CX), Z2
-	VSUBPD    Z0, Z2, Z2
-	VMULPD    Z1, Z2, Z2
-	VMULPD    128(DX), Z2, Z2
-	VADDPD    128(BX), Z2, Z2
-	VCVTPD2PS Z2, Y2
-	VMOVUPS   Y2, 64(AX)
-	VCVTPS2PD 96(CX), Z2
-	VSUBPD    Z0, Z2, Z2
-	VMULPD    Z1, Z2, Z2
-	VMULPD    192(DX), Z2, Z2
-	VADDPD    192(BX), Z2, Z2
-	VCVTPD2PS Z2, Y2
-	VMOVUPS   Y2, 96(AX)
-	ADDQ      $0x00000080, AX
-	ADDQ      $0x00000080, CX
-	ADDQ      $0x00000100, DX
-	ADDQ      $0x00000100, BX
-	SUBQ      $0x04, SI
-	JAE       four
-
-rest:
-	ADDQ $0x04, SI
-	JZ   done
-
-one:
-	VCVTPS2PD (CX), Z2
-	VSUBPD    Z0, Z2, Z2
-	VMULPD    Z1, Z2, Z2
-	VMULPD    (DX), Z2, Z2
-	VADDPD    (BX), Z2, Z2
-	VCVTPD2PS Z2, Y2
-	VMOVUPS   Y2, (AX)
-	ADDQ      $0x00000020, AX
-	ADDQ      $0x00000020, CX
-	ADDQ      $0x00000040, DX
-	ADDQ      $0x00000040, BX
-	DECQ      SI
 	JNZ       one
 
 done:
@@ -302,37 +486,208 @@ done:
 	VZEROUPPER
 	RET
 
-// func momentsAVX512F64(lanes *float64, x *byte, n int, about float64)
+// func rowSumsAVX512F64(sums *float64, x *byte, cols int, rows int)
 // Requires: AVX, AVX512F
-TEXT ·momentsAVX512F64(SB), NOSPLIT, $0-32
-	MOVQ         lanes+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         n+16(FP), DX
-	VMOVSD       about+24(FP), X0
-	VBROADCASTSD X0, Z0
-	VMOVUPD      (AX), Z1
-	VMOVUPD      64(AX), Z2
-	VMOVUPD      128(AX), Z3
-	VMOVUPD      192(AX), Z4
+TEXT ·rowSumsAVX512F64(SB), NOSPLIT, $0-32
+	MOVQ     sums+0(FP), AX
+	MOVQ     x+8(FP), DX
+	MOVQ     cols+16(FP), CX
+	MOVQ     rows+24(FP), BX
+	MOVQ     CX, SI
+	ANDQ     $0x0f, SI
+	MOVQ     CX, DI
+	SHRQ     $0x04, DI
+	MOVQ     SI, CX
+	MOVQ     $0x00000001, R8
+	SHLQ     CL, R8
+	DECQ     R8
+	KMOVW    R8, K1
+	KSHIFTRW $0x08, K1, K2
 
-loop:
-	VMOVUPD (CX), Z5
+row:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   DI, CX
+	TESTQ  CX, CX
+	JZ     tail
+
+block:
+	VMOVUPD (DX), Z2
+	VADDPD  Z2, Z0, Z0
+	VMOVUPD 64(DX), Z2
+	VADDPD  Z2, Z1, Z1
+	ADDQ    $0x00000080, DX
+	DECQ    CX
+	JNZ     block
+
+tail:
+	TESTQ     SI, SI
+	JZ        end
+	VMOVUPD.Z (DX), K1, Z2
+	VADDPD    Z2, Z0, Z0
+	VMOVUPD.Z 64(DX), K2, Z2
+	VADDPD    Z2, Z1, Z1
+	LEAQ      (DX)(SI*8), DX
+
+end:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VADDPD        Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X2
+	VADDPD        X2, X0, X0
+	VUNPCKHPD     X0, X0, X2
+	VADDSD        X2, X0, X0
+	VMOVSD        X0, (AX)
+	ADDQ          $0x08, AX
+	DECQ          BX
+	JNZ           row
+	VZEROUPPER
+	RET
+
+// func rowSquaresAVX512F64(squares *float64, x *byte, cols int, rows int)
+// Requires: AVX, AVX512F
+TEXT ·rowSquaresAVX512F64(SB), NOSPLIT, $0-32
+	MOVQ     squares+0(FP), AX
+	MOVQ     x+8(FP), DX
+	MOVQ     cols+16(FP), CX
+	MOVQ     rows+24(FP), BX
+	MOVQ     CX, SI
+	ANDQ     $0x0f, SI
+	MOVQ     CX, DI
+	SHRQ     $0x04, DI
+	MOVQ     SI, CX
+	MOVQ     $0x00000001, R8
+	SHLQ     CL, R8
+	DECQ     R8
+	KMOVW    R8, K1
+	KSHIFTRW $0x08, K1, K2
+
+row:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   DI, CX
+	TESTQ  CX, CX
+	JZ     tail
+
+block:
+	VMOVUPD (DX), Z2
+	VMULPD  Z2, Z2, Z2
+	VADDPD  Z2, Z0, Z0
+	VMOVUPD 64(DX), Z2
+	VMULPD  Z2, Z2, Z2
+	VADDPD  Z2, Z1, Z1
+	ADDQ    $0x00000080, DX
+	DECQ    CX
+	JNZ     block
+
+tail:
+	TESTQ     SI, SI
+	JZ        end
+	VMOVUPD.Z (DX), K1, Z2
+	VMULPD    Z2, Z2, Z2
+	VADDPD    Z2, Z0, Z0
+	VMOVUPD.Z 64(DX), K2, Z2
+	VMULPD    Z2, Z2, Z2
+	VADDPD    Z2, Z1, Z1
+	LEAQ      (DX)(SI*8), DX
+
+end:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VADDPD        Y2, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X2
+	VADDPD        X2, X0, X0
+	VUNPCKHPD     X0, X0, X2
+	VADDSD        X2, X0, X0
+	VMOVSD        X0, (AX)
+	ADDQ          $0x08, AX
+	DECQ          BX
+	JNZ           row
+	VZEROUPPER
+	RET
+
+// func rowMomentsAVX512F64(sums *float64, squares *float64, about *float64, x *byte, cols int, rows int)
+// Requires: AVX, AVX512F
+TEXT ·rowMomentsAVX512F64(SB), NOSPLIT, $0-48
+	MOVQ     sums+0(FP), AX
+	MOVQ     squares+8(FP), DX
+	MOVQ     about+16(FP), BX
+	MOVQ     x+24(FP), SI
+	MOVQ     cols+32(FP), CX
+	MOVQ     rows+40(FP), DI
+	MOVQ     CX, R8
+	ANDQ     $0x0f, R8
+	MOVQ     CX, R9
+	SHRQ     $0x04, R9
+	MOVQ     R8, CX
+	MOVQ     $0x00000001, R10
+	SHLQ     CL, R10
+	DECQ     R10
+	KMOVW    R10, K1
+	KSHIFTRW $0x08, K1, K2
+
+row:
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VBROADCASTSD (BX), Z0
+	ADDQ         $0x08, BX
+	MOVQ         R9, CX
+	TESTQ        CX, CX
+	JZ           tail
+
+block:
+	VMOVUPD (SI), Z5
 	VSUBPD  Z0, Z5, Z5
 	VADDPD  Z5, Z1, Z1
 	VMULPD  Z5, Z5, Z5
 	VADDPD  Z5, Z3, Z3
-	VMOVUPD 64(CX), Z5
+	VMOVUPD 64(SI), Z5
 	VSUBPD  Z0, Z5, Z5
 	VADDPD  Z5, Z2, Z2
 	VMULPD  Z5, Z5, Z5
 	VADDPD  Z5, Z4, Z4
-	ADDQ    $0x00000080, CX
-	DECQ    DX
-	JNZ     loop
-	VMOVUPD Z1, (AX)
-	VMOVUPD Z2, 64(AX)
-	VMOVUPD Z3, 128(AX)
-	VMOVUPD Z4, 192(AX)
+	ADDQ    $0x00000080, SI
+	DECQ    CX
+	JNZ     block
+
+tail:
+	TESTQ     R8, R8
+	JZ        end
+	VMOVUPD.Z (SI), K1, Z5
+	VSUBPD.Z  Z0, Z5, K1, Z5
+	VADDPD    Z5, Z1, Z1
+	VMULPD    Z5, Z5, Z5
+	VADDPD    Z5, Z3, Z3
+	VMOVUPD.Z 64(SI), K2, Z5
+	VSUBPD.Z  Z0, Z5, K2, Z5
+	VADDPD    Z5, Z2, Z2
+	VMULPD    Z5, Z5, Z5
+	VADDPD    Z5, Z4, Z4
+	LEAQ      (SI)(R8*8), SI
+
+end:
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPD        X0, X1, X1
+	VUNPCKHPD     X1, X1, X0
+	VADDSD        X0, X1, X1
+	VMOVSD        X1, (AX)
+	ADDQ          $0x08, AX
+	VADDPD        Z4, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPD        Y0, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X0
+	VADDPD        X0, X3, X3
+	VUNPCKHPD     X3, X3, X0
+	VADDSD        X0, X3, X3
+	VMOVSD        X3, (DX)
+	ADDQ          $0x08, DX
+	DECQ          DI
+	JNZ           row
 	VZEROUPPER
 	RET
 
@@ -393,6 +748,89 @@ loop:
 	VZEROUPPER
 	RET
 
+// func normalizeRowsAVX512F64(dst *byte, src *byte, mean *float64, scale *float64, weight *float64, bias *float64, cols int, rows int)
+// Requires: AVX, AVX512F
+TEXT ·normalizeRowsAVX512F64(SB), NOSPLIT, $0-64
+	MOVQ     dst+0(FP), AX
+	MOVQ     src+8(FP), DX
+	MOVQ     mean+16(FP), BX
+	MOVQ     scale+24(FP), SI
+	MOVQ     weight+32(FP), DI
+	MOVQ     bias+40(FP), R8
+	MOVQ     cols+48(FP), CX
+	MOVQ     rows+56(FP), R9
+	MOVQ     CX, R10
+	ANDQ     $0x0f, R10
+	MOVQ     CX, R11
+	SHRQ     $0x04, R11
+	MOVQ     R10, CX
+	MOVQ     $0x00000001, R12
+	SHLQ     CL, R12
+	DECQ     R12
+	KMOVW    R12, K1
+	KSHIFTRW $0x08, K1, K2
+
+row:
+	VBROADCASTSD (BX), Z0
+	VBROADCASTSD (SI), Z1
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	MOVQ         DI, CX
+	MOVQ         R8, R12
+	MOVQ         R11, R13
+	TESTQ        R13, R13
+	JZ           tail
+
+block:
+	VMOVUPD (DX), Z2
+	VSUBPD  Z0, Z2, Z2
+	VMULPD  Z1, Z2, Z2
+	VMULPD  (CX), Z2, Z2
+	VADDPD  (R12), Z2, Z2
+	VMOVUPD Z2, (AX)
+	VMOVUPD 64(DX), Z2
+	VSUBPD  Z0, Z2, Z2
+	VMULPD  Z1, Z2, Z2
+	VMULPD  64(CX), Z2, Z2
+	VADDPD  64(R12), Z2, Z2
+	VMOVUPD Z2, 64(AX)
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, R12
+	DECQ    R13
+	JNZ     block
+
+tail:
+	TESTQ     R10, R10
+	JZ        end
+	VMOVUPD.Z (DX), K1, Z2
+	VSUBPD    Z0, Z2, Z2
+	VMULPD    Z1, Z2, Z2
+	VMOVUPD.Z (CX), K1, Z3
+	VMULPD    Z3, Z2, Z2
+	VMOVUPD.Z (R12), K1, Z3
+	VADDPD    Z3, Z2, Z2
+	VMOVUPD   Z2, K1, (AX)
+	VMOVUPD.Z 64(DX), K2, Z2
+	VSUBPD    Z0, Z2, Z2
+	VMULPD    Z1, Z2, Z2
+	VMOVUPD.Z 64(CX), K2, Z0
+	VMULPD    Z0, Z2, Z2
+	VMOVUPD.Z 64(R12), K2, Z0
+	VADDPD    Z0, Z2, Z2
+	VMOVUPD   Z2, K2, 64(AX)
+	LEAQ      (DX)(R10*8), DX
+	LEAQ      (AX)(R10*8), AX
+	LEAQ      (CX)(R10*8), CX
+	LEAQ      (R12)(R10*8), R12
+
+end:
+	DECQ R9
+	JNZ  row
+	VZEROUPPER
+	RET
+
 // func normalizeAVX512F64(dst *byte, src *byte, n int, mean float64, scale float64, bias float64)
 // Requires: AVX, AVX512F
 TEXT ·normalizeAVX512F64(SB), NOSPLIT, $0-48
@@ -447,75 +885,6 @@ one:
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
 	DECQ    DX
-	JNZ     one
-
-done:
-	VZEROUPPER
-	RET
-
-// func normalizeRowAVX512F64(dst *byte, src *byte, weight *byte, bias *byte, n int, mean float64, scale float64)
-// Requires: AVX, AVX512F
-TEXT ·normalizeRowAVX512F64(SB), NOSPLIT, $0-56
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
-	MOVQ         weight+16(FP), DX
-	MOVQ         bias+24(FP), BX
-	MOVQ         n+32(FP), SI
-	VMOVSD       mean+40(FP), X0
-	VBROADCASTSD X0, Z0
-	VMOVSD       scale+48(FP), X1
-	VBROADCASTSD X1, Z1
-	SUBQ         $0x04, SI
-	JB           rest
-
-four:
-	VMOVUPD (CX), Z2
-	VSUBPD  Z0, Z2, Z2
-	VMULPD  Z1, Z2, Z2
-	VMULPD  (DX), Z2, Z2
-	VADDPD  (BX), Z2, Z2
-	VMOVUPD Z2, (AX)
-	VMOVUPD 64(CX), Z2
-	VSUBPD  Z0, Z2, Z2
-	VMULPD  Z1, Z2, Z2
-	VMULPD  64(DX), Z2, Z2
-	VADDPD  64(BX), Z2, Z2
-	VMOVUPD Z2, 64(AX)
-	VMOVUPD 128(CX), Z2
-	VSUBPD  Z0, Z2, Z2
-	VMULPD  Z1, Z2, Z2
-	VMULPD  128(DX), Z2, Z2
-	VADDPD  128(BX), Z2, Z2
-	VMOVUPD Z2, 128(AX)
-	VMOVUPD 192(CX), Z2
-	VSUBPD  Z0, Z2, Z2
-	VMULPD  Z1, Z2, Z2
-	VMULPD  192(DX), Z2, Z2
-	VADDPD  192(BX), Z2, Z2
-	VMOVUPD Z2, 192(AX)
-	ADDQ    $0x00000100, AX
-	ADDQ    $0x00000100, CX
-	ADDQ    $0x00000100, DX
-	ADDQ    $0x00000100, BX
-	SUBQ    $0x04, SI
-	JAE     four
-
-rest:
-	ADDQ $0x04, SI
-	JZ   done
-
-one:
-	VMOVUPD (CX), Z2
-	VSUBPD  Z0, Z2, Z2
-	VMULPD  Z1, Z2, Z2
-	VMULPD  (DX), Z2, Z2
-	VADDPD  (BX), Z2, Z2
-	VMOVUPD Z2, (AX)
-	ADDQ    $0x00000040, AX
-	ADDQ    $0x00000040, CX
-	ADDQ    $0x00000040, DX
-	ADDQ    $0x00000040, BX
-	DECQ    SI
 	JNZ     one
 
 done:

@@ -4,100 +4,140 @@
 
 package kernel
 
-// lanes[j] += x[16·i+j]-about and lanes[16+j] += (x[16·i+j]-about)², for n blocks i of 16 elements, in order.
+// sums[r] is the sum of row r of x, in 16 lanes, combined by halves.
 //
 //go:noescape
-func momentsAVX512F32(lanes *float64, x *byte, n int, about float64)
+func rowSumsAVX512F32(sums *float64, x *byte, cols int, rows int)
+
+// squares[r] is the sum of the squares of row r of x, in 16 lanes, combined by halves.
+//
+//go:noescape
+func rowSquaresAVX512F32(squares *float64, x *byte, cols int, rows int)
+
+// sums[r] and squares[r] are those of x[r,c]-about[r], in 16 lanes, combined by halves.
+//
+//go:noescape
+func rowMomentsAVX512F32(sums *float64, squares *float64, about *float64, x *byte, cols int, rows int)
 
 // sums[c] += x[r,c]-about[c] and squares[c] += (x[r,c]-about[c])², in the order of the rows r.
 //
 //go:noescape
 func momentsRowsAVX512F32(sums *float64, squares *float64, about *float64, x *byte, stride int, rows int)
 
+// dst[r,c] = (src[r,c]-mean[r])·scale[r]·weight[c] + bias[c].
+//
+//go:noescape
+func normalizeRowsAVX512F32(dst *byte, src *byte, mean *float64, scale *float64, weight *float64, bias *float64, cols int, rows int)
+
 // dst = (src-mean)·scale + bias, n vectors of float64.
 //
 //go:noescape
 func normalizeAVX512F32(dst *byte, src *byte, n int, mean float64, scale float64, bias float64)
-
-// dst = (src-mean)·scale·weight + bias, n vectors of float64.
-//
-//go:noescape
-func normalizeRowAVX512F32(dst *byte, src *byte, weight *byte, bias *byte, n int, mean float64, scale float64)
 
 // dst = (src-mean)·scale + bias, n vectors of float64.
 //
 //go:noescape
 func normalizeColsAVX512F32(dst *byte, src *byte, mean *byte, scale *byte, bias *byte, n int)
 
-// lanes[j] += x[16·i+j]-about and lanes[16+j] += (x[16·i+j]-about)², for n blocks i of 16 elements, in order.
+// sums[r] is the sum of row r of x, in 16 lanes, combined by halves.
 //
 //go:noescape
-func momentsAVX512F64(lanes *float64, x *byte, n int, about float64)
+func rowSumsAVX512F64(sums *float64, x *byte, cols int, rows int)
+
+// squares[r] is the sum of the squares of row r of x, in 16 lanes, combined by halves.
+//
+//go:noescape
+func rowSquaresAVX512F64(squares *float64, x *byte, cols int, rows int)
+
+// sums[r] and squares[r] are those of x[r,c]-about[r], in 16 lanes, combined by halves.
+//
+//go:noescape
+func rowMomentsAVX512F64(sums *float64, squares *float64, about *float64, x *byte, cols int, rows int)
 
 // sums[c] += x[r,c]-about[c] and squares[c] += (x[r,c]-about[c])², in the order of the rows r.
 //
 //go:noescape
 func momentsRowsAVX512F64(sums *float64, squares *float64, about *float64, x *byte, stride int, rows int)
 
+// dst[r,c] = (src[r,c]-mean[r])·scale[r]·weight[c] + bias[c].
+//
+//go:noescape
+func normalizeRowsAVX512F64(dst *byte, src *byte, mean *float64, scale *float64, weight *float64, bias *float64, cols int, rows int)
+
 // dst = (src-mean)·scale + bias, n vectors of float64.
 //
 //go:noescape
 func normalizeAVX512F64(dst *byte, src *byte, n int, mean float64, scale float64, bias float64)
-
-// dst = (src-mean)·scale·weight + bias, n vectors of float64.
-//
-//go:noescape
-func normalizeRowAVX512F64(dst *byte, src *byte, weight *byte, bias *byte, n int, mean float64, scale float64)
 
 // dst = (src-mean)·scale + bias, n vectors of float64.
 //
 //go:noescape
 func normalizeColsAVX512F64(dst *byte, src *byte, mean *byte, scale *byte, bias *byte, n int)
 
-// lanes[j] += x[16·i+j]-about and lanes[16+j] += (x[16·i+j]-about)², for n blocks i of 16 elements, in order.
+// sums[r] is the sum of row r of x, in 16 lanes, combined by halves.
 //
 //go:noescape
-func momentsAVX2F32(lanes *float64, x *byte, n int, about float64)
+func rowSumsAVX2F32(sums *float64, x *byte, cols int, rows int)
+
+// squares[r] is the sum of the squares of row r of x, in 16 lanes, combined by halves.
+//
+//go:noescape
+func rowSquaresAVX2F32(squares *float64, x *byte, cols int, rows int)
+
+// sums[r] and squares[r] are those of x[r,c]-about[r], in 16 lanes, combined by halves.
+//
+//go:noescape
+func rowMomentsAVX2F32(sums *float64, squares *float64, about *float64, x *byte, cols int, rows int)
 
 // sums[c] += x[r,c]-about[c] and squares[c] += (x[r,c]-about[c])², in the order of the rows r.
 //
 //go:noescape
 func momentsRowsAVX2F32(sums *float64, squares *float64, about *float64, x *byte, stride int, rows int)
 
+// dst[r,c] = (src[r,c]-mean[r])·scale[r]·weight[c] + bias[c].
+//
+//go:noescape
+func normalizeRowsAVX2F32(dst *byte, src *byte, mean *float64, scale *float64, weight *float64, bias *float64, cols int, rows int)
+
 // dst = (src-mean)·scale + bias, n vectors of float64.
 //
 //go:noescape
 func normalizeAVX2F32(dst *byte, src *byte, n int, mean float64, scale float64, bias float64)
-
-// dst = (src-mean)·scale·weight + bias, n vectors of float64.
-//
-//go:noescape
-func normalizeRowAVX2F32(dst *byte, src *byte, weight *byte, bias *byte, n int, mean float64, scale float64)
 
 // dst = (src-mean)·scale + bias, n vectors of float64.
 //
 //go:noescape
 func normalizeColsAVX2F32(dst *byte, src *byte, mean *byte, scale *byte, bias *byte, n int)
 
-// lanes[j] += x[16·i+j]-about and lanes[16+j] += (x[16·i+j]-about)², for n blocks i of 16 elements, in order.
+// sums[r] is the sum of row r of x, in 16 lanes, combined by halves.
 //
 //go:noescape
-func momentsAVX2F64(lanes *float64, x *byte, n int, about float64)
+func rowSumsAVX2F64(sums *float64, x *byte, cols int, rows int)
+
+// squares[r] is the sum of the squares of row r of x, in 16 lanes, combined by halves.
+//
+//go:noescape
+func rowSquaresAVX2F64(squares *float64, x *byte, cols int, rows int)
+
+// sums[r] and squares[r] are those of x[r,c]-about[r], in 16 lanes, combined by halves.
+//
+//go:noescape
+func rowMomentsAVX2F64(sums *float64, squares *float64, about *float64, x *byte, cols int, rows int)
 
 // sums[c] += x[r,c]-about[c] and squares[c] += (x[r,c]-about[c])², in the order of the rows r.
 //
 //go:noescape
 func momentsRowsAVX2F64(sums *float64, squares *float64, about *float64, x *byte, stride int, rows int)
 
+// dst[r,c] = (src[r,c]-mean[r])·scale[r]·weight[c] + bias[c].
+//
+//go:noescape
+func normalizeRowsAVX2F64(dst *byte, src *byte, mean *float64, scale *float64, weight *float64, bias *float64, cols int, rows int)
+
 // dst = (src-mean)·scale + bias, n vectors of float64.
 //
 //go:noescape
 func normalizeAVX2F64(dst *byte, src *byte, n int, mean float64, scale float64, bias float64)
-
-// dst = (src-mean)·scale·weight + bias, n vectors of float64.
-//
-//go:noescape
-func normalizeRowAVX2F64(dst *byte, src *byte, weight *byte, bias *byte, n int, mean float64, scale float64)
 
 // dst = (src-mean)·scale + bias, n vectors of float64.
 //

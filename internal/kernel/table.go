@@ -208,11 +208,16 @@ type Table struct {
 	// mean)·dst[0]. dst may be src.
 	FoldNormRows [dtype.NumKinds]func(dst, src []byte, epsilon float64)
 
-	// Moments gives the sum of x[i]-about, and that of its square, for float32 and
-	// float64, every step in float64 and rounded, in this order: 16 lanes begin at 0,
-	// lane j sums the elements whose index is j modulo 16, in order; then lanes[j] +=
-	// lanes[j+8] for j < 8, the same with 4, 2 and 1.
-	Moments [dtype.NumKinds]func(x []byte, about float64) (sum, squares float64)
+	// RowMoments gives for each row r of x, of which there are len(sums), the sum of
+	// x[r,c]-about[r], and that of its square, for float32 and float64, every step in
+	// float64 and rounded, in this order: 16 lanes begin at 0, lane j sums the
+	// elements whose c is j modulo 16, in order; then lanes[j] += lanes[j+8] for
+	// j < 8, the same with 4, 2 and 1.
+	RowMoments [dtype.NumKinds]func(sums, squares []float64, x []byte, about []float64)
+
+	// RowSums and RowSquares give one of the two about 0.
+	RowSums    [dtype.NumKinds]func(sums []float64, x []byte)
+	RowSquares [dtype.NumKinds]func(squares []float64, x []byte)
 
 	// MomentsRows computes, with cols = len(sums) and x rows of cols elements of
 	// float32 or float64, d being x[r*cols+c]-about[c],
@@ -227,9 +232,10 @@ type Table struct {
 	// every step in float64 and rounded, and the result to the kind. dst may be src.
 	Normalize [dtype.NumKinds]func(dst, src []byte, mean, scale, bias float64)
 
-	// NormalizeRow computes dst[i] = (src[i]-mean)·scale·weight[i] + bias[i], as
-	// Normalize computes it, from left to right.
-	NormalizeRow [dtype.NumKinds]func(dst, src []byte, mean, scale float64, weight, bias []float64)
+	// NormalizeRows computes dst[r,c] = (src[r,c]-mean[r])·scale[r]·weight[c] + bias[c]
+	// for len(mean) rows of len(weight) elements, as Normalize computes it, from left to
+	// right.
+	NormalizeRows [dtype.NumKinds]func(dst, src []byte, mean, scale, weight, bias []float64)
 
 	// NormalizeCols computes dst[i] = (src[i]-mean[i])·scale[i] + bias[i], likewise.
 	NormalizeCols [dtype.NumKinds]func(dst, src []byte, mean, scale, bias []float64)

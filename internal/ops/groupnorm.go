@@ -93,12 +93,18 @@ func (g grouping) rows(x, weight, bias graph.Array, epsilon float64) graph.Array
 	if g.positions <= shortRun {
 		weight, bias = g.eachElement(weight), g.eachElement(bias)
 	}
-	size := x.DType().Size()
-	return eachRowWith("norm", x, []graph.Array{weight, bias}, normFlops, func(dst, src []byte, cols int, columns [][]float64) {
+	size, n := x.DType().Size(), int(g.count())
+	some := k.rowsAtATime(n)
+	r := eachRowWith("norm", x, []graph.Array{weight, bias}, normFlops, func(dst, src []byte, cols int, columns [][]float64) {
+		buf := graph.GetBuffer(int64(rowBuffers * some * 8))
+		defer graph.PutBuffer(buf)
+		of := k.statistics(n, buf)
 		for ; len(src) > 0; dst, src = dst[cols*size:], src[cols*size:] {
-			g.block(k, dst[:cols*size], src[:cols*size], columns[0], columns[1])
+			g.block(of, some, dst[:cols*size], src[:cols*size], columns[0], columns[1])
 		}
 	})
+	r.spare = int64(rowBuffers * some * 8 / size)
+	return r
 }
 
 // lastRows is rows for blocks that are matrices with the channels in their columns.
@@ -137,24 +143,27 @@ func (g grouping) eachElement(v graph.Array) graph.Array {
 	return reshape(repeat(reshape(v, shape.Shape{n, 1}), shape.Shape{n, m}), shape.Shape{n * m})
 }
 
-// block normalises a block with its channels first. weight and bias are of
-// channels, or where these are short of elements.
-func (g grouping) block(k rowNorm, dst, src []byte, weight, bias []float64) {
-	t, n := kernel.Active(), int(g.count())
+// block normalises a block with its channels first, some groups at a time. weight
+// and bias are of channels, or where these are short of elements.
+func (g grouping) block(of rowStatistics, some int, dst, src []byte, weight, bias []float64) {
+	t, kind, n := kernel.Active(), of.k.t.Kind(), int(g.count())
 	size := len(src) / (n * int(g.groups))
 	run := int(g.positions) * size
-	for i := 0; len(src) > 0; i++ {
-		group := src[:n*size]
-		mean, scale := k.statistics(group, n)
-		if g.positions <= shortRun {
-			t.NormalizeRow[k.t.Kind()](dst[:len(group)], group, mean, scale, weight[i*n:(i+1)*n], bias[i*n:(i+1)*n])
-		} else {
+	for first := 0; len(src) > 0; first += some {
+		groups := src[:min(some*n*size, len(src))]
+		mean, scale := of.of(groups)
+		for j := range mean {
+			i, at, to := first+j, j*n*size, (j+1)*n*size
+			if g.positions <= shortRun {
+				t.NormalizeRows[kind](dst[at:to], groups[at:to], mean[j:j+1], scale[j:j+1], weight[i*n:(i+1)*n], bias[i*n:(i+1)*n])
+				continue
+			}
 			for c := range int(g.channels) {
-				at := i*int(g.channels) + c
-				t.Normalize[k.t.Kind()](dst[c*run:(c+1)*run], group[c*run:(c+1)*run], mean, float64(scale*weight[at]), bias[at])
+				at, of := at+c*run, i*int(g.channels)+c
+				t.Normalize[kind](dst[at:at+run], groups[at:at+run], mean[j], float64(scale[j]*weight[of]), bias[of])
 			}
 		}
-		dst, src = dst[len(group):], src[len(group):]
+		dst, src = dst[len(groups):], src[len(groups):]
 	}
 }
 

@@ -105,17 +105,32 @@ func rowOperand(what string, w graph.Array, row shape.Shape, x graph.Array) (gra
 func (k rowNorm) rows(x, weight, bias graph.Array) graph.Array {
 	k.t = x.DType()
 	size := k.t.Size()
-	return eachRowWith("norm", x, affine(weight, bias, int64(x.Shape()[1])), normFlops, func(dst, src []byte, cols int, columns [][]float64) {
-		for ; len(src) > 0; dst, src = dst[cols*size:], src[cols*size:] {
-			row := src[:cols*size]
-			mean, scale := k.statistics(row, cols)
+	n := x.Shape()[1]
+	columns := affine(weight, bias, int64(n))
+	if columns == nil && n <= shortRowLen { // one loop over many rows
+		columns = []graph.Array{filled(1, int64(n)), filled(0, int64(n))}
+	}
+	some := k.rowsAtATime(n)
+	r := eachRowWith("norm", x, columns, normFlops, func(dst, src []byte, cols int, columns [][]float64) {
+		buf := graph.GetBuffer(int64(rowBuffers * some * 8))
+		defer graph.PutBuffer(buf)
+		of := k.statistics(cols, buf)
+		for len(src) > 0 {
+			n := min(some*cols*size, len(src))
+			mean, scale := of.of(src[:n])
 			if columns == nil {
-				kernel.Active().Normalize[k.t.Kind()](dst[:len(row)], row, mean, scale, 0)
+				for i, mean := range mean {
+					at, to := i*cols*size, (i+1)*cols*size
+					kernel.Active().Normalize[k.t.Kind()](dst[at:to], src[at:to], mean, scale[i], 0)
+				}
 			} else {
-				kernel.Active().NormalizeRow[k.t.Kind()](dst[:len(row)], row, mean, scale, columns[0], columns[1])
+				kernel.Active().NormalizeRows[k.t.Kind()](dst[:n], src[:n], mean, scale, columns[0], columns[1])
 			}
+			dst, src = dst[n:], src[n:]
 		}
 	})
+	r.spare = int64(rowBuffers * some * 8 / size)
+	return r
 }
 
 // affine is a weight and a bias, n numbers each, if there is either.

@@ -30,17 +30,52 @@ func standard(epsilon float64) func(squares, n float64) float64 {
 // a sum.
 const normFlops = 12
 
-// statistics gives what is taken off n numbers, and the factor for them.
-func (k rowNorm) statistics(row []byte, n int) (mean, scale float64) {
-	moments, count := kernel.Active().Moments[k.t.Kind()], float64(n)
-	sum, squares := moments(row, 0)
-	if !k.centred {
-		return 0, k.scale(squares, count)
+// rowStatistics give the mean that is taken off each row and the factor for it, for
+// as many rows at a time as stay in the first-level cache.
+type rowStatistics struct {
+	k    rowNorm
+	cols int
+	buf  []float64 // rowBuffers rows of a number for each row at a time
+}
+
+// rowBuffers are the numbers for each row that rowStatistics have room for: the
+// mean, the scale, and the sum.
+const rowBuffers = 3
+
+// rowsAtATime is the number of rows of cols elements that rowStatistics take.
+func (k rowNorm) rowsAtATime(cols int) int { return max(1, min(64, cacheLen/max(cols, 1))) }
+
+// cacheLen is the elements of rows that stay in the first-level cache beside what
+// they are normalised by.
+const cacheLen = 4096
+
+func (k rowNorm) statistics(cols int, buf []byte) rowStatistics {
+	return rowStatistics{k, cols, kernel.View[float64](buf)}
+}
+
+// of computes those of rows.
+func (r rowStatistics) of(rows []byte) (mean, scale []float64) {
+	t, kind, count, n := kernel.Active(), r.k.t.Kind(), float64(r.cols), len(rows)/r.k.t.Size()/r.cols
+	at := len(r.buf) / rowBuffers
+	mean, scale, sums := r.buf[:n], r.buf[at:at+n], r.buf[2*at:2*at+n]
+	if !r.k.centred {
+		clear(mean)
+		t.RowSquares[kind](scale, rows)
+		for i, squares := range scale {
+			scale[i] = r.k.scale(squares, count)
+		}
+		return mean, scale
 	}
-	about := sum / count // the mean, but for rounding
-	sum, squares = moments(row, about)
-	off := sum / count
-	return about + off, k.scale(max(squares-float64(off*sum), 0), count)
+	t.RowSums[kind](mean, rows)
+	for i := range mean {
+		mean[i] /= count // the mean, but for rounding
+	}
+	t.RowMoments[kind](sums, scale, rows, mean)
+	for i, squares := range scale {
+		off := sums[i] / count
+		mean[i], scale[i] = mean[i]+off, r.k.scale(max(squares-float64(off*sums[i]), 0), count)
+	}
+	return mean, scale
 }
 
 // columnBuffers are the numbers for each column that columnStatistics have room

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -10,20 +12,16 @@ import (
 // float64, and rounded.
 func (s isa) norms() {
 	for _, of := range []number{f32, f64} {
-		s.moments(of)
+		s.rowMoments(of, "rowSums", "sums[r] is the sum of row r of x", true, false)
+		s.rowMoments(of, "rowSquares", "squares[r] is the sum of the squares of row r of x", false, true)
+		s.rowMoments(of, "rowMoments", "sums[r] and squares[r] are those of x[r,c]-about[r]", true, true)
 		s.momentsRows(of)
+		s.normalizeRows(of)
 		s.normalize(of, "normalize", "dst = (src-mean)·scale + bias", nil, []string{"mean", "scale", "bias"},
 			func(v reg.VecVirtual, by []reg.VecVirtual, _ []Mem) {
 				VSUBPD(by[0], v, v)
 				VMULPD(by[1], v, v)
 				VADDPD(by[2], v, v)
-			})
-		s.normalize(of, "normalizeRow", "dst = (src-mean)·scale·weight + bias", []string{"weight", "bias"}, []string{"mean", "scale"},
-			func(v reg.VecVirtual, by []reg.VecVirtual, columns []Mem) {
-				VSUBPD(by[0], v, v)
-				VMULPD(by[1], v, v)
-				VMULPD(columns[0], v, v)
-				VADDPD(columns[1], v, v)
 			})
 		s.normalize(of, "normalizeCols", "dst = (src-mean)·scale + bias", []string{"mean", "scale", "bias"}, nil,
 			func(v reg.VecVirtual, _ []reg.VecVirtual, columns []Mem) {
@@ -75,36 +73,297 @@ func (s isa) normalize(of number, name, doc string, columns, numbers []string, b
 	})
 }
 
-// moments adds n blocks of 16 numbers, less one, and their squares to the 16
-// lanes of either, all of which are in registers. n isn't 0.
-func (s isa) moments(of number) {
-	TEXT("moments"+s.name+of.name, NOSPLIT, "func(lanes *float64, x *byte, n int, about float64)")
-	Pragma("noescape")
-	Doc("lanes[j] += x[16·i+j]-about and lanes[16+j] += (x[16·i+j]-about)², for n blocks i of 16 elements, in order.")
-	lanes, x, n := Load(Param("lanes"), GP64()), Load(Param("x"), GP64()), Load(Param("n"), GP64())
-	about := s.weight(f64, "about")
-	const count = 16
-	each := s.bytes / 8
-	var acc []reg.VecVirtual // of the sums, then of the squares
-	for i := 0; i < 2*count; i += each {
-		v := s.vector()
-		VMOVUPD(Mem{Base: lanes, Disp: 8 * i}, v)
-		acc = append(acc, v)
+// blockLen is the numbers of a row that a loop over rows takes at a time, in so many lanes.
+const blockLen = 16
+
+// tail is the mask of what a row has beyond its blocks.
+type tail struct {
+	isa
+	n     reg.GPVirtual  // numbers, fewer than blockLen
+	keep  []reg.Register // AVX512: the mask of each vector of float64
+	masks reg.GPVirtual  // AVX2: as many ones as there are numbers, then zeros, in 32 bits each
+}
+
+// split gives a row's blocks and its tail.
+func (s isa) split(cols reg.Register) (blocks reg.GPVirtual, t tail) {
+	t = tail{isa: s, n: GP64()}
+	MOVQ(cols, t.n)
+	ANDQ(U8(blockLen-1), t.n)
+	blocks = GP64()
+	MOVQ(cols, blocks)
+	SHRQ(U8(4), blocks)
+	if s.bytes == 64 {
+		ones, low, high := GP64(), K(), K()
+		MOVQ(t.n, reg.RCX)
+		MOVQ(U32(1), ones)
+		SHLQ(reg.CL, ones)
+		DECQ(ones)
+		KMOVW(ones.As32(), low)
+		KSHIFTRW(U8(8), low, high)
+		t.keep = []reg.Register{low, high}
+		return blocks, t
 	}
-	Label("loop")
-	for i := range count / each {
-		d := s.widened(of, Mem{Base: x, Disp: i * each * of.bytes})
-		VSUBPD(about, d, d)
-		VADDPD(d, acc[i], acc[i])
-		VMULPD(d, d, d)
-		VADDPD(d, acc[count/each+i], acc[count/each+i])
+	end := GP64()
+	t.masks = GP64()
+	LEAQ(tailMasks().Offset(4*blockLen), t.masks)
+	MOVQ(t.n, end)
+	SHLQ(U8(2), end)
+	SUBQ(end, t.masks)
+	return blocks, t
+}
+
+// tailMasks are ones for a block and zeros for another.
+func tailMasks() Mem {
+	m, ok := constants["tailMasks"]
+	if !ok {
+		m = GLOBL("tailMasks", RODATA|NOPTR)
+		for i := range 2 * blockLen {
+			bits := U32(0)
+			if i < blockLen {
+				bits = 1<<32 - 1
+			}
+			DATA(4*i, bits)
+		}
+		constants["tailMasks"] = m
 	}
-	ADDQ(U32(count*of.bytes), x)
+	return m
+}
+
+// mask is AVX2's for vector i of numbers of so many bytes.
+func (t tail) mask(bytes, i int) reg.VecVirtual {
+	at := Mem{Base: t.masks, Disp: 16 * i}
+	if bytes == 4 {
+		m := XMM()
+		VMOVDQU(at, m)
+		return m
+	}
+	m := YMM()
+	VPMOVSXDQ(at, m)
+	return m
+}
+
+// load widens what there is of vector i of a block; the rest is 0.
+func (t tail) load(of number, x Mem, i int) reg.VecVirtual {
+	v := t.vector()
+	switch {
+	case of.bytes == 8 && t.bytes == 64:
+		VMOVUPD_Z(x, t.keep[i], v)
+	case of.bytes == 8:
+		VMASKMOVPD(x, t.mask(8, i), v)
+	case t.bytes == 64:
+		VCVTPS2PD_Z(x, t.keep[i], v)
+	default:
+		VMASKMOVPS(x, t.mask(4, i), v.AsX())
+		VCVTPS2PD(v.AsX(), v)
+	}
+	return v
+}
+
+// sub is v - by of vector i, and 0 where there is none.
+func (t tail) sub(by, v reg.VecVirtual, i int) {
+	if t.bytes == 64 {
+		VSUBPD_Z(by, v, t.keep[i], v)
+		return
+	}
+	VSUBPD(by, v, v)
+	VANDPD(t.mask(8, i), v, v)
+}
+
+// store rounds what there is of vector i.
+func (t tail) store(of number, v reg.VecVirtual, dst Mem, i int) {
+	switch {
+	case of.bytes == 8 && t.bytes == 64:
+		VMOVUPD(v, t.keep[i], dst)
+	case of.bytes == 8:
+		VMASKMOVPD(v, t.mask(8, i), dst)
+	case t.bytes == 64:
+		t.narrow(v)
+		VMOVUPS(v.AsY(), t.keep[i], dst)
+	default:
+		t.narrow(v)
+		VMASKMOVPS(v.AsX(), t.mask(4, i), dst)
+	}
+}
+
+// eachBlock writes the loop over a row: block is given a nil tail or the last
+// block's. advance moves its pointers on by a number of elements.
+func eachBlock(blocks reg.Register, t tail, block func(t *tail), advance func(n Op)) {
+	n := GP64()
+	MOVQ(blocks, n)
+	TESTQ(n, n)
+	JZ(LabelRef("tail"))
+	Label("block")
+	block(nil)
+	advance(U32(blockLen))
 	DECQ(n)
-	JNZ(LabelRef("loop"))
-	for i, v := range acc {
-		VMOVUPD(v, Mem{Base: lanes, Disp: i * s.bytes})
+	JNZ(LabelRef("block"))
+	Label("tail")
+	TESTQ(t.n, t.n)
+	JZ(LabelRef("end"))
+	block(&t)
+	advance(t.n)
+	Label("end")
+}
+
+// rowMoments sums each of some rows, one or more, in 16 lanes, all of which are in
+// registers. Rows don't wait for each other, so that the processor begins the next
+// while the lanes of one are combined.
+func (s isa) rowMoments(of number, name, doc string, sums, squares bool) {
+	about := sums && squares
+	params := ""
+	if sums {
+		params += "sums, "
 	}
+	if squares {
+		params += "squares, "
+	}
+	if about {
+		params += "about, "
+	}
+	TEXT(name+s.name+of.name, NOSPLIT, "func("+strings.TrimSuffix(params, ", ")+" *float64, x *byte, cols, rows int)")
+	Pragma("noescape")
+	Doc(doc + ", in 16 lanes, combined by halves.")
+	var to []reg.Register
+	if sums {
+		to = append(to, Load(Param("sums"), GP64()))
+	}
+	if squares {
+		to = append(to, Load(Param("squares"), GP64()))
+	}
+	var from reg.Register
+	var by reg.VecVirtual
+	if about {
+		from, by = Load(Param("about"), GP64()), s.vector()
+	}
+	x, cols, rows := Load(Param("x"), GP64()), Load(Param("cols"), GP64()), Load(Param("rows"), GP64())
+	blocks, last := s.split(cols)
+	each := s.bytes / 8
+	acc := make([][]reg.VecVirtual, len(to))
+	for k := range acc {
+		for range blockLen / each {
+			acc[k] = append(acc[k], s.vector())
+		}
+	}
+	Label("row")
+	for _, lanes := range acc {
+		for _, v := range lanes {
+			s.zero(v)
+		}
+	}
+	if about {
+		VBROADCASTSD(Mem{Base: from}, by)
+		ADDQ(U8(8), from)
+	}
+	eachBlock(blocks, last, func(t *tail) {
+		for i := range blockLen / each {
+			at := Mem{Base: x, Disp: i * each * of.bytes}
+			var d reg.VecVirtual
+			if t != nil {
+				d = t.load(of, at, i)
+			} else {
+				d = s.widened(of, at)
+			}
+			if about && t != nil {
+				t.sub(by, d, i)
+			} else if about {
+				VSUBPD(by, d, d)
+			}
+			if sums {
+				VADDPD(d, acc[0][i], acc[0][i])
+			}
+			if squares {
+				VMULPD(d, d, d)
+				VADDPD(d, acc[len(acc)-1][i], acc[len(acc)-1][i])
+			}
+		}
+	}, func(n Op) { advance(x, n, of.bytes) })
+	for k, lanes := range acc {
+		v := lanes[0]
+		for n := len(lanes) / 2; n > 0; n /= 2 {
+			for j := range n {
+				VADDPD(lanes[j+n], lanes[j], lanes[j])
+			}
+		}
+		if s.bytes == 64 {
+			high := YMM()
+			VEXTRACTF64X4(U8(1), v, high)
+			VADDPD(high, v.AsY(), v.AsY())
+		}
+		high := XMM()
+		VEXTRACTF128(U8(1), v.AsY(), high)
+		VADDPD(high, v.AsX(), v.AsX())
+		VUNPCKHPD(v.AsX(), v.AsX(), high)
+		VADDSD(high, v.AsX(), v.AsX())
+		VMOVSD(v.AsX(), Mem{Base: to[k]})
+		ADDQ(U8(8), to[k])
+	}
+	DECQ(rows)
+	JNZ(LabelRef("row"))
+	VZEROUPPER()
+	RET()
+}
+
+// advance adds n numbers of so many bytes to a pointer.
+func advance(p reg.Register, n Op, bytes int) {
+	if fixed, ok := n.(U32); ok {
+		ADDQ(fixed*U32(bytes), p)
+		return
+	}
+	LEAQ(Mem{Base: p, Index: n.(reg.Register), Scale: uint8(bytes)}, p)
+}
+
+// normalizeRows normalises some rows, one or more, each by its numbers and by
+// those of the columns.
+func (s isa) normalizeRows(of number) {
+	TEXT("normalizeRows"+s.name+of.name, NOSPLIT, "func(dst, src *byte, mean, scale, weight, bias *float64, cols, rows int)")
+	Pragma("noescape")
+	Doc("dst[r,c] = (src[r,c]-mean[r])·scale[r]·weight[c] + bias[c].")
+	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
+	mean, scale := Load(Param("mean"), GP64()), Load(Param("scale"), GP64())
+	weight, bias := Load(Param("weight"), GP64()), Load(Param("bias"), GP64())
+	cols, rows := Load(Param("cols"), GP64()), Load(Param("rows"), GP64())
+	blocks, last := s.split(cols)
+	each := s.bytes / 8
+	by, factor, w, b := s.vector(), s.vector(), GP64(), GP64()
+	Label("row")
+	VBROADCASTSD(Mem{Base: mean}, by)
+	VBROADCASTSD(Mem{Base: scale}, factor)
+	ADDQ(U8(8), mean)
+	ADDQ(U8(8), scale)
+	MOVQ(weight, w)
+	MOVQ(bias, b)
+	eachBlock(blocks, last, func(t *tail) {
+		for i := range blockLen / each {
+			at := func(base reg.Register, bytes int) Mem { return Mem{Base: base, Disp: i * each * bytes} }
+			if t != nil {
+				v := t.load(of, at(src, of.bytes), i)
+				VSUBPD(by, v, v)
+				VMULPD(factor, v, v)
+				VMULPD(t.load(f64, at(w, 8), i), v, v)
+				VADDPD(t.load(f64, at(b, 8), i), v, v)
+				t.store(of, v, at(dst, of.bytes), i)
+				continue
+			}
+			v := s.widened(of, at(src, of.bytes))
+			VSUBPD(by, v, v)
+			VMULPD(factor, v, v)
+			VMULPD(at(w, 8), v, v)
+			VADDPD(at(b, 8), v, v)
+			if of.bytes == 8 {
+				VMOVUPD(v, at(dst, 8))
+				continue
+			}
+			s.narrow(v)
+			VMOVUPS(s.half(v), at(dst, 4))
+		}
+	}, func(n Op) {
+		advance(src, n, of.bytes)
+		advance(dst, n, of.bytes)
+		advance(w, n, 8)
+		advance(b, n, 8)
+	})
+	DECQ(rows)
+	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
 }
