@@ -12,6 +12,7 @@ func (t *Table) fillNormalize() {
 	t.PowerRows[dtype.KindFloat32] = powerRows[float32]
 	t.PowerRows[dtype.KindFloat64] = powerRows[float64]
 	t.FoldNormRows[dtype.KindFloat64] = foldNormRows
+	t.Standardize = standardize
 	fillNorms[float32](t)
 	fillNorms[float64](t)
 }
@@ -127,6 +128,14 @@ func powerRows[F Float](dst, src []byte, cols int) {
 			d[c] = F(math.Copysign(math.Sqrt(math.Abs(float64(v))), float64(v)) / length)
 		}
 		d, s = d[cols:], s[cols:]
+	}
+}
+
+func standardize(mean, scale, sums []float64, count, epsilon float64) {
+	for i, sum := range sums {
+		off := sum / count
+		mean[i] += off
+		scale[i] = 1 / math.Sqrt(max(scale[i]-float64(off*sum), 0)/count+epsilon)
 	}
 }
 

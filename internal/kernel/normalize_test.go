@@ -145,6 +145,45 @@ func TestNormalizeRows(t *testing.T) {
 	})
 }
 
+// TestStandardize compares with the definition in Table, word for word, over all
+// numbers around a vector, with squares that rounding makes negative, a NaN and
+// infinity.
+func TestStandardize(t *testing.T) {
+	eachTable(t, func(t *testing.T, table *Table) {
+		rng := rand.New(rand.NewPCG(17, 18))
+		for n := range 40 {
+			acc, unharmed := guarded(2 * n * 8)
+			mean, scale, sums := View[float64](acc)[:n], View[float64](acc)[n:], make([]float64, n)
+			wantMean, wantScale := make([]float64, n), make([]float64, n)
+			for i := range n {
+				mean[i], sums[i] = rng.NormFloat64(), rng.NormFloat64()
+				scale[i] = 5 * rng.Float64()
+				switch i % 7 {
+				case 1:
+					scale[i] = sums[i] * sums[i] / 100 // less than the product
+				case 3:
+					scale[i] = math.NaN()
+				case 5:
+					scale[i] = math.Inf(1)
+				}
+				off := sums[i] / 48
+				wantMean[i] = mean[i] + off
+				v := scale[i] - float64(off*sums[i])
+				if v < 0 {
+					v = 0
+				}
+				wantScale[i] = 1 / math.Sqrt(v/48+1e-5)
+			}
+			table.Standardize(mean, scale, sums, 48, 1e-5)
+			compare(t, testCase{dst: dtype.Float64}, Bytes(mean), Bytes(wantMean), nil)
+			compare(t, testCase{dst: dtype.Float64}, Bytes(scale), Bytes(wantScale), nil)
+			if !unharmed() {
+				t.Fatalf("%d numbers: wrote outside", n)
+			}
+		}
+	})
+}
+
 // TestMomentsRows compares with the definition in Table, word for word, over all
 // numbers of columns around a strip, between canaries, and with a NaN.
 func TestMomentsRows(t *testing.T) {

@@ -20,6 +20,16 @@ func (t *Table) vectorizeNorms(set int) {
 	vectorizeMomentsRows[float32](t, []momentsStrip{momentsRowsAVX512F32, momentsRowsAVX2F32}[1-set:])
 	vectorizeMomentsRows[float64](t, []momentsStrip{momentsRowsAVX512F64, momentsRowsAVX2F64}[1-set:])
 	lanes := widths[set] / 8
+	step := [2]func(mean, scale, sums *byte, n int, count, epsilon float64){standardizeAVX2, standardizeAVX512}[set]
+	t.Standardize = func(mean, scale, sums []float64, count, epsilon float64) {
+		if n := len(sums) / lanes; n > 0 {
+			whole := n * lanes
+			_, _ = mean[whole-1], scale[whole-1]
+			step(&Bytes(mean)[0], &Bytes(scale)[0], &Bytes(sums)[0], n, count, epsilon)
+			mean, scale, sums = mean[whole:], scale[whole:], sums[whole:]
+		}
+		standardize(mean, scale, sums, count, epsilon)
+	}
 	for k, steps := range map[dtype.Kind][2]func(dst, src *byte, n int, mean, scale, bias float64){
 		dtype.KindFloat32: {normalizeAVX2F32, normalizeAVX512F32},
 		dtype.KindFloat64: {normalizeAVX2F64, normalizeAVX512F64},

@@ -4,6 +4,11 @@
 
 package kernel
 
+// off = sums/count, mean += off, scale = 1/√(max(scale-off·sums, 0)/count + epsilon), n vectors.
+//
+//go:noescape
+func standardizeAVX512(mean *byte, scale *byte, sums *byte, n int, count float64, epsilon float64)
+
 // sums[r] is the sum of row r of x, in 16 lanes, combined by halves.
 //
 //go:noescape
@@ -73,6 +78,11 @@ func normalizeAVX512F64(dst *byte, src *byte, n int, mean float64, scale float64
 //
 //go:noescape
 func normalizeColsAVX512F64(dst *byte, src *byte, mean *byte, scale *byte, bias *byte, n int)
+
+// off = sums/count, mean += off, scale = 1/√(max(scale-off·sums, 0)/count + epsilon), n vectors.
+//
+//go:noescape
+func standardizeAVX2(mean *byte, scale *byte, sums *byte, n int, count float64, epsilon float64)
 
 // sums[r] is the sum of row r of x, in 16 lanes, combined by halves.
 //

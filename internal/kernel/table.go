@@ -219,6 +219,16 @@ type Table struct {
 	RowSums    [dtype.NumKinds]func(sums []float64, x []byte)
 	RowSquares [dtype.NumKinds]func(squares []float64, x []byte)
 
+	// Standardize makes of RowMoments, of rows of count elements about means that are
+	// rounded, what these are normalised by, scale being the sums of squares before:
+	//
+	//	off := sums[i]/count
+	//	mean[i] += off
+	//	scale[i] = 1/sqrt(max(scale[i]-off*sums[i], 0)/count + epsilon)
+	//
+	// for all i of sums, every step rounded.
+	Standardize func(mean, scale, sums []float64, count, epsilon float64)
+
 	// MomentsRows computes, with cols = len(sums) and x rows of cols elements of
 	// float32 or float64, d being x[r*cols+c]-about[c],
 	//

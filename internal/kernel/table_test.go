@@ -40,6 +40,7 @@ var ownTests = map[string]func(*testing.T){
 	"RowSums":      TestRowMoments,
 	"RowSquares":   TestRowMoments,
 	"MomentsRows":  TestMomentsRows,
+	"Standardize":  TestStandardize,
 	"rowCopiers":   TestCopyRows,
 	"squares":      TestTranspose,
 	"folder":       TestChecksum,

@@ -86,7 +86,7 @@ func (g grouping) rows(x, weight, bias graph.Array, epsilon float64) graph.Array
 	if g.blocks < outerMax { // too few for workers to share what computes them
 		x = graph.MaterializeSmall(x)
 	}
-	k := rowNorm{centred: true, scale: standard(epsilon), t: x.DType()}
+	k := rowNorm{centred: true, scales: standard(epsilon), t: x.DType()}
 	if g.last {
 		return g.lastRows(k, x, weight, bias)
 	}

@@ -26,19 +26,23 @@ type NormOptions struct {
 // or float64 and promote; statistics are of float64, and the result is rounded
 // once to float32, or stays so.
 func LayerNorm(x graph.Array, o NormOptions) (graph.Array, error) {
-	return rowNorm{centred: true, scale: standard(o.Epsilon)}.normalize(x, o)
+	return rowNorm{centred: true, scales: standard(o.Epsilon)}.normalize(x, o)
 }
 
 // RMSNorm is x / sqrt(mean of x² + Epsilon) · Weight + Bias, likewise, as
 // torch.nn.RMSNorm (Zhang & Sennrich 2019).
 func RMSNorm(x graph.Array, o NormOptions) (graph.Array, error) {
-	return rowNorm{scale: standard(o.Epsilon)}.normalize(x, o)
+	return rowNorm{scales: standard(o.Epsilon)}.normalize(x, o)
 }
 
 // L2Normalize is x / max(length, Epsilon) · Weight + Bias, likewise, the length
 // being the root of the sum of x², as torch.nn.functional.normalize.
 func L2Normalize(x graph.Array, o NormOptions) (graph.Array, error) {
-	return rowNorm{scale: func(squares, _ float64) float64 { return 1 / max(math.Sqrt(squares), o.Epsilon) }}.normalize(x, o)
+	return rowNorm{scales: func(_, squares, _ []float64, _ float64) {
+		for i, v := range squares {
+			squares[i] = 1 / max(math.Sqrt(v), o.Epsilon)
+		}
+	}}.normalize(x, o)
 }
 
 func (k rowNorm) normalize(x graph.Array, o NormOptions) (graph.Array, error) {
@@ -190,10 +194,10 @@ func (k rowNorm) longRows(x, weight, bias graph.Array) graph.Array {
 	}
 	mean, squares := grouping{blocks: int64(s[0]), groups: 1, channels: 1, positions: int64(s[1])}.moments(x, k.centred)
 	scale := mapTo("norm", dtype.Float64, squares, func(dst, src []byte) {
-		d := kernel.View[float64](dst)
-		for i, v := range kernel.View[float64](src) {
-			d[i] = k.scale(v, float64(s[1]))
-		}
+		copy(dst, src)
+		scale := kernel.View[float64](dst)
+		zeros := make([]float64, len(scale)) // the sums about the mean, which isn't used here
+		k.scales(zeros, scale, zeros, float64(s[1]))
 	})
 	y := channelRuns{blocks: 1, n: int64(s[0]), inner: int64(s[1])}.apply(x, mean, scale, filled(0, int64(s[0])))
 	with := func(op string, v graph.Array, loops *[dtype.NumKinds]kernel.Loop3) {

@@ -136,7 +136,7 @@ func TestUnitOffsetAndActivation(t *testing.T) {
 // Rows too long to be held are normalised by statistics that come first: the
 // same, whatever their length.
 func TestLongRows(t *testing.T) {
-	for kind, k := range map[string]rowNorm{"layer": {centred: true, scale: standard(1e-3)}, "rms": {scale: standard(1e-3)}} {
+	for kind, k := range map[string]rowNorm{"layer": {centred: true, scales: standard(1e-3)}, "rms": {scales: standard(1e-3)}} {
 		for _, as := range []dtype.Type{dtype.Float32, dtype.Float64} {
 			for with := range 4 {
 				t.Run(fmt.Sprintf("%s/%v/%d", kind, as, with), func(t *testing.T) {

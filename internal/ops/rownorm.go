@@ -1,7 +1,6 @@
 package ops
 
 import (
-	"math"
 	"slices"
 
 	"fusectl/internal/dtype"
@@ -9,10 +8,11 @@ import (
 )
 
 // rowNorm says by what rows are normalised: the mean is taken off or not, and
-// scale is the factor for n numbers whose squares, after that, have such a sum.
+// scales makes factors of the sums of n squares each after that; what sums differ
+// by from a mean's is taken off them, too, and added to the mean.
 type rowNorm struct {
 	centred bool
-	scale   func(squares, n float64) float64
+	scales  func(mean, squares, sums []float64, n float64)
 	t       dtype.Type // of the numbers
 }
 
@@ -21,8 +21,10 @@ type rowNorm struct {
 const longRow = 1 << 20
 
 // standard divides by the root of the mean of the squares.
-func standard(epsilon float64) func(squares, n float64) float64 {
-	return func(squares, n float64) float64 { return 1 / math.Sqrt(squares/n+epsilon) }
+func standard(epsilon float64) func(mean, squares, sums []float64, n float64) {
+	return func(mean, squares, sums []float64, n float64) {
+		kernel.Active().Standardize(mean, squares, sums, n, epsilon)
+	}
 }
 
 // normFlops is the operations for an element of a row: its difference from a
@@ -58,23 +60,18 @@ func (r rowStatistics) of(rows []byte) (mean, scale []float64) {
 	t, kind, count, n := kernel.Active(), r.k.t.Kind(), float64(r.cols), len(rows)/r.k.t.Size()/r.cols
 	at := len(r.buf) / rowBuffers
 	mean, scale, sums := r.buf[:n], r.buf[at:at+n], r.buf[2*at:2*at+n]
-	if !r.k.centred {
-		clear(mean)
-		t.RowSquares[kind](scale, rows)
-		for i, squares := range scale {
-			scale[i] = r.k.scale(squares, count)
+	if r.k.centred {
+		t.RowSums[kind](mean, rows)
+		for i := range mean {
+			mean[i] /= count // the mean, but for rounding
 		}
-		return mean, scale
+		t.RowMoments[kind](sums, scale, rows, mean)
+	} else {
+		clear(mean)
+		clear(sums)
+		t.RowSquares[kind](scale, rows)
 	}
-	t.RowSums[kind](mean, rows)
-	for i := range mean {
-		mean[i] /= count // the mean, but for rounding
-	}
-	t.RowMoments[kind](sums, scale, rows, mean)
-	for i, squares := range scale {
-		off := sums[i] / count
-		mean[i], scale[i] = mean[i]+off, r.k.scale(max(squares-float64(off*sums[i]), 0), count)
-	}
+	r.k.scales(mean, scale, sums, count)
 	return mean, scale
 }
 
@@ -103,15 +100,10 @@ func (c columnStatistics) of(matrix []byte) {
 			mean[i] = s / count
 		}
 		c.moments(matrix)
+	} else {
+		clear(sums)
 	}
-	for i, squares := range scale {
-		off := 0.0
-		if c.k.centred {
-			off = sums[i] / count
-			squares = max(squares-float64(off*sums[i]), 0)
-		}
-		mean[i], scale[i] = mean[i]+off, c.k.scale(squares, count)
-	}
+	c.k.scales(mean, scale, sums, count)
 }
 
 // moments sums what differs from the mean, into row 2, and its square, into row 1.

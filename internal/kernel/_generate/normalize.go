@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -11,6 +12,7 @@ import (
 // norms are the statistics of rows, and what is done by them: every step is in
 // float64, and rounded.
 func (s isa) norms() {
+	s.standardize()
 	for _, of := range []number{f32, f64} {
 		s.rowMoments(of, "rowSums", "sums[r] is the sum of row r of x", true, false)
 		s.rowMoments(of, "rowSquares", "squares[r] is the sum of the squares of row r of x", false, true)
@@ -30,6 +32,33 @@ func (s isa) norms() {
 				VADDPD(columns[2], v, v)
 			})
 	}
+}
+
+// standardize makes a factor of the sum of squares.
+func (s isa) standardize() {
+	loop("standardize"+s.name, "off = sums/count, mean += off, scale = 1/√(max(scale-off·sums, 0)/count + epsilon), n vectors.",
+		[]string{"mean", "scale", "sums"}, []int{s.bytes, s.bytes, s.bytes}, ", count, epsilon float64", func() step {
+			count, epsilon := s.weight(f64, "count"), s.weight(f64, "epsilon")
+			one, zero := s.constant64(math.Float64bits(1)), s.vector()
+			s.zero(zero)
+			return func(mean Mem, of []Mem) {
+				scale, sums, off, v := s.vector(), s.vector(), s.vector(), s.vector()
+				VMOVUPD(of[0], scale)
+				VMOVUPD(of[1], sums)
+				VDIVPD(count, sums, off)
+				VMULPD(sums, off, sums)
+				VSUBPD(sums, scale, scale)
+				VMAXPD(scale, zero, scale) // a NaN stays
+				VDIVPD(count, scale, scale)
+				VADDPD(epsilon, scale, scale)
+				VSQRTPD(scale, scale)
+				VDIVPD(scale, one, scale)
+				VMOVUPD(scale, of[0])
+				VMOVUPD(mean, v)
+				VADDPD(off, v, v)
+				VMOVUPD(v, mean)
+			}
+		})
 }
 
 // widened is as many numbers as a vector has float64s.
