@@ -35,42 +35,37 @@ func (g grouping) spread(v graph.Array, from ...int) graph.Array {
 
 // moments are the mean of each group and the sum of the squares about it, or if
 // that isn't taken off, zeros and the sum of the squares: arrays of float64,
-// [blocks·groups].
+// [blocks·groups], for which x is read once.
 func (g grouping) moments(x graph.Array, centred bool) (mean, squares graph.Array) {
-	mean = filled(0, g.blocks*g.groups)
-	if centred {
-		mean = graph.Materialize(divided(g.sum(x), float64(g.count())))
-		if x.DType() == dtype.Float64 { // what it was rounded by, so that equal numbers differ by nothing
-			off := divided(g.sum(g.less(x, mean)), float64(g.count()))
-			mean = graph.Materialize(&nary{computed{op: "add", dt: dtype.Float64, sh: mean.Shape()}, []graph.Array{mean, off}, kernel.Active().Add[dtype.KindFloat64]})
-		}
+	if !centred {
+		return filled(0, g.blocks*g.groups), g.accumulated(x, 2, summingBy(&kernel.Active().SumSquareRows))
 	}
-	multiply := kernel.Active().Mul[dtype.KindFloat64]
-	square := func(dst, src []byte) { multiply(dst, src, src) }
-	return mean, g.sum(mapTo("square", dtype.Float64, g.less(cast(x, dtype.Float64), mean), square))
+	all := graph.Materialize(g.accumulated(x, 5, moments))
+	mean = valued("mean", all, func(m kernel.Moments) float64 { return m.Mean })
+	return mean, valued("squares", all, func(m kernel.Moments) float64 { return m.Squares })
 }
 
-// sum is the sum of each group, in float64.
-func (g grouping) sum(x graph.Array) graph.Array {
-	steps := []shape.Group{{Outer: g.blocks * g.groups, Len: g.count(), Inner: 1}}
+// accumulated is each group accumulated, [blocks·groups]. flops are the operations
+// for an element.
+func (g grouping) accumulated(x graph.Array, flops int64, how func(t dtype.Type, g shape.Group) accumulate) graph.Array {
+	t, steps := x.DType(), []shape.Group{{Outer: g.blocks * g.groups, Len: g.count(), Inner: 1}}
 	if g.last {
 		steps = []shape.Group{
 			{Outer: g.blocks, Len: g.positions, Inner: g.groups * g.channels},
 			{Outer: g.blocks * g.groups, Len: g.channels, Inner: 1},
 		}
 	}
-	for _, s := range steps {
-		if s.Len > 1 {
-			x = reduce("sum", x, s, 1, summing(x.DType(), s))
+	for i, s := range steps {
+		acc := how(t, s)
+		if i > 0 {
+			if s.Len == 1 {
+				break
+			}
+			acc, flops = acc.merging(), 1
 		}
+		x = reduce("norm", x, s, flops, acc)
 	}
-	return reshape(cast(x, dtype.Float64), shape.Shape{int(g.blocks * g.groups)})
-}
-
-// less is x without the mean of its group.
-func (g grouping) less(x, mean graph.Array) graph.Array {
-	all := g.blocks * g.groups * g.channels
-	return g.runs().apply(x, g.spread(mean, int(g.blocks), int(g.groups), 1), filled(1, all), filled(0, all))
+	return reshape(x, shape.Shape{int(g.blocks * g.groups)})
 }
 
 // divided is numbers of float64 divided by n.
