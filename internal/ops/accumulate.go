@@ -149,7 +149,7 @@ func (r *reduced) Memory(n int64) int64 {
 	if r.turned {
 		cols = min(n, max(turnCols, turnLen/r.g.Len))
 	}
-	piece := max(pieceLen, pieceRows*cols)
+	piece := min(max(pieceLen, pieceRows*cols), r.x.Shape().Len())
 	size := int64(r.x.DType().Size())
 	held := piece*size + cols*r.state + graph.MemoryOf(r.x, piece)
 	if r.turned {
@@ -454,4 +454,14 @@ func best(t dtype.Type, least bool) accumulate {
 		}
 	}
 	return how
+}
+
+// valued is x, accumulators T, as float64.
+func valued[T any](op string, x graph.Array, value func(T) float64) graph.Array {
+	return mapTo(op, dtype.Float64, x, func(dst, src []byte) {
+		d := kernel.View[float64](dst)
+		for i, v := range kernel.View[T](src) {
+			d[i] = value(v)
+		}
+	})
 }

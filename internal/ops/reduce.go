@@ -217,16 +217,6 @@ func (r *reducing) accumulated(x graph.Array, flops int64, how func(t dtype.Type
 	return x
 }
 
-// valued is x, accumulators T, as float64.
-func valued[T any](op string, x graph.Array, value func(T) float64) graph.Array {
-	return mapTo(op, dtype.Float64, x, func(dst, src []byte) {
-		d := kernel.View[float64](dst)
-		for i, v := range kernel.View[T](src) {
-			d[i] = value(v)
-		}
-	})
-}
-
 // function is an elementwise function of x, of float64.
 func function(name string, x graph.Array, p ...float64) graph.Array {
 	return mapTo(name, dtype.Float64, x, kernel.Active().Activation(name, dtype.KindFloat64, p...))
