@@ -51,6 +51,7 @@ func TestMemoryIsPredicted(t *testing.T) {
 	}
 	for file, shape := range map[string]string{
 		"c2.npy": "1,512,512,64", "c3.npy": "1,256,256,64", "c4.npy": "1,128,128,64", "s.npy": "4096,64", "w.npy": "64,64", "k.npy": "3,3,64,16", "k2.npy": "3,3,16,16",
+		"long.npy": "1,300000,32", "k5.npy": "5,32,8",
 	} {
 		fusectl("random --shape "+shape, "-o", file)
 	}
@@ -87,6 +88,8 @@ func TestMemoryIsPredicted(t *testing.T) {
 		"concat --axis 0" + members("many.npz:m%02d", 40),
 		"add" + members("four.npz:m%02d", 4),
 		"conv c2.npy --weight k.npy --padding same",
+		"conv long.npy --weight k5.npy --padding causal", // lines of a plane, read in part
+		"pool long.npy --window 4",
 		"fpn c2.npy c3.npy c4.npy --lateral w.npy,w.npy,w.npy",
 		"attention s.npy",
 		"norm c2.npy --kind layer",

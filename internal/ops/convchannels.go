@@ -21,12 +21,6 @@ type channelsFirstConv struct {
 
 func (p *channelsFirstConv) patch() int64 { return int64(p.cn * p.taps()) }
 
-// lined reports whether the maps' planes are lines, and those of the result as
-// long, position by position: of these, only those asked for are read.
-func (p *channelsFirstConv) lined() bool {
-	return p.y.in == 1 && p.y.out == 1 && p.x.size == 1 && p.x.stride == 1 && p.x.before == 0 && p.x.out == p.x.in
-}
-
 // channels is a source of maps [N,C,...]: the lines of a span, of each channel.
 type channels struct {
 	source
@@ -42,10 +36,8 @@ func (p *channelsFirstConv) readChannels(ctx context.Context, plane, first, n in
 	}
 	src.width = p.x.in
 	perPlane := int64(p.y.in * p.x.in)
-	from, run := int64(src.y*src.width), int64(src.lines*src.width)
-	if p.lined() {
-		from, run, src.skip = first, n, int(first)
-	}
+	src.skip = src.from
+	from, run := int64(src.y*src.width+src.from), int64(src.lines*(src.to-src.from))
 	image, z := plane/int64(p.z.out), p.z.tap(int(plane%int64(p.z.out)), src.z)
 	ch := int64(p.ch)
 	r := graph.Region{

@@ -71,9 +71,6 @@ func (p *channelsFirstConv) Tiling() graph.Tiling {
 func (p *channelsFirstConv) Memory(n int64) int64 {
 	cols := max(n/max(p.out, 1), 1)
 	read := p.batchElements(cols, convFirstBatch)
-	if p.lined() {
-		read = min(read, cols*int64(p.ch))
-	}
 	room := int64(kernel.FillLen)
 	if p.narrow() {
 		room = p.narrowElements(cols)

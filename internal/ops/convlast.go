@@ -219,21 +219,21 @@ func (p *patchRows[T]) gather(dst []T, src *source, y, x, n, k0, k int) {
 		}
 		for r := range n {
 			if r < from || r >= to {
-				p.edge(col[r*k:r*k+m], data[line:], sx+r*stride, ch)
+				p.edge(col[r*k:r*k+m], data, line, sx+r*stride, ch)
 			}
 		}
 	}
 }
 
-// edge fills row with taps from position x of a line on, from channel number ch of the
-// first one on.
-func (p *patchRows[T]) edge(row, line []T, x, ch int) {
+// edge fills row with taps from position x of a line on, which begins with element line of
+// data, from channel number ch of the first one on.
+func (p *patchRows[T]) edge(row, data []T, line, x, ch int) {
 	for ; len(row) > 0; x, ch = x+1, 0 {
 		n := min(p.c.cn-ch, len(row))
 		if x < 0 || x >= p.c.x.in {
 			clear(row[:n])
 		} else {
-			copy(row[:n], line[x*p.c.ch+ch:])
+			copy(row[:n], data[line+x*p.c.ch+ch:])
 		}
 		row = row[n:]
 	}

@@ -144,7 +144,8 @@ type pooled struct {
 func (p *pooled) Operands(visit func(*graph.Array)) { visit(&p.maps) }
 
 func (p *pooled) Tiling() graph.Tiling {
-	return graph.Tiling{Unit: int64(p.x.out * p.ch), Size: p.tilePositions(p.maps, 1) * int64(p.ch)}
+	unit := cmp.Or(wholeUnit(p, int64(p.x.out*p.ch)), int64(p.ch))
+	return graph.Tiling{Unit: unit, Size: p.tilePositions(p.maps, 1) * int64(p.ch)}
 }
 
 func (p *pooled) Flops() int64 { return int64(p.taps()) * p.sh.Len() }
@@ -191,7 +192,7 @@ func (p *pooled) pool(ctx context.Context, dst []byte, plane, first, n int64) er
 		}
 		for z := range src.planes {
 			for ky := top; ky < bottom; ky++ {
-				line := z*src.apart + (p.y.tap(y, ky)-src.y)*src.width
+				line := z*src.apart + (p.y.tap(y, ky)-src.y)*src.width - src.skip
 				taps, each := to-from, 1 // at a time: those that lie together
 				if p.sums && p.x.dilation == 1 {
 					taps, each = 1, taps

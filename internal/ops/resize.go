@@ -117,8 +117,11 @@ func Resize(x graph.Array, size []int, o ResizeOptions) (graph.Array, error) {
 	}
 	last := first + n - 1
 	g := plane{outer: s.Product(0, last), inner: s.Product(last+1, len(s)), y: absentAxis, x: plan(last)}
-	if n > 1 {
+	switch {
+	case n > 1:
 		g.outer, g.y = s.Product(0, last-1), plan(last-1)
+	case g.inner >= leastRow: // positions of a sequence are rows, of which only those needed are read
+		g.y, g.x = g.x, absentAxis
 	}
 	if n < maxSpatial {
 		return cast(resizePlane(x, out, g, o), t), nil
@@ -161,6 +164,10 @@ func (o *ResizeOptions) check(given string) error {
 	}
 	return &graph.Error{Msg: fmt.Sprintf(msg, given)}
 }
+
+// leastRow is the elements of a position from which on a sequence is resized position by
+// position, and not as one line.
+const leastRow = 16
 
 // antialiasedCoeff is the coefficient of cubic with antialiasing, PyTorch's and TensorFlow's.
 const antialiasedCoeff = -0.5

@@ -8,6 +8,7 @@ import (
 
 	"fusectl/internal/graph"
 	"fusectl/internal/graph/graphtest"
+	"fusectl/internal/kernel"
 	"fusectl/internal/shape"
 )
 
@@ -200,5 +201,31 @@ func TestResizeOptionsAreTheirDefinition(t *testing.T) {
 			})
 			within(t, floats(y, got), []float64{3, 3, 3, 3, 3, 3}, 1e-7) // the weights sum to 1 within a rounding
 		})
+	}
+}
+
+// A sequence of wide positions is resized position by position, as the rows of a map
+// of one column are, and one of narrow positions as a line.
+func TestSequencesAreResizedAsRows(t *testing.T) {
+	for _, c := range []int{leastRow - 1, leastRow, 40} {
+		x := graphtest.Randn(1, 2, 9, c)
+		for _, o := range []ResizeOptions{{Mode: "linear"}, {Mode: "cubic"}, {Mode: "nearest"}, {Mode: "nearest-exact"}, {Mode: "linear", Antialias: true}, {Mode: "cubic", Antialias: true}} {
+			for _, size := range []int{4, 14} {
+				t.Run(fmt.Sprintf("%d/%+v/%d", c, o, size), func(t *testing.T) {
+					o.Layout = shape.NHWC
+					want := graphtest.Must(Resize(graphtest.Must(Reshape(x, shape.Shape{2, 9, 1, c})), []int{size, 1}, o))
+					got := graphtest.Result(t, func() graph.Array { return graphtest.Must(Resize(x, []int{size}, o)) })
+					w := kernel.View[float32](graphtest.Result(t, func() graph.Array { return want }))
+					for i, v := range kernel.View[float32](got) {
+						if math.Abs(float64(v-w[i])) > 1e-6 { // a line is blended in another order: 8 roundings of numbers below 2
+							t.Fatalf("element %d is %g, want %g", i, v, w[i])
+						}
+						if c >= leastRow && v != w[i] {
+							t.Fatalf("element %d is %g, want %g to the last bit", i, v, w[i])
+						}
+					}
+				})
+			}
+		}
 	}
 }

@@ -343,25 +343,33 @@ func (w *windows) spanElements(n int64) int64 {
 	if n%int64(w.x.out) != 0 {
 		rows++ // it may begin and end within a row
 	}
-	reach := int64((w.y.size-1)*w.y.dilation + 1)
-	rows = min((rows-1)*int64(w.y.stride)+reach, int64(w.y.in))
-	return int64(min(w.z.size, w.z.in)) * rows * int64(w.x.in*w.ch)
+	reach := func(a *axisWindow) int64 { return int64((a.size-1)*a.dilation + 1) }
+	rows = min((rows-1)*int64(w.y.stride)+reach(&w.y), int64(w.y.in))
+	cols := int64(w.x.in)
+	if w.y.in == 1 && w.y.out == 1 { // planes are lines, which are read in part
+		cols = min(cols, (max(n, 1)-1)*int64(w.x.stride)+reach(&w.x))
+	}
+	return int64(min(w.z.size, w.z.in)) * rows * cols * int64(w.ch)
 }
 
 // span is the lines of a map that some windows of one plane of the result lie
 // over: of those under each tap along z that is inside, [z,z+planes), the ones
-// from number y on.
-type span struct{ z, planes, y, lines int }
+// from number y on, and of these the positions [from,to): all but of a line alone.
+type span struct{ z, planes, y, lines, from, to int }
 
 // span is the span of n windows of a plane of the result.
 func (w *windows) span(plane, first, n int64) span {
-	y0, _ := w.at(first)
-	y1, _ := w.at(first + n - 1)
-	var s span
+	y0, x0 := w.at(first)
+	y1, x1 := w.at(first + n - 1)
+	s := span{to: w.x.in}
 	from, to := w.z.inside(int(plane % int64(w.z.out)))
 	s.z, s.planes = from, to-from
 	s.y = max(w.y.tap(y0, 0), 0)
 	s.lines = max(min(w.y.tap(y1, w.y.size-1)+1, w.y.in)-s.y, 0)
+	if w.y.in == 1 && y0 == y1 {
+		s.from = min(max(w.x.tap(x0, 0), 0), w.x.in-1)
+		s.to = max(min(w.x.tap(x1, w.x.size-1)+1, w.x.in), s.from+1)
+	}
 	return s
 }
 
@@ -394,14 +402,15 @@ func (s *source) line(w *windows, y, k int) (at int, inside bool) {
 func (w *windows) read(ctx context.Context, x graph.Array, plane, first, n int64) (src source, buf []byte, err error) {
 	src.span = w.span(plane, first, n)
 	src.width = w.x.in * w.ch
+	src.skip = src.from * w.ch
 	line := int64(src.width)
-	run := int64(src.lines) * line
+	run := int64(src.lines) * int64((src.to-src.from)*w.ch)
 	if run == 0 || src.planes == 0 {
 		return src, nil, nil
 	}
 	image, z := plane/int64(w.z.out), w.z.tap(int(plane%int64(w.z.out)), src.z)
 	r := graph.Region{
-		Off:  ((image*int64(w.z.in)+int64(z))*int64(w.y.in) + int64(src.y)) * line,
+		Off:  ((image*int64(w.z.in)+int64(z))*int64(w.y.in)+int64(src.y))*line + int64(src.skip),
 		Runs: int64(src.planes), Len: run, Stride: int64(w.z.dilation*w.y.in) * line,
 	}
 	size := int64(x.DType().Size())

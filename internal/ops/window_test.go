@@ -94,3 +94,32 @@ func TestPartsRefuse(t *testing.T) {
 		}
 	}
 }
+
+// Of a long line only what lies under a tile's windows is read.
+func TestLinesAreReadInPart(t *testing.T) {
+	for name, build := range map[string]func(x graph.Array) graph.Array{
+		"conv": func(x graph.Array) graph.Array {
+			return graphtest.Must(Conv(x, Weights{Kernel: graphtest.Randn(2, 5, 8, 16), Layout: Keras}, ConvOptions{Padding: Pad(2), Layout: shape.NHWC}))
+		},
+		"conv of channels first": func(x graph.Array) graph.Array {
+			return graphtest.Must(Conv(x, Weights{Kernel: graphtest.Randn(2, 16, 8, 5), Layout: Torch}, ConvOptions{Padding: Pad(2), Layout: shape.NCHW}))
+		},
+		"pool": func(x graph.Array) graph.Array {
+			return graphtest.Must(Pool(x, "average", PoolOptions{Window: Window{Size: []int{4}, Stride: []int{4}}, Layout: shape.NHWC}))
+		},
+	} {
+		dims := []int{1, 60000, 8}
+		if name == "conv of channels first" {
+			dims = []int{1, 8, 60000}
+		}
+		x := graphtest.NewPipe(graphtest.Randn(1, dims...), 1, 0)
+		graphtest.WriteAt(t, build(x), graph.Options{})
+		read := 0
+		for _, n := range x.Times {
+			read += n
+		}
+		if most := len(x.Times) * 11 / 10; read > most { // a tile also reads what its window reaches over
+			t.Errorf("%s: read %d elements, %d are there", name, read, len(x.Times))
+		}
+	}
+}
