@@ -18,7 +18,8 @@ import (
 //   - a chunk is read in pieces of pieceLen elements and accumulated row by
 //     row,
 //   - for inner = 1 and a len beyond turnMost it is accumulated piece by piece, each in
-//     lanes (see inLanes and kernel.Table.Sum); else such short rows are transposed, and
+//     lanes (see inLanes and kernel.Table.Sum); else such short rows are accumulated by a
+//     loop along them (kernel.Table.RowSums), or where there is none transposed, and
 //     accumulated as columns,
 //   - the chunks' results are accumulated in order.
 const (
@@ -55,6 +56,8 @@ type accumulate struct {
 	// Where open isn't nil, rows are added to states, of so many bytes a column: open makes them
 	// ready for rows of which it is given the first, number at, and close makes accumulators of
 	// what n rows have made of them.
+	// along, where it isn't nil, accumulates each row of several that lie in line, of one column.
+	along func(acc, rows []byte)
 	state int64
 	open  func(state, row []byte, at int64)
 	close func(acc, state []byte, n int64)
@@ -217,6 +220,10 @@ func (r *reduced) several(ctx context.Context, acc []byte, outer int64) error {
 	if err != nil {
 		return err
 	}
+	if r.turned && r.along != nil {
+		r.along(acc, data)
+		return nil
+	}
 	in, out, cols := len(data)/int(n), len(acc)/int(n), int(r.g.Inner) // of one position
 	step := 1
 	var turned []byte
@@ -311,16 +318,20 @@ func summing(t dtype.Type, g shape.Group) accumulate {
 	if lone(g) {
 		loops = &kernel.Active().Sum
 	}
-	how := sumsOf(loops[t.Kind()])
+	how := sumsOf(loops[t.Kind()], kernel.Active().RowSums[t.Kind()])
 	how.merge = func(acc, rows []byte) { loops[dtype.KindFloat64](kernel.View[float64](acc), rows) }
 	return how
 }
 
 // summingBy makes the accumulation of float64 sums by loops over rows, SumAbsRows or
-// SumSquareRows.
-func summingBy(loops *[dtype.NumKinds]func(acc []float64, x []byte)) func(t dtype.Type, g shape.Group) accumulate {
+// SumSquareRows, and by loops along them; nil where there are none.
+func summingBy(loops, along *[dtype.NumKinds]func(acc []float64, x []byte)) func(t dtype.Type, g shape.Group) accumulate {
 	return func(t dtype.Type, g shape.Group) accumulate {
-		how := sumsOf(loops[t.Kind()])
+		var line func(acc []float64, x []byte)
+		if along != nil {
+			line = along[t.Kind()]
+		}
+		how := sumsOf(loops[t.Kind()], line)
 		if lone(g) {
 			return inLanes(how, t.Size())
 		}
@@ -328,14 +339,19 @@ func summingBy(loops *[dtype.NumKinds]func(acc []float64, x []byte)) func(t dtyp
 	}
 }
 
-// sumsOf accumulates float64 sums by a loop over rows.
-func sumsOf(loop func(acc []float64, x []byte)) accumulate {
+// sumsOf accumulates float64 sums by a loop over rows, and by one along them that isn't
+// nil.
+func sumsOf(loop, along func(acc []float64, x []byte)) accumulate {
 	sum := kernel.Active().SumRows[dtype.KindFloat64]
-	return accumulate{
+	how := accumulate{
 		t: dtype.Float64, none: make([]byte, 8),
 		add:   func(acc, rows []byte, _ int64) { loop(kernel.View[float64](acc), rows) },
 		merge: func(acc, rows []byte) { sum(kernel.View[float64](acc), rows) },
 	}
+	if along != nil {
+		how.along = func(acc, rows []byte) { along(kernel.View[float64](acc), rows) }
+	}
+	return how
 }
 
 // extreme accumulates the greatest or the least element of t, by MaxRows or MinRows.

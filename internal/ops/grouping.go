@@ -38,7 +38,7 @@ func (g grouping) spread(v graph.Array, from ...int) graph.Array {
 // [blocks·groups], for which x is read once.
 func (g grouping) moments(x graph.Array, centred bool) (mean, squares graph.Array) {
 	if !centred {
-		return filled(0, g.blocks*g.groups), g.accumulated(x, 2, summingBy(&kernel.Active().SumSquareRows))
+		return filled(0, g.blocks*g.groups), g.accumulated(x, 2, summingBy(&kernel.Active().SumSquareRows, &kernel.Active().RowSquares))
 	}
 	all := graph.Materialize(g.accumulated(x, 5, moments))
 	mean = valued("mean", all, func(m kernel.Moments) float64 { return m.Mean })

@@ -318,16 +318,16 @@ func (r *reducing) variance() graph.Array {
 func (r *reducing) deviation() graph.Array { return function("sqrt", r.variance()) }
 
 func (r *reducing) magnitudes() graph.Array {
-	return r.accumulated(r.floats(), 1, summingBy(&kernel.Active().SumAbsRows))
+	return r.accumulated(r.floats(), 1, summingBy(&kernel.Active().SumAbsRows, nil))
 }
 
 func (r *reducing) squares() graph.Array {
 	if !r.x.DType().IsComplex() {
-		return r.accumulated(r.floats(), 2, summingBy(&kernel.Active().SumSquareRows))
+		return r.accumulated(r.floats(), 2, summingBy(&kernel.Active().SumSquareRows, &kernel.Active().RowSquares))
 	}
 	parts := *r
 	parts.axes = append(slices.Clone(r.axes), len(r.x.Shape()))
-	return parts.accumulated(r.pairs(), 2, summingBy(&kernel.Active().SumSquareRows))
+	return parts.accumulated(r.pairs(), 2, summingBy(&kernel.Active().SumSquareRows, &kernel.Active().RowSquares))
 }
 
 func (r *reducing) length() graph.Array { return function("sqrt", r.squares()) }
