@@ -114,13 +114,7 @@ func listed(all []ops.Activation) string {
 
 // taken says which flags an activation takes.
 func taken(a ops.Activation) string {
-	var flags []string
-	for _, p := range a.Parameters {
-		flags = append(flags, fmt.Sprintf("--%s (%.4g)", p.Name, p.Default))
-	}
-	if a.Slope {
-		flags = append(flags, "--slope")
-	}
+	flags := parameters(a)
 	if a.HasAxis() {
 		flags = append(flags, "--axis")
 	}
@@ -133,19 +127,23 @@ func taken(a ops.Activation) string {
 	return a.Name + " takes " + strings.Join(flags, ", ")
 }
 
-// signature is an activation with the flags that it takes: celu [--alpha 1].
+// signature is an activation with its parameters: celu [--alpha 1].
 func signature(a ops.Activation) string {
-	var flags []string
+	if flags := parameters(a); len(flags) > 0 {
+		return a.Name + " [" + strings.Join(flags, " ") + "]"
+	}
+	return a.Name
+}
+
+// parameters are the flags of an activation's parameters, with their defaults.
+func parameters(a ops.Activation) (flags []string) {
 	for _, p := range a.Parameters {
 		flags = append(flags, fmt.Sprintf("--%s %.4g", p.Name, p.Default))
 	}
 	if a.Slope {
 		flags = append(flags, "--slope FILE")
 	}
-	if len(flags) == 0 {
-		return a.Name
-	}
-	return a.Name + " [" + strings.Join(flags, " ") + "]"
+	return flags
 }
 
 func activationNames(which func(ops.Activation) bool) (names []string) {

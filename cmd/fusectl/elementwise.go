@@ -255,9 +255,6 @@ func (st *step) openNumbers(flag string, words list, n int) (graph.Array, error)
 			continue
 		}
 		x, err := st.open(w)
-		if err == nil {
-			x, err = ops.Reshape(x, shape.Shape{int(x.Shape().Len())})
-		}
 		if err != nil {
 			return nil, err
 		}
@@ -272,6 +269,15 @@ func (st *step) openNumbers(flag string, words list, n int) (graph.Array, error)
 		return ops.Numbers(values...), nil
 	case len(values) > 0:
 		return nil, usagef("--%s %s: want numbers or arrays, not both", flag, words.String())
+	}
+	if len(arrays) == 1 {
+		return arrays[0], nil
+	}
+	for i, x := range arrays {
+		var err error
+		if arrays[i], err = ops.Reshape(x, shape.Shape{int(x.Shape().Len())}); err != nil {
+			return nil, err
+		}
 	}
 	return ops.Concat(arrays, 0)
 }

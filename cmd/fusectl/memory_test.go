@@ -90,6 +90,9 @@ func TestMemoryIsPredicted(t *testing.T) {
 		"conv c2.npy --weight k.npy --padding same",
 		"conv long.npy --weight k5.npy --padding causal", // lines of a plane, read in part
 		"pool long.npy --window 4",
+		"resize long.npy --scale 2", // tables of each position
+		"resize long.npy --scale 2 --mode cubic",
+		"resize long.npy --scale 0.5 --antialias",
 		"fpn c2.npy c3.npy c4.npy --lateral w.npy,w.npy,w.npy",
 		"attention s.npy",
 		"norm c2.npy --kind layer",

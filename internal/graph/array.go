@@ -45,6 +45,12 @@ type Arithmetic interface {
 // Tiler is a node that prefers to be computed in tiles of a certain form.
 type Tiler interface{ Tiling() Tiling }
 
+// Tabled is a node that holds tables from when it is made, as large as its axes.
+type Tabled interface {
+	// Tables is the bytes of them.
+	Tables() int64
+}
+
 // RegionReader is an array that reads several runs at once for less than one
 // by one.
 type RegionReader interface {

@@ -26,6 +26,7 @@ type Plan struct {
 	kept    int64 // bytes of arrays that the store keeps
 	garbage int64 // bytes let go of and not collected
 	work    *progress
+	tables  int64 // bytes that nodes hold whatever is computed
 }
 
 // pipe is a source that is read ahead, with the last stage that reads it.
@@ -62,6 +63,11 @@ func NewPlan(o Options, outs ...Array) (*Plan, error) {
 	materializeCommon(p.outs, o.Memory)
 	p.keep()
 	p.findStages()
+	eachNode(p.outs, func(n Node) {
+		if t, ok := n.(Tabled); ok {
+			p.tables += t.Tables()
+		}
+	})
 	if need := p.Memory(); o.Memory > 0 && need > o.Memory {
 		e := &Error{Msg: fmt.Sprintf("needs %d bytes of memory: --memory allows %d", need, o.Memory)}
 		return nil, e.Hint("fewer --threads need less; %d bytes of it are arrays that must be held whole", p.Held())
@@ -156,7 +162,7 @@ func (p *Plan) Memory() int64 {
 			freed += SizeOf(h)
 		}
 	}
-	return p.o.Base + min(freed, collectFrom) + p.peak(func(i int, s stage) int64 { return work(s) + p.keeping(s.x) + p.ahead(i) })
+	return p.o.Base + p.tables + min(freed, collectFrom) + p.peak(func(i int, s stage) int64 { return work(s) + p.keeping(s.x) + p.ahead(i) })
 }
 
 // peak is the most that stages hold, with what each takes to compute.

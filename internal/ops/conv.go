@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"fusectl/internal/graph"
+	"fusectl/internal/shape"
 )
 
 // Conv is the convolution of a map of 1, 2 or 3 spatial axes with a kernel,
@@ -27,7 +28,7 @@ func Conv(x graph.Array, w Weights, o ConvOptions) (graph.Array, error) {
 	}
 	form, err := movesOver("a convolution", x, o.Layout, told)
 	if e := (*graph.Error)(nil); errors.As(err, &e) {
-		return nil, e.Hint("the kernel has %d spatial %s: its shape %v is read as %s", told, plural(told, "axis", "axes"), w.Kernel.Shape(), kernelAxes(w.Layout, o.Transposed, spatialNames(told)))
+		return nil, e.Hint("the kernel has %s: its shape %v is read as %s", shape.CountAxes(told, "spatial "), w.Kernel.Shape(), kernelAxes(w.Layout, o.Transposed, spatialNames(told)))
 	}
 	o.Layout = form
 	work, t, err := floatWork("a convolution", x, w)

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"unsafe"
 
 	"fusectl/internal/graph"
 	"fusectl/internal/kernel"
@@ -12,6 +13,11 @@ import (
 type cubic struct {
 	*resized
 	yTaps, xTaps []kernel.Taps // nil: an absent axis
+}
+
+// Tables counts the taps of both axes, too.
+func (c *cubic) Tables() int64 {
+	return c.resized.Tables() + int64(len(c.yTaps)+len(c.xTaps))*int64(unsafe.Sizeof(kernel.Taps{}))
 }
 
 // newCubic makes r one with coefficient a of the kernel; exclude drops taps

@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"math"
+	"unsafe"
 
 	"fusectl/internal/dtype"
 	"fusectl/internal/graph"
@@ -22,6 +23,17 @@ type filtered struct {
 type filterTaps struct {
 	first   int
 	weights []float64
+}
+
+// Tables counts the taps of both axes, too.
+func (f *filtered) Tables() int64 {
+	bytes := f.resized.Tables()
+	for _, taps := range [][]filterTaps{f.yTaps, f.xTaps} {
+		for _, t := range taps {
+			bytes += int64(unsafe.Sizeof(t)) + 8*int64(cap(t.weights))
+		}
+	}
+	return bytes
 }
 
 func (t *filterTaps) end() int { return t.first + len(t.weights) }
@@ -65,6 +77,7 @@ func newFilterTaps(centre, width, radius float64, in int, filter func(x float64)
 	centre = min(centre, float64(in))
 	t := filterTaps{first: int(max(centre-radius*width+0.5, 0))}
 	end := int(min(centre+radius*width+0.5, float64(in)))
+	t.weights = make([]float64, 0, max(end-t.first, 0))
 	sum := 0.0
 	for at := t.first; at < end; at++ {
 		w := 0.0

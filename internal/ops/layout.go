@@ -16,8 +16,8 @@ func MapForm(operation string, x graph.Array, l shape.Layout, told int) (shape.L
 		return form, nil
 	}
 	if told > 0 && len(s) != told+2 && len(s) != told+1 {
-		return "", graph.Errorf(x, "shape %v has %d %s: %s over %d spatial %s takes %d, such as %s, or %d without a batch, such as %s",
-			s, len(s), plural(len(s), "axis", "axes"), operation, told, plural(told, "axis", "axes"), told+2, l.Like(told, true), told+1, l.Like(told, false))
+		return "", graph.Errorf(x, "shape %v has %s: %s over %s takes %d, such as %s, or %d without a batch, such as %s",
+			s, shape.CountAxes(len(s), ""), operation, shape.CountAxes(told, "spatial "), told+2, l.Like(told, true), told+1, l.Like(told, false))
 	}
 	e := graph.Errorf(x, "shape %v has %d axes: layout %s names %d", s, len(s), l, len(l))
 	if spatial := max(told, len(s)-2); spatial > 0 {
@@ -25,13 +25,6 @@ func MapForm(operation string, x graph.Array, l shape.Layout, told int) (shape.L
 		return "", e.Hint("--layout %s takes it as %s", form, form.Sized(s))
 	}
 	return "", e
-}
-
-func plural(n int, one, several string) string {
-	if n == 1 {
-		return one
-	}
-	return several
 }
 
 // onBatch has f compute with a batch of maps: x, the axes of which form names, is one

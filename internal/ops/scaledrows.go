@@ -46,6 +46,17 @@ func (r *resized) Tiling() graph.Tiling {
 	return graph.Tiling{Unit: r.row(), Size: min(8*r.row(), 1<<20)}
 }
 
+// Tables is the plans of both axes.
+func (r *resized) Tables() int64 {
+	bytes := 0
+	for _, p := range []axisPlan{r.y, r.x} {
+		if !p.absent {
+			bytes += 4*len(p.lo) + 4*len(p.hi) + 8*len(p.frac)
+		}
+	}
+	return int64(bytes)
+}
+
 func (r *resized) Flops() int64 {
 	if !r.blend {
 		return 0

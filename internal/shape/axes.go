@@ -66,3 +66,12 @@ func Inverse(perm []int) []int {
 // Product is the number of elements in the axes from (included) to to
 // (excluded).
 func (s Shape) Product(from, to int) int64 { return s[from:to].Len() }
+
+// CountAxes says how many axes there are: "1 axis", "2 spatial axes" if kind is "spatial ".
+func CountAxes(n int, kind string) string {
+	word := "axes"
+	if n == 1 {
+		word = "axis"
+	}
+	return fmt.Sprintf("%d %s%s", n, kind, word)
+}

@@ -97,7 +97,7 @@ func (x Index) Of(s Shape) (ranges []Range, out Shape, err error) {
 		}
 	}
 	if named > len(s) {
-		return nil, nil, fmt.Errorf("has %d indices for %d %s", named, len(s), axesWord(len(s)))
+		return nil, nil, fmt.Errorf("has %d indices for %s", named, CountAxes(len(s), ""))
 	}
 	out = Shape{}
 	whole := func(n int) { // the next n axes
@@ -129,13 +129,6 @@ func (x Index) Of(s Shape) (ranges []Range, out Shape, err error) {
 	}
 	whole(len(s) - len(ranges))
 	return ranges, out, nil
-}
-
-func axesWord(n int) string {
-	if n == 1 {
-		return "axis"
-	}
-	return "axes"
 }
 
 // resolve is the range of a slice of extent positions, as Python's slice.indices.
